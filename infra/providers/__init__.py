@@ -1,0 +1,1 @@
+"""What makes resources exist: the provider protocol (`base`) and the kinds behind it."""
