@@ -17,8 +17,8 @@
             ├── environment.env          0600: the environment's variables
             └── endpoints.json           written last
 
-Postgres refuses to run as root, so as root it runs as an unprivileged user, who must be able to traverse the path: that is
-why the home is not below the repository, which may lie under a 0700 home directory.
+Postgres refuses to run as root, so as root it runs as an unprivileged user, who must be able to traverse the path: that
+is why the home is not below the repository, which may lie under a 0700 home directory.
 """
 
 from __future__ import annotations
