@@ -1,0 +1,127 @@
+"""The `dataops` command: the table of commands, and the one place that prints errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from itertools import takewhile
+
+import click
+
+from dataops.cli.lazy import Entry, LazyGroup
+from dataops.infra.errors import CancelledError, DataopsError, InternalError
+
+COMMANDS = {
+    "env": Entry("dataops.cli.commands.env:env", "Bring environments up, work in them, take them down."),
+    "pipeline": Entry("dataops.cli.commands.pipeline:pipeline", "Run an environment's pipelines."),
+    "snapshot": Entry("dataops.cli.commands.snapshot:snapshot", "Capture masked snapshots and list them."),
+    "stack": Entry("dataops.cli.commands.stack:stack", "Run any Pulumi program on the embedded engine."),
+    "init": Entry("dataops.cli.commands.init:init", "Write dataops.yaml, Pulumi.yaml and stacks/__main__.py."),
+    "validate": Entry("dataops.cli.commands.validate:validate", "Check dataops.yaml without running anything."),
+    "schema": Entry("dataops.cli.commands.schema:schema", "Print the JSON Schema of dataops.yaml."),
+}
+"""Every command; its module is imported when the command is used and at no other time."""
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"dataops {version('dataops')}")
+        ctx.exit()
+
+
+dataops = LazyGroup(
+    "dataops",
+    COMMANDS,
+    help="""Infrastructure as code for data platforms: a private, masked replica of production for every branch.
+
+    \b
+    Examples:
+      dataops env up --branch feature/x       a replica of production for a branch
+      dataops env ls                          what is there
+      dataops stack up                        run the Pulumi program of this folder
+    """,
+    epilog="Exit status: 0 done, 1 failed, 2 configuration, 3 authentication, 4 resource, 5 policy, 6 not found, "
+    "7 expectation, 8 interrupted, 9 timed out, 10 locked, 11 verification, 255 a defect.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_print_version,
+            help="Print the version and exit.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            help="With a defect, print its traceback; DATAOPS_DEBUG=1 does the same.",
+        ),
+    ],
+    callback=lambda verbose: None,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit status; the only place that prints errors.
+
+    Args:
+        arguments: the words after `dataops`; by default those of this process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = dataops.main(words, prog_name="dataops", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except click.ClickException as error:
+        return _report_usage(error)
+    except (KeyboardInterrupt, click.Abort):
+        return _report(CancelledError("interrupted"))
+    except DataopsError as error:
+        return _report(error)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; the interpreter must not fail again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        asked = {"-v", "--verbose"} & {*takewhile(lambda word: word.startswith("-"), words)}
+        return _report_defect(error, verbose=bool(asked or os.environ.get("DATAOPS_DEBUG")))
+
+
+def _report(error: DataopsError) -> int:
+    """Prints an error as `error: where: what`, its details and its hint; returns its exit status."""
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True)
+    if error.details:
+        click.echo("\n".join(f"  {line}" if line else "" for line in error.details.rstrip().splitlines()), err=True)
+    if error.hint:
+        click.echo(f"{click.style('hint', fg='cyan', bold=True)}: {error.hint}", err=True)
+    return error.exit_code
+
+
+def _report_usage(error: click.ClickException) -> int:
+    """Prints what was wrong with the command line; such errors are configuration errors, status 2."""
+    ctx = getattr(error, "ctx", None)
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {error.format_message()}", err=True)
+    if ctx is not None:
+        click.echo(f"{click.style('hint', fg='cyan', bold=True)}: see `{ctx.command_path} --help`", err=True)
+    return 2
+
+
+def _report_defect(error: Exception, verbose: bool) -> int:
+    """Prints an exception that nobody expected."""
+    import traceback
+
+    return _report(
+        InternalError(
+            f"{type(error).__name__}: {error}: this is a defect of dataops",
+            details="".join(traceback.format_exception(error)) if verbose else None,
+            hint=None if verbose else "run it again with DATAOPS_DEBUG=1 for the traceback, and report it",
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
