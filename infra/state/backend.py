@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.resources.state import Deployment
-from dataops.infra.state.secrets import SecretsManager
+from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.session import UpdateSession
 
 ORGANIZATION = "organization"
