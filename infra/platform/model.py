@@ -1,0 +1,224 @@
+"""The model of `dataops.yaml`: what a platform consists of.
+
+Read it with `dataops.infra.platform.loader.load_platform`, which reports errors with file and line. All models are
+frozen and refuse unknown keys. Keys are camelCase in the file and snake_case here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from dataops.infra.platform.masking import Masking
+from dataops.infra.platform.names import (
+    Command,
+    Cron,
+    DatasetName,
+    Member,
+    Name,
+    ObjectName,
+    RelativePath,
+    SqlName,
+    Table,
+    Text,
+    TimeZone,
+    Variable,
+)
+
+Privilege = Literal["select", "insert", "update", "delete", "truncate", "references", "trigger"]
+
+
+class Section(BaseModel):
+    """What all parts of the file share: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+
+class Passphrase(Section):
+    """Where the passphrase that encrypts secrets in the state comes from: exactly one of the three."""
+
+    file: Text | None = Field(default=None, description="A file, relative to the platform's folder; made at first use.")
+    variable: Variable | None = Field(default=None, description="An environment variable.")
+    command: Command | None = Field(default=None, description="A command that prints it.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Passphrase:
+        if sum(source is not None for source in (self.file, self.variable, self.command)) != 1:
+            raise PydanticCustomError("one_of", "expected exactly one of `file`, `variable` and `command`")
+        return self
+
+
+class Code(Section):
+    """How the code of pipelines and services is made runnable."""
+
+    requirements: RelativePath = Field(
+        default="requirements.txt", description="Fully pinned requirements, installed with `uv pip sync`."
+    )
+
+
+class Warehouse(Section):
+    """The warehouse: a Postgres database."""
+
+    kind: Literal["postgres"] = Field(default="postgres", description="What it is.")
+    database: SqlName = Field(description="Name of the database.")
+    schemas: tuple[SqlName, ...] = Field(default=("public",), description="Schemas that exist in it.")
+    tables: tuple[Table, ...] = Field(default=(), description="Tables that no step of a pipeline makes.")
+    settings: dict[SqlName, str] = Field(default={}, description="Settings of the server, as in postgresql.conf.")
+
+
+class Lake(Section):
+    """The lake: a store of objects."""
+
+    kind: Literal["objects"] = Field(default="objects", description="What it is.")
+    objects: tuple[ObjectName, ...] = Field(default=(), description="Objects that no step of a pipeline makes.")
+
+
+class Stores(Section):
+    """Where data lies."""
+
+    warehouse: Warehouse = Field(description="The relational store; pipelines find it in WAREHOUSE_URL.")
+    lake: Lake = Field(default=Lake(), description="The object store; pipelines find it in LAKE_URL.")
+
+
+class Schedule(Section):
+    """When a pipeline runs by itself; development environments pause it."""
+
+    cron: Cron = Field(description="Five cron fields: minute, hour, day of month, month, day of week.")
+    timezone: TimeZone = Field(default="UTC", description="The time zone of the fields.")
+
+
+class Step(Section):
+    """One step of a pipeline: a process that reads inputs and writes outputs."""
+
+    name: Name = Field(description="Name, unique in the pipeline.")
+    run: Command = Field(description="Entry point: the command and its arguments; `python` is the environment's own.")
+    image: Text | None = Field(default=None, description="Container image, for targets that run containers.")
+    needs: tuple[Name, ...] = Field(default=(), description="Steps that come first, beside those that make an input.")
+    inputs: tuple[DatasetName, ...] = Field(default=(), description="Datasets it reads.")
+    outputs: tuple[DatasetName, ...] = Field(default=(), description="Datasets it writes.")
+
+
+class Pipeline(Section):
+    """Steps that make datasets out of others."""
+
+    description: str = Field(default="", description="What it is for.")
+    schedule: Schedule | None = Field(default=None, description="When it runs; without one, only when asked.")
+    steps: tuple[Step, ...] = Field(min_length=1, description="Steps; their order follows from inputs, outputs, needs.")
+
+
+class Service(Section):
+    """A process that runs as long as the environment is up."""
+
+    run: Command = Field(description="Entry point: the command and its arguments; `python` is the environment's own.")
+    port: Variable | None = Field(default=None, description="The variable that tells the service its port.")
+    health: str | None = Field(
+        default=None, pattern="^/", description="The path that answers with 200 when it is ready; needs `port`."
+    )
+    variables: dict[Variable, str] = Field(default={}, description="Variables for this service alone.")
+
+    @model_validator(mode="after")
+    def _health_needs_a_port(self) -> Service:
+        if self.health is not None and self.port is None:
+            raise PydanticCustomError("health_without_port", "`health` needs `port`, the variable that names the port")
+        return self
+
+
+class Product(Section):
+    """A dataset that others may rely on."""
+
+    owner: SqlName = Field(description="The team or person that answers for it.")
+    tables: tuple[Table, ...] = Field(min_length=1, description="Its tables, `schema.table`.")
+    description: str = Field(default="", description="What it tells.")
+
+
+class Person(Section):
+    """Somebody who works with the platform; their key is their login in production and staging."""
+
+    email: Text = Field(description="Where they are reached.")
+    teams: tuple[SqlName, ...] = Field(default=(), description="Teams they belong to.")
+
+
+class Team(Section):
+    """A group of people."""
+
+    description: str = Field(default="", description="What it does.")
+
+
+class Role(Section):
+    """Rights on a product, and who has them."""
+
+    product: Name = Field(description="The product whose tables it opens.")
+    privileges: tuple[Privilege, ...] = Field(default=("select",), min_length=1, description="What it allows.")
+    members: tuple[Member, ...] = Field(default=(), description="Who has it: `person:NAME` or `team:NAME`.")
+
+
+class Access(Section):
+    """Who may do what."""
+
+    people: dict[SqlName, Person] = Field(default={}, description="People by login.")
+    teams: dict[SqlName, Team] = Field(default={}, description="Teams by name.")
+    roles: dict[SqlName, Role] = Field(default={}, description="Roles by name.")
+
+
+class DeployedEnvironment(Section):
+    """Production or staging: follows one branch."""
+
+    branch: Text = Field(default="main", description="The only branch it is deployed from.")
+    variables: dict[Variable, str] = Field(default={}, description="Variables for pipelines and services.")
+
+
+class ReplicaEnvironment(Section):
+    """What every developer's replica has in common."""
+
+    variables: dict[Variable, str] = Field(default={}, description="Variables for pipelines and services.")
+
+
+class Environments(Section):
+    """How environments differ; everything else they share."""
+
+    production: DeployedEnvironment = Field(default=DeployedEnvironment(), description="Where the truth lives.")
+    staging: DeployedEnvironment = Field(default=DeployedEnvironment(), description="Where releases are tried.")
+    replica: ReplicaEnvironment = Field(default=ReplicaEnvironment(), description="One per branch.")
+
+
+class LocalTarget(Section):
+    """Processes on this machine."""
+
+
+class Targets(Section):
+    """Where environments run."""
+
+    local: LocalTarget = Field(default=LocalTarget(), description="Processes on this machine.")
+
+
+class Platform(Section):
+    """A data platform, as `dataops.yaml` describes it."""
+
+    api_version: Literal["dataops/v1"] = Field(description="Version of this format.")
+    name: Name = Field(description="Name of the platform; also that of its Pulumi project.")
+    backend: Text = Field(
+        default=".dataops/state", description="Where state lives: a path in the platform's folder, or file:///path."
+    )
+    passphrase: Passphrase = Field(
+        default=Passphrase(file=".dataops/passphrase"), description="Where the passphrase for secrets comes from."
+    )
+    code: Code = Field(default=Code(), description="How code is made runnable.")
+    stores: Stores = Field(description="Where data lies.")
+    pipelines: dict[Name, Pipeline] = Field(default={}, description="Pipelines by name.")
+    services: dict[Name, Service] = Field(default={}, description="Services by name.")
+    products: dict[Name, Product] = Field(default={}, description="Data products by name.")
+    access: Access = Field(default=Access(), description="Who may do what.")
+    masking: Masking = Field(default=Masking(), description="What happens to each column in a snapshot.")
+    environments: Environments = Field(default=Environments(), description="How environments differ.")
+    targets: Targets = Field(default=Targets(), description="Where environments run.")
+    production_hosts: tuple[Text, ...] = Field(
+        default=(), description="Hosts that no replica may ever point at, beside those that production publishes."
+    )
+
+    def variables(self, role: str) -> dict[str, str]:
+        """The declared variables of `production`, `staging` or `replica`."""
+        settings: DeployedEnvironment | ReplicaEnvironment = getattr(self.environments, role)
+        return dict(settings.variables)

@@ -1,0 +1,118 @@
+"""The kinds of text that `dataops.yaml` is made of, each with its own pattern and description."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+NAME = r"^[a-z][a-z0-9_-]{0,39}$"
+SQL_NAME = r"^[a-z_][a-z0-9_]{0,62}$"
+TABLE = r"^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+DATASET = r"^(warehouse:[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*|lake:[A-Za-z0-9_][A-Za-z0-9_.=/-]*)$"
+OBJECT = r"^[A-Za-z0-9_][A-Za-z0-9_.=/-]*$"
+MEMBER = r"^(person|team):[a-z_][a-z0-9_-]{0,62}$"
+
+RESERVED_ROLES = frozenset({"postgres", "warehouse_owner", "pipeline", "developer", "public"})
+"""Database roles that dataops itself declares."""
+
+RESERVED_VARIABLES = frozenset(
+    {
+        "WAREHOUSE_URL",
+        "LAKE_URL",
+        "PGHOST",
+        "PGPORT",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGDATABASE",
+        "DATAOPS_ENVIRONMENT",
+        "DATAOPS_ROLE",
+        "DATAOPS_STEP_REPORT",
+    }
+)
+"""Variables that dataops itself sets in every environment."""
+
+
+def _within(path: str) -> str:
+    parts = path.split("/")
+    if path.startswith("/") or ".." in parts or "" in parts:
+        raise PydanticCustomError("relative_path", "expected a path inside the repository, such as `requirements.txt`")
+    return path
+
+
+_CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+_CRON_PART = re.compile(r"^(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$")
+
+
+def _cron(text: str) -> str:
+    fields = text.split()
+    if len(fields) != len(_CRON_RANGES):
+        raise PydanticCustomError("cron", "expected five fields: minute, hour, day of month, month, day of week")
+    for value, (low, high) in zip(fields, _CRON_RANGES, strict=True):
+        for part in value.split(","):
+            match = _CRON_PART.match(part)
+            numbers = [int(n) for n in match.groups()[:2] if n] if match else [-1]
+            if any(not low <= n <= high for n in numbers) or numbers != sorted(numbers):
+                raise PydanticCustomError(
+                    "cron",
+                    "`{part}` is not a cron field between {low} and {high}",
+                    {"part": part, "low": low, "high": high},
+                )
+    return text
+
+
+def _timezone(name: str) -> str:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        if available_timezones():
+            raise PydanticCustomError("timezone", "expected a time zone such as `UTC` or `Europe/Berlin`") from None
+    return name
+
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+SqlName = Annotated[str, StringConstraints(pattern=SQL_NAME)]
+Table = Annotated[str, StringConstraints(pattern=TABLE)]
+Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
+DatasetName = Annotated[str, StringConstraints(pattern=DATASET)]
+ObjectName = Annotated[str, StringConstraints(pattern=OBJECT), AfterValidator(_within)]
+Member = Annotated[str, StringConstraints(pattern=MEMBER)]
+RelativePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_within)]
+Cron = Annotated[str, AfterValidator(_cron)]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+Text = Annotated[str, Field(min_length=1)]
+Command = Annotated[tuple[Text, ...], Field(min_length=1)]
+
+EXPECTED = {
+    NAME: "a name of lower-case letters, digits, `-` and `_` that starts with a letter, at most 40 long",
+    SQL_NAME: "a database name of lower-case letters, digits and `_`, at most 63 long",
+    TABLE: "a table as `schema.table` in lower case",
+    VARIABLE: "the name of an environment variable",
+    DATASET: "a dataset as `warehouse:schema.table` or `lake:path/to/object`",
+    OBJECT: "the path of an object in the lake, such as `raw/flights.parquet`",
+    MEMBER: "a member as `person:name` or `team:name`",
+}
+"""What each pattern stands for, in the words of an error message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A table of the warehouse (`name` is `schema.table`) or an object of the lake (`name` is its path)."""
+
+    store: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Dataset:
+        """Takes apart `warehouse:schema.table` or `lake:path`; the model has checked the form."""
+        store, _, name = text.partition(":")
+        return cls(store, name)
+
+    def __str__(self) -> str:
+        return f"{self.store}:{self.name}"
