@@ -2,8 +2,8 @@
 
     python -m benchmarks.engine.compare [--count 300] [--runs 3]
 
-`pulumi` is used when it is on PATH; its absence is printed. It needs a virtual environment with pip and the SDK for its program:
-name one with PULUMI_VENV.
+`pulumi` is used when it is on PATH; its absence is printed. It needs a virtual environment with pip and the SDK for its
+program: name one with PULUMI_VENV.
 """
 
 from __future__ import annotations
