@@ -1,0 +1,110 @@
+"""A YAML document that remembers on which line each of its parts stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dataops.infra.errors import ConfigurationError
+
+Location = tuple[str | int, ...]
+"""A place in a document: mapping keys and list indexes from the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Plain values and the line (from 1) of each place; `key_lines` are those of the keys themselves."""
+
+    path: Path
+    value: Any
+    lines: dict[Location, int] = field(repr=False)
+    duplicates: tuple[Location, ...] = ()
+
+    def line(self, location: Location) -> int:
+        """The line of a place, or of the nearest enclosing one that is written down."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.lines.get(location, 1)
+
+    def has(self, location: Location) -> bool:
+        """Whether the place exists in the document."""
+        return location in self.lines
+
+
+def read_document(path: Path) -> Document:
+    """Parses one YAML file.
+
+    Raises:
+        ConfigurationError: the file cannot be read, is not UTF-8, or is not YAML; with file and line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "there is no such file", where=str(path), hint="write one with `dataops init`, or name another with -f"
+        ) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigurationError("the file is not UTF-8 text", where=f"{path}:{line}") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    return parse_document(path, text)
+
+
+def parse_document(path: Path, text: str) -> Document:
+    """Parses YAML text that stands in `path`; raises as `read_document`."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        root = yaml.compose(text)
+        walk = _Walk(yaml.constructor)
+        value = None if root is None else walk.visit(root, (), ())
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        problem = " ".join(filter(None, (error.context, error.problem))) or "not YAML"
+        raise ConfigurationError(f"not valid YAML: {problem}", where=f"{path}:{line}") from None
+    except YAMLError as error:
+        raise ConfigurationError(f"not valid YAML: {error}", where=f"{path}:1") from None
+    return Document(path, value, walk.lines or {(): 1}, tuple(walk.duplicates))
+
+
+class _Walk:
+    """Turns composed nodes into plain values and notes their lines."""
+
+    def __init__(self, constructor: Any) -> None:
+        self._constructor = constructor
+        self.lines: dict[Location, int] = {}
+        self.duplicates: list[Location] = []
+
+    def visit(self, node: Any, location: Location, above: tuple[int, ...]) -> Any:
+        from ruamel.yaml.constructor import ConstructorError
+        from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+        self.lines.setdefault(location, node.start_mark.line + 1)
+        if id(node) in above:
+            raise ConstructorError(None, None, "an alias refers to what it stands in", node.start_mark)
+        above = (*above, id(node))
+        if isinstance(node, SequenceNode):
+            return [self.visit(item, (*location, i), above) for i, item in enumerate(node.value)]
+        if not isinstance(node, MappingNode):
+            return self._constructor.construct_object(node, deep=True)
+        found: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._constructor.construct_object(key_node, deep=True)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise ConstructorError(None, None, "merge keys (`<<`) are not supported", key_node.start_mark)
+            key = key if isinstance(key, (str, int)) and not isinstance(key, bool) else _as_written(key_node)
+            place = (*location, key)
+            if key in found:
+                self.duplicates.append(place)
+            self.lines[place] = key_node.start_mark.line + 1
+            found[key] = self.visit(value_node, place, above)
+        return found
+
+
+def _as_written(node: Any) -> str:
+    return node.value if isinstance(node.value, str) else "(a composite key)"
