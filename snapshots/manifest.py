@@ -1,0 +1,222 @@
+"""The manifest of a snapshot: what it consists of, where it came from, what was masked.
+
+`manifest.json` holds `{"manifest": {…}, "signature": …}`; the signature (Ed25519) covers the canonical JSON of the
+manifest: keys sorted, no spaces, UTF-8. Hashes are BLAKE3 in hexadecimal; sizes are bytes; times are UTC, ISO 8601.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dataops.infra.errors import VerificationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+FORMAT = "dataops-snapshot/1"
+FILE = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of the snapshot, by path below its directory; `stored` is its size there, compressed."""
+
+    file: str
+    stored: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableEntry:
+    """The rows of one table; `bytes` is their size as COPY text. `columns` are those in the file, in its order."""
+
+    columns: tuple[str, ...]
+    rows: int
+    bytes: int
+    data: StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEntry:
+    """One object of the lake as the clone will see it: `bytes` is the size of the (masked) object."""
+
+    bytes: int
+    rows: int | None
+    data: StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceEntry:
+    """Where a sequence stands: its last value, and whether that was handed out."""
+
+    last: int
+    called: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedColumn:
+    """What masking did to one column.
+
+    Args:
+        rule: the rule with its options, as in the policy.
+        distinct: different values that were seen; a lower bound once it reaches a million.
+        changed: rows (not distinct values) whose value differs afterwards.
+    """
+
+    rule: str
+    distinct: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProductionReference:
+    """A production host that masked data still names; `where` is a table, an object or `schema`, never a value."""
+
+    where: str
+    host: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One snapshot.
+
+    Args:
+        id: time and content hash, `20261123T004042Z-1f0c9a2b3d4e`.
+        platform, environment: what was captured.
+        created: when the database snapshot was taken.
+        git_commit: the commit that the environment ran.
+        policy_hash, schema_hash: of the masking policy and of the database's schema.
+        lsn: the position in the write-ahead log.
+        server_version: of the captured server, as `server_version_num`.
+        database: the name of the database.
+        pre_data, post_data: its schema as SQL: what precedes the rows, and what follows.
+        sequences: by `schema.sequence`.
+        materialized_views: those to fill after the restore, in order.
+        tables: by `schema.table`.
+        objects: by path in the lake.
+        masking: by `schema.table.column` or `lake:path.column`; only columns that are not kept.
+        production_hosts: what the data was searched for.
+        production_references: what was found.
+    """
+
+    id: str
+    platform: str
+    environment: str
+    created: str
+    git_commit: str
+    policy_hash: str
+    schema_hash: str
+    lsn: str
+    server_version: int
+    database: str
+    pre_data: StoredFile
+    post_data: StoredFile
+    sequences: Mapping[str, SequenceEntry]
+    materialized_views: tuple[str, ...]
+    tables: Mapping[str, TableEntry]
+    objects: Mapping[str, ObjectEntry]
+    masking: Mapping[str, MaskedColumn]
+    production_hosts: tuple[str, ...]
+    production_references: tuple[ProductionReference, ...]
+
+    def canonical(self) -> bytes:
+        """The bytes that are hashed and signed."""
+        return canonical_json({"format": FORMAT, **asdict(self)})
+
+    @property
+    def hash(self) -> str:
+        """The hash of the whole manifest, id included."""
+        return blake3_hex(self.canonical())
+
+    def files(self) -> list[StoredFile]:
+        """Every file of the snapshot but the manifest."""
+        tables = [entry.data for entry in self.tables.values()]
+        return [self.pre_data, self.post_data, *tables, *(entry.data for entry in self.objects.values())]
+
+    def named(self) -> Manifest:
+        """The same manifest under the id that its time and content give it."""
+        content = replace(self, id="")
+        stamp = self.created[:19].replace("-", "").replace(":", "")
+        return replace(self, id=f"{stamp}Z-{blake3_hex(content.canonical())[:12]}")
+
+
+def blake3_hex(data: bytes) -> str:
+    """The BLAKE3 hash of some bytes, in hexadecimal."""
+    from blake3 import blake3
+
+    return blake3(data).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON in the one form that hashes and signatures are made of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def seal(manifest: Manifest, key: Ed25519PrivateKey) -> bytes:
+    """The contents of `manifest.json`: the manifest and its signature."""
+    body = json.loads(manifest.canonical())
+    signature = base64.b64encode(key.sign(manifest.canonical())).decode()
+    return json.dumps({"manifest": body, "signature": signature}, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def unseal(text: bytes, key: Ed25519PublicKey, *, where: str) -> Manifest:
+    """Reads `manifest.json` and checks its signature and its id.
+
+    Raises:
+        VerificationError: torn, tampered with, signed by another key, or of an unknown format.
+    """
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        document = json.loads(text)
+        body = document["manifest"]
+        key.verify(base64.b64decode(document["signature"]), canonical_json(body))
+        if body.pop("format") != FORMAT:
+            raise VerificationError(f"the manifest is not in the format {FORMAT}", where=where)
+        manifest = _parse(body)
+    except InvalidSignature:
+        raise VerificationError(
+            "the manifest's signature does not fit: it was changed, or signed by another key",
+            where=where,
+            hint="take a new snapshot with `dataops snapshot capture`",
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise VerificationError(
+            "the manifest cannot be read: it is torn or not one of ours",
+            where=where,
+            hint="take a new snapshot with `dataops snapshot capture`",
+        ) from None
+    if manifest.named().id != manifest.id:
+        raise VerificationError("the snapshot's id does not fit its content", where=where)
+    return manifest
+
+
+def _parse(body: dict[str, Any]) -> Manifest:
+    def stored(value: dict[str, Any]) -> StoredFile:
+        return StoredFile(**value)
+
+    return Manifest(
+        **{
+            **body,
+            "pre_data": stored(body["pre_data"]),
+            "post_data": stored(body["post_data"]),
+            "sequences": {name: SequenceEntry(**entry) for name, entry in body["sequences"].items()},
+            "materialized_views": tuple(body["materialized_views"]),
+            "tables": {
+                name: TableEntry(tuple(entry["columns"]), entry["rows"], entry["bytes"], stored(entry["data"]))
+                for name, entry in body["tables"].items()
+            },
+            "objects": {
+                name: ObjectEntry(entry["bytes"], entry["rows"], stored(entry["data"]))
+                for name, entry in body["objects"].items()
+            },
+            "masking": {name: MaskedColumn(**entry) for name, entry in body["masking"].items()},
+            "production_hosts": tuple(body["production_hosts"]),
+            "production_references": tuple(ProductionReference(**entry) for entry in body["production_references"]),
+        }
+    )

@@ -1,0 +1,133 @@
+"""Rules that encrypt and keep the format: digits, fpe, phone, email. All are injective.
+
+Each permutes some characters among themselves and leaves the others in place, so the pattern of a value survives and
+values of different patterns cannot meet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from dataops.snapshots.masking.base import Family, Masker, UnmaskableError, derive_key
+from dataops.snapshots.masking.permutation import AlphabetPermutation, IntegerPermutation
+
+DIGITS = "0123456789"
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+class IntegerMasker(Masker):
+    """Permutes whole numbers; those that fit into four bytes still do."""
+
+    injective = True
+    families = frozenset({Family.INTEGER})
+
+    def __init__(self, key: bytes) -> None:
+        self._permutation = IntegerPermutation(key)
+
+    def mask(self, value: str) -> str:
+        return str(self._permutation.apply(int(value)))
+
+
+class FpeMasker(Masker):
+    """Encrypts the characters of an alphabet; punctuation and blanks stay where they are.
+
+    Args:
+        key: 32 bytes.
+        alphabet: the characters that are encrypted.
+        tolerant: let letters and digits outside the alphabet stay, too; otherwise they stop the capture, since what
+            the alphabet does not name would leave production unmasked.
+    """
+
+    injective = True
+    families = frozenset({Family.TEXT, Family.UUID})
+
+    def __init__(self, key: bytes, alphabet: str, *, tolerant: bool = False) -> None:
+        self._permutation = AlphabetPermutation(key, alphabet)
+        self._alphabet = frozenset(alphabet)
+        self._tolerant = tolerant
+
+    def mask(self, value: str) -> str:
+        inside = self._alphabet.__contains__
+        if all(map(inside, value)):
+            return self._permutation.apply(value)
+        for character in value:
+            if not inside(character) and _tells(character, self._tolerant):
+                raise UnmaskableError("a value has letters or digits outside the alphabet of its rule")
+        return _replace(value, inside, self._permutation.apply)
+
+
+def _tells(character: str, tolerant: bool) -> bool:
+    if tolerant:
+        return character.isdecimal() and not character.isascii()
+    return character.isalnum() or not character.isascii()
+
+
+def _replace(text: str, inside: Callable[[str], bool], permute: Callable[[str], str]) -> str:
+    """Permutes the characters that are `inside`, all together, and puts them back where they were."""
+    permuted = iter(permute("".join(filter(inside, text))))
+    return "".join(next(permuted) if inside(character) else character for character in text)
+
+
+class _Words:
+    """Encrypts ASCII letters as letters, each keeping its case, and digits as digits.
+
+    Since case has no part in it, texts that differ without regard to case still do afterwards: a unique index on
+    `lower(column)` holds.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._letters = AlphabetPermutation(derive_key(key, "letters"), LETTERS)
+        self._digits = AlphabetPermutation(derive_key(key, "digits"), DIGITS)
+
+    def apply(self, text: str) -> str:
+        lower = text.lower()
+        permuted = _replace(lower, LETTERS.__contains__, self._letters.apply)
+        permuted = _replace(permuted, DIGITS.__contains__, self._digits.apply)
+        if lower == text:
+            return permuted
+        return "".join(p.upper() if t.isupper() else p for t, p in zip(text, permuted, strict=True))
+
+
+class PhoneMasker(Masker):
+    """Encrypts the digits (and letters, should there be any) of a telephone number.
+
+    A country code stays if something that is not a digit sets it apart: `+49 30 …`.
+    """
+
+    injective = True
+    families = frozenset({Family.TEXT})
+    _country = re.compile(r"^\+\d{1,3}(?=[^\d])", re.ASCII)
+
+    def __init__(self, key: bytes) -> None:
+        self._words = _Words(key)
+
+    def mask(self, value: str) -> str:
+        if not value.isascii():
+            raise UnmaskableError("a telephone number has characters beyond ASCII")
+        country = match[0] if (match := self._country.match(value)) else ""
+        return country + self._words.apply(value[len(country) :])
+
+
+class EmailMasker(Masker):
+    """Encrypts local part and domain and puts the result below a domain that delivers nowhere.
+
+    What is not an ASCII address is encrypted as a whole, into an address directly at that domain, where no other is.
+    """
+
+    injective = True
+    families = frozenset({Family.TEXT})
+
+    def __init__(self, key: bytes, domain: str) -> None:
+        self._local = _Words(derive_key(key, "local part"))
+        self._domain = _Words(derive_key(key, "domain"))
+        self._whole = AlphabetPermutation(derive_key(key, "whole"), "0123456789abcdef")
+        self._below = domain
+
+    def mask(self, value: str) -> str:
+        local, _, domain = value.partition("@")
+        if local and domain and "@" not in domain and value.isascii() and value.isprintable():
+            return f"{self._local.apply(local)}@{self._domain.apply(domain)}.{self._below}"
+        if not value:
+            return value
+        return f"x{self._whole.apply(value.encode().hex())}@{self._below}"

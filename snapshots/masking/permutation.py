@@ -1,0 +1,101 @@
+"""Keyed permutations of fixed-length text over an alphabet, and of integers.
+
+FF1 (NIST SP 800-38G) where the domain has at least a million members, as the standard asks; a keyed shuffle of the
+whole domain below that. Both are permutations: no two inputs have the same output.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from fastfpe import ff1
+
+from dataops.snapshots.masking.base import UnmaskableError
+
+SMALLEST_FF1_DOMAIN = 1_000_000
+LARGEST_ALPHABET = 256
+LONGEST = 4096
+
+
+class AlphabetPermutation:
+    """Permutes the texts of each length over an alphabet.
+
+    Args:
+        key: 32 bytes.
+        alphabet: 2 to 256 different characters. FF1 as implemented here panics on larger ones.
+
+    Raises:
+        ValueError: the alphabet is too small, too large or names a character twice.
+    """
+
+    def __init__(self, key: bytes, alphabet: str) -> None:
+        if not 2 <= len(alphabet) <= LARGEST_ALPHABET or len(set(alphabet)) != len(alphabet):
+            raise ValueError("an alphabet has 2 to 256 different characters")
+        self._key = key
+        self._hex = key.hex()
+        self._alphabet = alphabet
+        self._index = {character: i for i, character in enumerate(alphabet)}
+        self._small: dict[int, array[int] | None] = {}
+
+    def apply(self, text: str) -> str:
+        """The image of a text all of whose characters are of the alphabet; it has the same length.
+
+        Raises:
+            UnmaskableError: the text is too long.
+        """
+        if not text:
+            return text
+        length = len(text)
+        if length > LONGEST:
+            raise UnmaskableError(f"a value has more than {LONGEST} characters to encrypt")
+        if length not in self._small:
+            self._small[length] = self._shuffle(length)
+        shuffled = self._small[length]
+        if shuffled is None:
+            return str(ff1.encrypt(self._hex, "", self._alphabet, text))
+        radix, number = len(self._alphabet), 0
+        for character in text:
+            number = number * radix + self._index[character]
+        number, characters = shuffled[number], []
+        for _ in range(length):
+            number, digit = divmod(number, radix)
+            characters.append(self._alphabet[digit])
+        return "".join(reversed(characters))
+
+    def _shuffle(self, length: int) -> array[int] | None:
+        """The shuffled domain of texts of one length, None where it is large enough for FF1."""
+        from blake3 import blake3
+
+        size = len(self._alphabet) ** length
+        if size >= SMALLEST_FF1_DOMAIN:
+            return None
+        weights = array("Q")
+        weights.frombytes(blake3(length.to_bytes(4, "big"), key=self._key).digest(length=8 * size))
+        return array("L", sorted(range(size), key=weights.__getitem__))
+
+
+class IntegerPermutation:
+    """Permutes integers of up to eight bytes so that those of four bytes stay such.
+
+    The result does not depend on the width of the column, so that an `integer` still joins a `bigint`.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._bits = AlphabetPermutation(key, "01")
+
+    def apply(self, number: int) -> int:
+        """The image of a number.
+
+        Raises:
+            UnmaskableError: it does not fit into eight bytes.
+        """
+        if number < 0:
+            return ~self.apply(~number)
+        if number >= 1 << 63:
+            raise UnmaskableError("a number does not fit into eight bytes")
+        width = 31 if number < 1 << 31 else 63
+        while True:
+            number = int(self._bits.apply(f"{number:0{width}b}"), 2)
+            # the wide permutation may lead into the narrow range, which is taken: walk on along the cycle
+            if width == 31 or number >= 1 << 31:
+                return number
