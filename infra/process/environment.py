@@ -1,0 +1,42 @@
+"""The environment of child processes: what they need to find their way, and nothing of what they must not know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+INHERITED = (
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    # package installers behind a proxy or a private index cannot work without these
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+)
+"""Names of variables that a child inherits. A list of what is passed on, since nobody can list every secret."""
+
+
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables in `INHERITED` that are set, with `extra` on top."""
+    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    environment.update(extra or {})
+    return environment

@@ -1,0 +1,250 @@
+"""Postgres clusters as directories and processes: making, cloning, watching and stopping them.
+
+A server runs with the data directory as its working directory and is told `-D /proc/self/cwd`: entered before
+privileges are dropped, it can lie below directories that the server user may not traverse, such as root's home.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataops.infra.errors import DeadlineError, ResourceError
+from dataops.infra.process.commands import last_lines
+from dataops.infra.process.copying import CopyReport, copy_tree
+from dataops.infra.process.environment import child_environment
+from dataops.infra.process.postgres_binaries import PostgresBinaries
+from dataops.infra.process.postgres_configuration import SUPERUSER, write_configuration
+from dataops.infra.process.processes import end_process, works_in
+from dataops.infra.process.programs import LaunchSpecification, launcher_command
+from dataops.infra.process.sockets import fallback_directory, make_private, socket_directory
+from dataops.infra.process.users import ServerUser
+
+LOCK_FILE = "postmaster.pid"
+LONGEST_SOCKET = ".s.PGSQL.65535.lock"
+NOT_CLONED = ("postmaster.pid", "postmaster.opts", "postgresql.auto.conf")
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+HERE = "/proc/self/cwd"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """A running server; `ready` says that it accepts connections."""
+
+    pid: int
+    port: int
+    sockets: Path
+    ready: bool
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """How the superuser connects to it."""
+        return {"host": str(self.sockets), "port": self.port, "user": SUPERUSER}
+
+
+def initialize(data: Path, binaries: PostgresBinaries, user: ServerUser, *, sync: bool = True) -> None:
+    """Makes a cluster in `data`, a new or empty directory: UTF8, builtin locale C.UTF-8, superuser `postgres`.
+
+    Args:
+        sync: whether to wait until the files are on disk; not needed for what is going to be restored into anyway.
+
+    Raises:
+        ResourceError: `initdb` fails; its last lines are the details.
+    """
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data.chmod(0o700)
+    user.own(data)
+    options = [
+        f"--pgdata={HERE if user.dropped else data}",
+        f"--username={SUPERUSER}",
+        "--auth-local=peer",
+        "--auth-host=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+        "--data-checksums",
+        "--no-instructions",
+        *([] if sync else ["--no-sync"]),
+    ]
+    done = subprocess.run(
+        [str(binaries.path("initdb")), *options],
+        cwd=data,
+        env=child_environment({"TZ": "UTC", "LC_ALL": "C"}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        **_identity(user),
+    )
+    if done.returncode != 0:
+        raise ResourceError(f"initdb could not make a cluster in {data}", details=last_lines(done.stdout))
+
+
+def _identity(user: ServerUser) -> dict[str, Any]:
+    return {"user": user.uid, "group": user.gid, "extra_groups": []} if user.dropped else {}
+
+
+def clone(source: Path, data: Path) -> CopyReport:
+    """Copies a stopped cluster to `data`, by reflink where that works. Configuration must be written afterwards.
+
+    Raises:
+        ResourceError: `source` is no cluster, is running, or has tablespaces, whose links would lead out of the copy.
+    """
+    if not (source / "PG_VERSION").is_file():
+        raise ResourceError(f"{source} is no Postgres data directory")
+    if status(source):
+        raise ResourceError(f"{source} cannot be cloned while its server runs")
+    if any((source / "pg_tblspc").iterdir()):
+        raise ResourceError(f"{source} has tablespaces and cannot be cloned")
+    return copy_tree(source, data, skip=NOT_CLONED)
+
+
+def system_identifier(data: Path) -> str:
+    """The number that names a cluster and all its clones, as `pg_controldata` prints it."""
+    with open(data / "global" / "pg_control", "rb") as file:
+        return str(struct.unpack("=Q", file.read(8))[0])
+
+
+def status(data: Path) -> ServerStatus | None:
+    """The server running on `data`, from its lock file and its process; None when there is none."""
+    try:
+        lines = (data / LOCK_FILE).read_text(encoding="utf-8").split("\n")
+        pid = int(lines[0])
+    except (OSError, ValueError):
+        return None
+    if not works_in(pid, data):
+        return None
+    try:
+        return ServerStatus(pid, int(lines[3]), Path(lines[4]), lines[7].strip() == "ready")
+    except (IndexError, ValueError):  # it is about to write the rest
+        return ServerStatus(pid, 0, Path(), False)
+
+
+def wait_ready(data: Path, *, seconds: float = START_SECONDS, alive: Callable[[], bool] = lambda: True) -> ServerStatus:
+    """Waits until the server on `data` accepts connections.
+
+    Args:
+        alive: called now and then; when it says False the server has given up and there is nothing to wait for.
+
+    Raises:
+        ResourceError: the server gave up.
+        DeadlineError: it was not ready in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        found = status(data)
+        if found and found.ready:
+            return found
+        if not found and not alive():
+            raise ResourceError(f"the Postgres server of {data} ended while starting")
+        if time.monotonic() > deadline:
+            raise DeadlineError(f"the Postgres server of {data} was not ready within {seconds:g} s")
+        time.sleep(0.01)
+
+
+def stop(data: Path, *, seconds: float = STOP_SECONDS) -> None:
+    """Stops the server running on `data`, if any: fast, that is without waiting for sessions, and cleanly."""
+    found = status(data)
+    if found:
+        end_process(found.pid, signal.SIGINT, seconds)
+
+
+def sockets_of(data: Path, user: ServerUser) -> Path:
+    """Makes and returns the directory for the cluster's unix socket: the data directory itself if that will do."""
+    directory = socket_directory(data, LONGEST_SOCKET, user)
+    if directory != data:
+        make_private(directory, user)
+    return directory
+
+
+def remove(data: Path) -> None:
+    """Stops the server running on `data` and removes the cluster with its socket. Nothing there is no error."""
+    stop(data)
+    shutil.rmtree(fallback_directory(data), ignore_errors=True)
+    if data.exists():
+        shutil.rmtree(data)
+
+
+def launch_specification(data: Path, binaries: PostgresBinaries, user: ServerUser) -> LaunchSpecification:
+    """How the server of `data` is started; it ends, cleanly, when whoever started it dies."""
+    return LaunchSpecification(
+        command=(str(binaries.path("postgres")), "-D", HERE if user.dropped else str(data)),
+        directory=str(data),
+        variables={"TZ": "UTC", "LC_ALL": "C"},
+        uid=user.uid if user.dropped else None,
+        gid=user.gid if user.dropped else None,
+        death_signal=signal.SIGINT,
+        stale_lock=str(data / LOCK_FILE),
+    )
+
+
+@contextmanager
+def temporary_server(
+    data: Path, binaries: PostgresBinaries, user: ServerUser, *, settings: Mapping[str, object] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Runs a server on `data` within a `with` statement and gives the superuser's connection; then stops it cleanly.
+
+    It listens on a unix socket only. It dies with the thread that entered the `with` statement.
+
+    Raises:
+        ResourceError, DeadlineError: it does not start.
+    """
+    stop(data)
+    sockets = sockets_of(data, user)
+    write_configuration(data, user, port=5432, sockets=sockets, settings=settings, listen=False)
+    log = data.with_name(f"{data.name}.log")
+    specification = data.with_name(f"{data.name}.launch")
+    launch_specification(data, binaries, user).write(specification)
+    try:
+        with open(log, "wb") as output:
+            process = subprocess.Popen(
+                launcher_command(specification),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=child_environment(),
+                start_new_session=True,
+            )
+        try:
+            found = _ready_or_log(data, process, log)
+            yield found.connection
+        finally:
+            stop(data)
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            process.wait(STOP_SECONDS)
+    finally:
+        specification.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
+        if sockets != data:
+            shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _ready_or_log(data: Path, process: subprocess.Popen[bytes], log: Path) -> ServerStatus:
+    try:
+        return wait_ready(data, alive=lambda: process.poll() is None)
+    except (ResourceError, DeadlineError) as error:
+        error.details = last_lines(log.read_text(encoding="utf-8", errors="replace"))
+        raise
+
+
+def newest_log_lines(path: Path, size: int = 16384) -> str:
+    """The last lines of a log file, "" when there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            return last_lines(file.read().decode(errors="replace"))
+    except OSError:
+        return ""

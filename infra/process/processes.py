@@ -1,0 +1,58 @@
+"""Other processes, by their id: whether they live, who they are, and ending them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and only waits to be collected does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def started(pid: int) -> float | None:
+    """When a process began, in seconds since the epoch; None when there is none. With the id it names it for good."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def works_in(pid: int, directory: Path) -> bool:
+    """Whether the process lives and has `directory` as its working directory."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return os.path.samefile(process.cwd(), directory)
+    except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+        return False
+
+
+def wait_gone(pid: int, seconds: float) -> bool:
+    """Waits until a process is gone; False when it still runs after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while is_alive(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def end_process(pid: int, first: signal.Signals = signal.SIGTERM, seconds: float = 10) -> None:
+    """Sends `first`, waits up to `seconds`, then kills. Ends one process; one that is gone is no error."""
+    for number in (first, signal.SIGKILL):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        if wait_gone(pid, seconds):
+            return
