@@ -1,0 +1,161 @@
+"""The journal on disk: written by many threads with shared fsyncs, read back up to what a crash cut off.
+
+One record a line: `<crc32> <number> <synced> <json>`. The checksum covers the rest of the line; records count from 0,
+the header; `synced` is the number up to which everything was on disk when the record was written. A damaged record
+beyond what any later record knows to be on disk is the torn tail of a crash and was never acknowledged; a damaged one
+before that is corruption.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dataops.infra.errors import VerificationError
+from dataops.infra.state.property_json import dump
+from dataops.infra.state.storage import Log
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JournalContents:
+    """A journal as it was found.
+
+    Args:
+        header: `version`, `base` (hash of the checkpoint it extends), `kind`, `started`, `holder`, …; empty when not
+            even the header is whole, which means that nothing was ever acknowledged.
+        entries: in order.
+        folded: the hash of the checkpoint that the entries were folded into, "" before that.
+        torn: how many bytes at the end were incomplete.
+    """
+
+    header: Mapping[str, Any]
+    entries: tuple[Mapping[str, Any], ...]
+    folded: str
+    torn: int
+
+
+def read_journal(data: bytes, where: str) -> JournalContents:
+    """Reads a journal, leaving out a torn tail.
+
+    Raises:
+        VerificationError: a record that was acknowledged is damaged, or the journal has a newer format.
+    """
+    records: list[tuple[int, Mapping[str, Any]]] = []
+    intact = 0
+    broken: int | None = None
+    for line in data.splitlines(keepends=True):
+        record = _parse(line)
+        if broken is None and record is not None and record[0] == len(records):
+            records.append((record[1], record[2]))
+            intact += len(line)
+        else:
+            if broken is None:
+                broken = len(records)
+            if record is not None and record[1] >= broken:
+                raise VerificationError(
+                    f"record {broken} of the journal is damaged although it had been written",
+                    where=where,
+                    hint="restore the file from a backup, or see what it holds with `dataops stack recover`",
+                )
+    header = records[0][1] if records else {}
+    if header and header.get("version") != FORMAT:
+        raise VerificationError(
+            f"the journal has format {header.get('version')}, this version reads {FORMAT}",
+            where=where,
+            hint="use the version of dataops that wrote it, or a newer one",
+        )
+    entries = tuple(said for _, said in records[1:])
+    folded = next((str(said["folded"]) for said in reversed(entries) if "folded" in said), "")
+    return JournalContents(header, tuple(e for e in entries if "folded" not in e), folded, len(data) - intact)
+
+
+def _parse(line: bytes) -> tuple[int, int, Mapping[str, Any]] | None:
+    checksum, _, rest = line.partition(b" ")
+    try:
+        if not line.endswith(b"\n") or int(checksum, 16) != zlib.crc32(rest) or len(checksum) != 8:
+            return None
+        number, synced, text = rest.split(b" ", 2)
+        return int(number), int(synced), json.loads(text)
+    except ValueError:
+        return None
+
+
+class JournalWriter:
+    """Appends records; callers that wait at the same time share an fsync.
+
+    Args:
+        create: makes the log; called with the first durable record, so that an update without changes leaves none.
+        header: see `JournalContents`.
+    """
+
+    def __init__(self, create: Callable[[], Log], header: Mapping[str, Any]) -> None:
+        self._create = create
+        self._log: Log | None = None
+        self._changed = threading.Condition()
+        self._waiting: list[bytes] = []
+        self._count = 0
+        self._synced = -1
+        self._writing = False
+        self._failure: BaseException | None = None
+        self._put({"version": FORMAT, **header})
+
+    @property
+    def started(self) -> bool:
+        """Whether there is anything on disk."""
+        return self._log is not None
+
+    def add(self, record: Mapping[str, Any]) -> int:
+        """Takes a record in; it is written with the next `sync`. Returns its number."""
+        with self._changed:
+            return self._put(record)
+
+    def sync(self, number: int) -> None:
+        """Returns when the record of that number is on disk; the error of the log when it cannot be written."""
+        with self._changed:
+            while self._synced < number:
+                if self._failure is not None:
+                    raise self._failure
+                if self._writing:
+                    self._changed.wait()
+                    continue
+                self._write()
+
+    def _write(self) -> None:
+        """Writes what is waiting, letting others add and wait meanwhile."""
+        self._writing = True
+        batch, self._waiting = self._waiting, []
+        last = self._count - 1
+        self._changed.release()
+        failure: BaseException | None = None
+        try:
+            if self._log is None:
+                self._log = self._create()
+            self._log.append(b"".join(batch))
+        except BaseException as error:
+            failure = error
+        self._changed.acquire()
+        self._writing = False
+        if failure is None:
+            self._synced = last
+        else:
+            # What a failed fsync left on disk is unknown and a second one would lie, so this journal is finished.
+            self._failure = failure
+        self._changed.notify_all()
+
+    def _put(self, record: Mapping[str, Any]) -> int:
+        number = self._count
+        rest = f"{number} {self._synced} {dump(record)}\n".encode()
+        self._waiting.append(b"%08x %s" % (zlib.crc32(rest), rest))
+        self._count += 1
+        return number
+
+    def close(self) -> None:
+        """Closes the log; what was added without `sync` is lost."""
+        if self._log is not None:
+            self._log.close()
