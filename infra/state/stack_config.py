@@ -148,6 +148,13 @@ class StackConfig:
             self._document["config"] = type(self._document)()
         set_path(self._document["config"], (full, *steps), _written(new), key)
 
+    def copy_from(self, other: StackConfig, decrypting: SecretsManager, encrypting: SecretsManager) -> None:
+        """Takes over another stack's values, their secrets encrypted anew."""
+        if self._document.get("config") is None:
+            self._document["config"] = type(self._document)()
+        for key, value in other.items():
+            self._document["config"][key] = _written(_encrypted_again(value.raw, decrypting, encrypting))
+
     def remove(self, key: str, path: bool = False) -> None:
         """Removes one value. `NotFoundError` when it is not set."""
         full, steps = self._resolve(key, path)
@@ -222,6 +229,16 @@ def _has_secure(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_has_secure(element) for element in value.values())
     return isinstance(value, list) and any(_has_secure(element) for element in value)
+
+
+def _encrypted_again(value: Any, decrypting: SecretsManager, encrypting: SecretsManager) -> Any:
+    if _is_secure(value):
+        return {"secure": encrypting.encrypt(decrypting.decrypt(value["secure"]))}
+    if isinstance(value, dict):
+        return {key: _encrypted_again(element, decrypting, encrypting) for key, element in value.items()}
+    if isinstance(value, list):
+        return [_encrypted_again(element, decrypting, encrypting) for element in value]
+    return value
 
 
 def _reveal(value: Any, secrets: SecretsManager) -> Any:

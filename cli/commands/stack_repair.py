@@ -1,0 +1,75 @@
+"""`dataops stack cancel|recover`: what to do when an update did not end as it should."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from dataops.cli import wiring
+from dataops.cli.commands.stack_lifecycle import confirm_name
+from dataops.cli.options import Request, json_option, stack_options
+from dataops.cli.tables import print_json, print_table
+from dataops.infra.state.backend import not_found
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@stack_options
+def cancel(request: Request, name: str | None, yes: bool) -> None:
+    """Break the lock of an update that will not end.
+
+    What it had recorded is kept. Only do this when you know that nobody is at work on the stack: a lock whose holder
+    is dead is taken over without it.
+
+    \b
+    Example:
+      dataops stack cancel --yes
+    """
+    workspace = wiring.workspace(request)
+    ref = workspace.reference(name or request.stack)
+    backend = wiring.backend(workspace)
+    if not backend.exists(ref):
+        raise not_found(ref)
+    if not yes:
+        confirm_name(request, ref, f"This breaks into the update of '{ref.stack}', if there is one")
+    holders = backend.cancel(ref)
+    for holder in holders:
+        click.echo(f"Broke the lock of {holder}", err=True)
+    if not holders:
+        click.echo(f"Nobody was at work on stack '{ref.stack}'", err=True)
+
+
+@click.command()
+@click.option("--set-aside", is_flag=True, help="Move the lost journal out of the way; it is kept.")
+@json_option
+@stack_options
+def recover(request: Request, set_aside: bool, as_json: bool) -> None:
+    """List what a lost journal recorded, and set it aside.
+
+    A journal is lost when the checkpoint that it extends has been replaced, by another tool or by hand. Its resources
+    may exist without being in the state: import them, or delete them, before you set it aside.
+
+    \b
+    Example:
+      dataops stack recover --set-aside
+    """
+    workspace = wiring.workspace(request)
+    ref = workspace.reference(request.stack)
+    backend = wiring.backend(workspace)
+    if not backend.exists(ref):
+        raise not_found(ref)
+    lost = backend.lost_journals(ref)
+    if set_aside and lost:
+        backend.set_aside(ref)
+    if as_json:
+        print_json([asdict(journal) for journal in lost])
+        return
+    if not lost:
+        click.echo(f"Stack '{ref.stack}' has no lost journal", err=True)
+    for journal in lost:
+        click.echo(f"{journal.kind} of {journal.started} by {journal.holder}, kept in {journal.path}")
+        print_table(("STEP", "URN", "ID"), journal.resources, indent="    ")
+    if lost and not set_aside:
+        click.echo("When you have dealt with these: `dataops stack recover --set-aside`", err=True)

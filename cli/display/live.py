@@ -1,0 +1,116 @@
+"""The display for a terminal: a tree of what changes, redrawn a few times a second until the operation ends."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from dataops.cli.display.model import DisplayOptions, Progress, Row
+from dataops.cli.display.plain import print_end
+from dataops.cli.display.words import TITLES, duration, words_of
+from dataops.infra.events.engine_events import Event
+from dataops.infra.resources.urn import ROOT_STACK_TYPE, name_of
+
+# The engine shares the processor with the display, so it is redrawn seldom.
+REDRAWS_PER_SECOND = 6
+
+
+class LiveDisplay:
+    """Draws on stderr while events come in; what is drawn last stays on the screen."""
+
+    def __init__(self, options: DisplayOptions, console: Console | None = None) -> None:
+        self.options = options
+        self.progress = Progress(options.planning)
+        self._console = console or Console(stderr=True, highlight=False)
+        self._spinner = Spinner("dots")
+        self._began = time.monotonic()
+        self._final = False
+        self._live = Live(
+            get_renderable=self.render,
+            console=self._console,
+            refresh_per_second=REDRAWS_PER_SECOND,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+
+    def receive(self, event: Event) -> None:
+        self.progress.receive(event)
+
+    def close(self) -> None:
+        self._final = True
+        self._live.stop()
+        print_end(self.progress, self.options)
+
+    def render(self) -> RenderableType:
+        """The tree as it is now; while it is being redrawn no taller than the terminal."""
+        now = time.monotonic()
+        # The engine adds rows from another thread while this one draws.
+        rows = list(self.progress.rows.values())
+        ordered = tree_order([row for row in rows if self.options.show_sames or self.progress.shown(row)])
+        hidden = 0
+        if not self._final:
+            room = max(self._console.height - 4, 3)
+            ordered, hidden = fit(ordered, room)
+        table = Table.grid(padding=(0, 1))
+        for row, depth in ordered:
+            table.add_row(*self._cells(row, depth, now))
+        title = Text(f"{TITLES[self.options.kind, self.options.planning]} ({self.options.stack})", style="bold")
+        if not self._final:
+            running = sum(row.state == "running" for row in rows)
+            title.append(f"  {duration(now - self._began)}, {len(rows)} resources, {running} under way", style="dim")
+        tail = [Text(f"    and {hidden} more", style="dim")] if hidden else []
+        return Group(title, table, *tail)
+
+    def _cells(self, row: Row, depth: int, now: float) -> tuple[RenderableType, ...]:
+        words, planning = words_of(row.metadata.op), self.options.planning
+        running = row.state == "running" and not planning and not self._final
+        if row.state == "failed":
+            status = Text(f"{words.doing} failed", style="bold red")
+        else:
+            verb = words.plan if planning else words.doing if row.state == "running" else words.done
+            status = Text(verb, style=words.color)
+        took = "" if planning or not status.plain else duration(row.seconds(now))
+        changed = ", ".join(f"~{name}" for name in row.metadata.diffs)
+        return (
+            self._spinner if running else Text("✗" if row.state == "failed" else words.mark, style=words.color),
+            Text("  " * depth + row.metadata.type),
+            Text(name_of(row.metadata.urn), style="bold"),
+            status,
+            Text(took, style="dim"),
+            Text(f"[diff: {changed}]" if changed else "", style="dim"),
+        )
+
+
+def tree_order(rows: list[Row]) -> list[tuple[Row, int]]:
+    """Rows with their depth, children after their parent; a child whose parent is not shown hangs where it can."""
+    known = {row.metadata.urn for row in rows}
+    children: dict[str, list[Row]] = {}
+    for row in rows:
+        state = row.metadata.new or row.metadata.old
+        parent = state.parent if state and state.parent in known else ""
+        children.setdefault(parent, []).append(row)
+    ordered: list[tuple[Row, int]] = []
+    pending = [(row, 0) for row in reversed(children.get("", []))]
+    while pending:
+        row, depth = pending.pop()
+        ordered.append((row, depth))
+        pending += [(child, depth + 1) for child in reversed(children.get(row.metadata.urn, []))]
+    return ordered
+
+
+def fit(rows: list[tuple[Row, int]], room: int) -> tuple[list[tuple[Row, int]], int]:
+    """At most `room` rows and how many were left out: finished ones go first, oldest first; the stack itself stays."""
+    surplus = len(rows) - room
+    if surplus <= 0:
+        return rows, 0
+    finished = [
+        index for index, (row, _) in enumerate(rows) if row.state == "done" and row.metadata.type != ROOT_STACK_TYPE
+    ]
+    dropped = set(finished[:surplus])
+    kept = [pair for index, pair in enumerate(rows) if index not in dropped][:room]
+    return kept, len(rows) - len(kept)

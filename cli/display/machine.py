@@ -1,0 +1,103 @@
+"""Displays for programs: the event log, a stream of events, and the digest of a preview, in Pulumi's JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from dataops.cli.display.words import OPS
+from dataops.infra.errors import ConfigurationError
+from dataops.infra.events.engine_events import (
+    DiagnosticEvent,
+    Event,
+    PreludeEvent,
+    ResourcePreEvent,
+    StepState,
+    SummaryEvent,
+    to_json,
+)
+
+
+class EventLog:
+    """Writes each event as a line of JSON to a file; one log may take in a preview and then its update."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file: IO[str] = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"the event log {path} cannot be written: {error.strerror}") from error
+        self._count = 0
+
+    def receive(self, event: Event) -> None:
+        self._count += 1
+        self._file.write(json.dumps(to_json(event, self._count)) + "\n")
+        # Readers follow the file while the update runs.
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class EventStream:
+    """`--json` of an update: each event as a line of JSON on stdout."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def receive(self, event: Event) -> None:
+        self._count += 1
+        click.echo(json.dumps(to_json(event, self._count)))
+
+    def close(self) -> None:
+        pass
+
+
+class PreviewDigest:
+    """`--json` of a preview: one document with its steps, messages and counts, on stdout."""
+
+    def __init__(self) -> None:
+        self._document: dict[str, Any] = {"steps": []}
+
+    def receive(self, event: Event) -> None:
+        if isinstance(event, PreludeEvent):
+            self._document = {"config": dict(event.config), **self._document}
+        elif isinstance(event, ResourcePreEvent):
+            if not event.metadata.type.startswith("pulumi:providers:"):
+                self._document["steps"].append(_step(event))
+        elif isinstance(event, DiagnosticEvent) and event.severity != "debug":
+            message = {"message": event.message, "severity": event.severity}
+            self._document.setdefault("diagnostics", []).append(
+                {**({"urn": event.urn} if event.urn else {}), **message}
+            )
+        elif isinstance(event, SummaryEvent):
+            self._document["duration"] = int(event.seconds * 1_000_000_000)
+            self._document["changeSummary"] = {op: event.changes[op] for op in OPS if event.changes.get(op)}
+
+    def close(self) -> None:
+        click.echo(json.dumps(self._document, indent=4))
+
+
+def _step(event: ResourcePreEvent) -> dict[str, Any]:
+    metadata = event.metadata
+    step: dict[str, Any] = {"op": metadata.op, "urn": metadata.urn}
+    if metadata.provider:
+        step["provider"] = metadata.provider
+    if metadata.old:
+        step["oldState"] = _state(metadata.old)
+    if metadata.new:
+        step["newState"] = _state(metadata.new)
+    if metadata.diffs:
+        step["diffReasons"] = list(metadata.diffs)
+    if metadata.keys:
+        step["replaceReasons"] = list(metadata.keys)
+    step["detailedDiff"] = metadata.detailed_diff
+    return step
+
+
+def _state(state: StepState) -> dict[str, Any]:
+    """A resource as a checkpoint would have it, without what is empty."""
+    kept = {key: value for key, value in state.to_json().items() if value not in ("", [], {}, False)}
+    return {"urn": state.urn, "custom": state.custom, **kept}

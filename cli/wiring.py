@@ -1,0 +1,92 @@
+"""The only place that builds things: workspaces, backends, secrets, provider registries, deployers.
+
+Commands ask here for what they need and get it ready to use; nothing is kept between calls.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from dataops.cli.options import Request
+from dataops.cli.workspace import PLATFORM_FILE, Workspace
+from dataops.infra.errors import AuthenticationError
+from dataops.infra.state.backend import Backend, StackReference, open_backend
+from dataops.infra.state.passphrase import HINT, PassphraseSecrets, passphrase_from
+from dataops.infra.state.stack_config import StackConfig
+
+if TYPE_CHECKING:
+    from dataops.infra.state.encryption import SecretsManager
+
+
+def workspace(request: Request) -> Workspace:
+    """The project that the request's folder belongs to."""
+    return Workspace.open(request.cwd)
+
+
+def backend(space: Workspace) -> Backend:
+    """Where the project's stacks are kept."""
+    return open_backend(space.backend_url)
+
+
+def settings(space: Workspace, ref: StackReference) -> StackConfig:
+    """The stack's configuration file."""
+    return StackConfig(space.project.stack_file(ref.stack), ref.project)
+
+
+def secrets(space: Workspace, config: StackConfig, ref: StackReference, request: Request) -> SecretsManager:
+    """What encrypts and decrypts the stack's secrets; the key is derived beside whatever the command does next.
+
+    A stack whose configuration has no salt gets the one that its state was encrypted with, else a new one, which is
+    written to its configuration.
+
+    Raises:
+        AuthenticationError: a new salt needs a passphrase and there is none. With a known salt a missing or wrong
+            passphrase is told by whoever needs the key first.
+    """
+    salt = config.encryption_salt or _recorded_salt(space, ref)
+    given = _passphrase(space, request, new=salt is None)
+    if salt is not None:
+        return PassphraseSecrets(given, salt)
+    if given is None:
+        raise AuthenticationError("a new stack needs a passphrase for its secrets and none was given", hint=HINT)
+    made = PassphraseSecrets.new(given)
+    config.encryption_salt = made.salt
+    config.save()
+    return made
+
+
+def _recorded_salt(space: Workspace, ref: StackReference) -> str | None:
+    """The salt that the stack's state was encrypted with, when there is such a stack."""
+    store = backend(space)
+    if not store.exists(ref):
+        return None
+    provider = store.export(ref)["deployment"].get("secrets_providers") or {}
+    salt = (provider.get("state") or {}).get("salt")
+    return salt if provider.get("type") == "passphrase" and isinstance(salt, str) else None
+
+
+def _passphrase(space: Workspace, request: Request, new: bool) -> str | None:
+    """From the variables, from where dataops.yaml says, or asked for."""
+    if (given := passphrase_from(os.environ)) is not None:
+        return given
+    if (space.project.root / PLATFORM_FILE).exists():
+        return _platform_passphrase(space)
+    if not request.interactive:
+        return None
+    words = "A passphrase for the secrets of the new stack" if new else "Passphrase"
+    return str(click.prompt(words, hide_input=True, confirmation_prompt=new, err=True))
+
+
+def _platform_passphrase(space: Workspace) -> str:
+    from dataops.envs.passphrase import find_passphrase
+    from dataops.infra.platform.loader import load_platform
+
+    source = load_platform(space.project.root / PLATFORM_FILE).passphrase
+    if source.variable is not None:
+        return find_passphrase({"variable": source.variable}).text
+    if source.command is not None:
+        return find_passphrase({"command": list(source.command), "directory": str(space.project.root)}).text
+    return find_passphrase({"file": str(space.project.root / str(source.file))}, may_make=True).text
