@@ -72,6 +72,7 @@ def main() -> None:
     if specification["variablesFile"]:
         environment.update(read_variables(specification["variablesFile"]))
     environment.update(specification["variables"])
+    environment["DATAOPS_PROGRAM"] = os.path.abspath(sys.argv[1])
     # the working directory is entered before privileges are dropped: its parents may be closed to the program's user
     os.chdir(specification["directory"])
     if specification["staleLock"]:

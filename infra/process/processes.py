@@ -9,6 +9,9 @@ from pathlib import Path
 
 import psutil
 
+PROGRAM = "DATAOPS_PROGRAM"
+"""The variable by which a program's process can be told from others: the path of its specification."""
+
 
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and only waits to be collected does not."""
@@ -37,6 +40,14 @@ def works_in(pid: int, directory: Path) -> bool:
         return False
 
 
+def command_line(pid: int) -> list[str]:
+    """The program and arguments of a process; empty when there is none."""
+    try:
+        return list(psutil.Process(pid).cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
+
+
 def wait_gone(pid: int, seconds: float) -> bool:
     """Waits until a process is gone; False when it still runs after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -56,3 +67,12 @@ def end_process(pid: int, first: signal.Signals = signal.SIGTERM, seconds: float
             return
         if wait_gone(pid, seconds):
             return
+
+
+def runs_program(pid: int, specification: Path) -> bool:
+    """Whether the process lives and was started by `launch.py` from this specification."""
+    try:
+        process = psutil.Process(pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.environ().get(PROGRAM) == str(specification))
+    except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+        return False
