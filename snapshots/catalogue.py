@@ -1,0 +1,199 @@
+"""What a database consists of, read from its catalogue: tables, columns, keys, and what no snapshot can hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dataops.snapshots.masking.base import Family
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+_OWN = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+_NO_EXTENSION = """NOT EXISTS (
+  SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"""
+
+TABLES = f"""
+SELECT c.oid, n.nspname, c.relname, rn.nspname, rc.relname, c.relfilenode, pg_table_size(c.oid)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class rc ON rc.oid = CASE WHEN c.relispartition THEN pg_partition_root(c.oid) ELSE c.oid END
+JOIN pg_namespace rn ON rn.oid = rc.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_OWN} AND {_NO_EXTENSION}
+ORDER BY n.nspname, c.relname"""
+
+COLUMNS = """
+WITH RECURSIVE base AS (
+  SELECT oid AS type, oid AS base, typbasetype AS next, typtypmod AS modifier FROM pg_type
+  UNION ALL
+  SELECT b.type, t.oid, t.typbasetype, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE b.modifier END
+  FROM base b JOIN pg_type t ON t.oid = b.next WHERE b.next <> 0
+)
+SELECT a.attrelid, a.attnum, a.attname, t.typname, t.typcategory, t.typtype,
+       CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END, a.attnotnull, a.attgenerated <> '',
+       format_type(a.atttypid, a.atttypmod)
+FROM pg_attribute a JOIN base b ON b.type = a.atttypid AND b.next = 0 JOIN pg_type t ON t.oid = b.base
+WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum"""
+
+# an index on expressions depends on the columns that it uses; one on columns names them itself
+UNIQUE_COLUMNS = """
+SELECT i.indrelid, k.attnum::int FROM pg_index i
+CROSS JOIN LATERAL unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) AS k(attnum)
+WHERE (i.indisunique OR i.indisexclusion) AND k.attnum > 0 AND i.indrelid = ANY(%(tables)s)
+UNION
+SELECT i.indrelid, d.refobjsubid FROM pg_index i
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0
+WHERE (i.indisunique OR i.indisexclusion) AND i.indexprs IS NOT NULL AND i.indrelid = ANY(%(tables)s)"""
+
+PARTITION_COLUMNS = f"""
+SELECT n.nspname, c.relname, a.attname FROM pg_partitioned_table p
+JOIN pg_class c ON c.oid = p.partrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass
+  AND d.refobjid = c.oid AND d.refobjsubid > 0
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+WHERE {_OWN}
+UNION
+SELECT n.nspname, c.relname, a.attname FROM pg_partitioned_table p
+JOIN pg_class c ON c.oid = p.partrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL unnest(p.partattrs::int2[]) AS k(attnum)
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+WHERE {_OWN}"""
+
+FOREIGN_KEYS = f"""
+SELECT f.conname, n.nspname, c.relname, rn.nspname, rc.relname,
+  ARRAY(SELECT a.attname::text FROM unnest(f.conkey) WITH ORDINALITY k(n, i)
+        JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.n ORDER BY k.i),
+  ARRAY(SELECT a.attname::text FROM unnest(f.confkey) WITH ORDINALITY k(n, i)
+        JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.n ORDER BY k.i)
+FROM pg_constraint f
+JOIN pg_class c ON c.oid = f.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class rc ON rc.oid = f.confrelid JOIN pg_namespace rn ON rn.oid = rc.relnamespace
+WHERE f.contype = 'f' AND f.conparentid = 0 AND {_OWN}
+ORDER BY 2, 3, 1"""
+
+RELATIONS = f"""
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = %s AND {_OWN} AND {_NO_EXTENSION} AND (c.relkind <> 'm' OR c.relispopulated) ORDER BY c.oid"""
+
+UNSUPPORTED = f"""
+SELECT 'large objects, which no rule can cover: ' || count(*) FROM pg_largeobject_metadata HAVING count(*) > 0
+UNION ALL
+SELECT 'the foreign server ' || srvname || ', which would lead out of a replica' FROM pg_foreign_server
+UNION ALL
+SELECT 'the policy ' || p.polname || ' on ' || n.nspname || '.' || c.relname || ' is for roles that no replica has'
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.polroles <> '{{0}}' AND {_OWN}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `length` is the most characters it takes, `type` its type in words."""
+
+    name: str
+    type: str
+    family: Family
+    length: int | None
+    padded: bool
+    required: bool
+    generated: bool
+    unique: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTable:
+    """A table that holds rows itself; `root` is the partitioned table it is part of, else itself."""
+
+    oid: int
+    schema: str
+    name: str
+    root: str
+    bytes: int
+    filenode: int
+    columns: tuple[Column, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """`columns` of `table` refer to `referenced_columns` of `referenced`, pair by pair."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    referenced: str
+    referenced_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """A database without its rows. `unsupported` says what it has that no snapshot can hold."""
+
+    tables: tuple[SourceTable, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    partition_columns: frozenset[tuple[str, str]]
+    sequences: tuple[tuple[str, str], ...]
+    materialized_views: tuple[tuple[str, str], ...]
+    unsupported: tuple[str, ...]
+
+
+def read_catalogue(connection: Connection) -> Catalogue:
+    """Reads the catalogue as the connection's transaction sees it."""
+    found = connection.execute(TABLES).fetchall()
+    oids = [row[0] for row in found]
+    unique = {(oid, number) for oid, number in connection.execute(UNIQUE_COLUMNS, {"tables": oids})}
+    columns: dict[int, list[Column]] = defaultdict(list)
+    for oid, number, name, base, category, kind, modifier, required, generated, text in connection.execute(
+        COLUMNS, (oids,)
+    ):
+        length = modifier - 4 if base in ("varchar", "bpchar") and modifier is not None and modifier >= 4 else None
+        columns[oid].append(
+            Column(
+                name,
+                text,
+                _family(base, category, kind),
+                length,
+                base == "bpchar",
+                required,
+                generated,
+                (oid, number) in unique,
+            )
+        )
+    return Catalogue(
+        tuple(
+            SourceTable(oid, schema, name, f"{root_schema}.{root}", size, filenode, tuple(columns[oid]))
+            for oid, schema, name, root_schema, root, filenode, size in found
+        ),
+        tuple(
+            ForeignKey(name, f"{schema}.{table}", tuple(own), f"{other_schema}.{other}", tuple(others))
+            for name, schema, table, other_schema, other, own, others in connection.execute(FOREIGN_KEYS)
+        ),
+        frozenset((f"{schema}.{table}", column) for schema, table, column in connection.execute(PARTITION_COLUMNS)),
+        tuple((schema, name) for schema, name in connection.execute(RELATIONS, ("S",))),
+        tuple((schema, name) for schema, name in connection.execute(RELATIONS, ("m",))),
+        tuple(str(row[0]) for row in connection.execute(UNSUPPORTED)),
+    )
+
+
+def _family(base: str, category: str, kind: str) -> Family:
+    if kind == "e":
+        return Family.OTHER
+    if category == "S" and base != "char":
+        return Family.TEXT
+    named = {
+        "int4": Family.INTEGER,
+        "int8": Family.INTEGER,
+        "int2": Family.SMALLINT,
+        "uuid": Family.UUID,
+        "date": Family.DATE,
+        "timestamp": Family.DATE,
+        "timestamptz": Family.DATE,
+    }
+    return named.get(base, Family.NUMBER if category == "N" else Family.OTHER)

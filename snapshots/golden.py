@@ -1,0 +1,179 @@
+"""Golden directories: a snapshot restored once, verified, stopped and read-only, of which environments are clones.
+
+    <golden>/<key>/
+    ├── golden.json   what it is; its presence under this name says that it is complete
+    ├── postgres/     a cleanly stopped cluster
+    └── lake/         the objects
+
+The key names what decides whether a server can use the cluster: snapshot, server build with architecture, locale. It is
+built under another name and renamed; a second one who needs it meanwhile waits for the first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataops.infra.errors import VerificationError
+from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.process.copying import copy_tree
+from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries, server_build
+from dataops.infra.process.postgres_server import initialize, remove, system_identifier, temporary_server
+from dataops.infra.process.users import ServerUser, server_user
+from dataops.snapshots.lake import FOLDER
+from dataops.snapshots.manifest import Manifest, StoredFile
+from dataops.snapshots.restore import SERVER_SETTINGS, restore
+from dataops.snapshots.store import check_file
+
+RECORD = "golden.json"
+LOCALE = "c-utf8"
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A complete golden directory.
+
+    Args:
+        snapshot: the id of the snapshot.
+        data_directory: the Postgres cluster, to be cloned.
+        lake_directory: the objects, to be cloned.
+        manifest_hash: the hash of the snapshot's manifest.
+        server_version: of the server that built it, as `18.6`.
+        system_identifier: of the cluster; its clones share it.
+        tables: how many tables it has.
+    """
+
+    snapshot: str
+    data_directory: Path
+    lake_directory: Path
+    manifest_hash: str
+    server_version: str
+    system_identifier: str
+    tables: int
+
+
+def ensure_golden(manifest: Manifest, layout: PlatformLayout) -> Golden:
+    """The golden directory of a snapshot, built when there is none.
+
+    Raises:
+        VerificationError: a file of the snapshot, or what was restored, is not as the manifest says.
+        ResourceError: the restore fails.
+    """
+    return build_golden(manifest, layout.snapshots, layout.golden, layout.home)
+
+
+def build_golden(manifest: Manifest, store: Path, directory: Path, home: Path) -> Golden:
+    """As `ensure_golden`, for a store, a directory of golden directories and a home that are known by path."""
+    target = directory / f"{manifest.id}_{server_build()}_{LOCALE}"
+    if found := _existing(target, manifest):
+        return found
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with _locked(directory / f".{target.name}.lock"):
+        if found := _existing(target, manifest):
+            return found
+        user = server_user()
+        draft = directory / f".partial-{target.name}"
+        _discard(draft)
+        draft.mkdir(mode=0o755)
+        try:
+            _build(manifest, store / manifest.id, draft, install_binaries(home, user), user)
+            draft.rename(target)
+        except BaseException:
+            _discard(draft)
+            raise
+        _sync([directory])
+    built = _existing(target, manifest)
+    if built is None:
+        raise VerificationError("the golden directory vanished while it was built", where=str(target))
+    return built
+
+
+def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBinaries, user: ServerUser) -> None:
+    data, lake = draft / "postgres", draft / "lake"
+    initialize(data, binaries, user, sync=False)
+    with temporary_server(data, binaries, user, settings=SERVER_SETTINGS) as server:
+        restore(manifest, snapshot, server, binaries)
+    lake.mkdir()
+    if (snapshot / FOLDER).is_dir():
+        copy_tree(snapshot / FOLDER, lake)
+    for path, entry in manifest.objects.items():
+        check_file(draft, StoredFile(f"lake/{path}", entry.data.stored, entry.data.hash))
+    record = {
+        "snapshot": manifest.id,
+        "manifestHash": manifest.hash,
+        "serverVersion": binaries.version,
+        "systemIdentifier": system_identifier(data),
+        "tables": len(manifest.tables),
+    }
+    (draft / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+    _seal(draft)
+
+
+def _existing(target: Path, manifest: Manifest) -> Golden | None:
+    try:
+        record = json.loads((target / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    if record["manifestHash"] != manifest.hash:
+        raise VerificationError(
+            f"the golden directory was not made of the snapshot {manifest.id}", where=str(target), hint="remove it"
+        )
+    return Golden(
+        manifest.id,
+        target / "postgres",
+        target / "lake",
+        manifest.hash,
+        record["serverVersion"],
+        record["systemIdentifier"],
+        record["tables"],
+    )
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Waits for the lock of one golden directory; a dead holder's is free."""
+    with open(path, "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _seal(root: Path) -> None:
+    """Makes everything below `root` durable, then read-only."""
+    folders = [Path(folder) for folder, _, _ in os.walk(root)]
+    files = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
+    with ThreadPoolExecutor(8, thread_name_prefix="sync") as pool:
+        list(pool.map(_sync, ([path] for path in files)))
+    _sync(folders)
+    for file in files:
+        file.chmod(0o400 if file.is_relative_to(root / "postgres") else 0o444)
+    for folder in folders:
+        if folder != root:  # a directory must be writable to be renamed
+            folder.chmod(0o500 if folder.is_relative_to(root / "postgres") else 0o555)
+
+
+def _sync(paths: list[Path]) -> None:
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _discard(draft: Path) -> None:
+    """Removes a golden directory in the making, with whatever server a killed builder left on it."""
+    if not draft.exists():
+        return
+    for folder, folders, _ in os.walk(draft):
+        for name in folders:
+            Path(folder, name).chmod(0o700)
+    if (draft / "postgres").exists():
+        remove(draft / "postgres")
+    shutil.rmtree(draft)

@@ -1,0 +1,38 @@
+"""The search for production hosts in data: a replica must not hold an address that leads back to production."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from dataops.snapshots.manifest import ProductionReference
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", ""})
+"""Names that every environment of a machine shares; with a port they are told apart, without they say nothing."""
+
+
+def meaningful(hosts: Iterable[str]) -> tuple[str, ...]:
+    """The hosts worth searching for, in lower case, sorted."""
+    return tuple(sorted({host.strip().lower() for host in hosts} - LOOPBACK))
+
+
+class HostSearch:
+    """Counts where production hosts occur. Safe to use from several threads."""
+
+    def __init__(self, hosts: Iterable[str]) -> None:
+        self.hosts = meaningful(hosts)
+        self._needles = [(host, host.encode()) for host in self.hosts]
+        self._found: Counter[tuple[str, str]] = Counter()
+
+    def look(self, where: str, data: bytes | bytearray) -> None:
+        """Searches some text, whatever its case; pieces must not be cut within a value."""
+        if not self._needles:
+            return
+        lower = data.lower()
+        for host, needle in self._needles:
+            if count := lower.count(needle):
+                self._found[where, host] += count
+
+    def references(self) -> tuple[ProductionReference, ...]:
+        """What was found so far."""
+        return tuple(ProductionReference(where, host, count) for (where, host), count in sorted(self._found.items()))

@@ -1,0 +1,196 @@
+"""Restoring a snapshot into an empty server: schema, rows, indexes, sequences; then everything counted.
+
+All objects come to belong to the role `warehouse_owner`, which is a superuser only while the schema is restored, so
+that it can create extensions.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataops.infra.errors import ResourceError, VerificationError
+from dataops.infra.process.commands import last_lines
+from dataops.infra.process.environment import child_environment
+from dataops.infra.process.postgres_binaries import PostgresBinaries
+from dataops.infra.process.postgres_connection import connect, postgres_errors
+from dataops.snapshots.manifest import Manifest, StoredFile, TableEntry
+from dataops.snapshots.source import TEXT_FORM
+
+if TYPE_CHECKING:
+    from psycopg import sql
+
+    from dataops.snapshots.catalogue import Connection
+
+OWNER = "warehouse_owner"
+MARK = "dataops snapshot"
+BLOCK = 1 << 20
+WORKERS = 2
+SERVER_SETTINGS: Mapping[str, object] = {
+    # the directory is synced as a whole before it is published, and thrown away if anything fails before
+    "fsync": False,
+    "synchronous_commit": False,
+    "full_page_writes": False,
+    "wal_level": "minimal",
+    "max_wal_senders": 0,
+    "autovacuum": False,
+    "max_connections": 20,
+    "max_wal_size": "4GB",
+    "maintenance_work_mem": "256MB",
+}
+
+
+def mark_of(manifest: Manifest) -> str:
+    """The comment on a restored database, by which a clone tells what it was made of."""
+    return f"{MARK} {manifest.id} {manifest.hash}"
+
+
+def restore(manifest: Manifest, directory: Path, server: Mapping[str, Any], binaries: PostgresBinaries) -> None:
+    """Restores the warehouse of a snapshot.
+
+    Args:
+        manifest: the snapshot's, checked.
+        directory: the snapshot's.
+        server: how the superuser connects to an empty server.
+        binaries: for `psql`.
+
+    Raises:
+        VerificationError: a file or the restored data is not as the manifest says.
+        ResourceError: the server refuses something.
+    """
+    from psycopg import sql
+
+    database = sql.Identifier(manifest.database)
+    with connect(server) as admin, postgres_errors(f"restoring the snapshot {manifest.id}"):
+        admin.execute(f"CREATE ROLE {OWNER} SUPERUSER NOLOGIN".encode())
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(OWNER)))
+        _run_script(manifest, directory, manifest.pre_data, server, binaries)
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="restore") as pool:
+            largest_first = sorted(manifest.tables.items(), key=lambda item: -item[1].bytes)
+            for _ in pool.map(lambda item: _copy_in(manifest, directory, server, *item), largest_first):
+                pass
+        with connect(server, manifest.database) as connection:
+            _set_sequences(connection, manifest)
+        _run_script(manifest, directory, manifest.post_data, server, binaries)
+        with connect(server, manifest.database) as connection:
+            _fill_views(connection, manifest)
+            connection.execute("VACUUM (FREEZE, ANALYZE)")
+            _count_rows(connection, manifest)
+        admin.execute(f"ALTER ROLE {OWNER} NOSUPERUSER".encode())
+        mark = sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, sql.Literal(mark_of(manifest)))
+        admin.execute(mark)
+
+
+def read_file(directory: Path, file: StoredFile) -> Iterator[bytes]:
+    """The contents of a compressed file of the snapshot.
+
+    Raises:
+        VerificationError: at its end at the latest, if it is not the file that the manifest records.
+    """
+    import zstandard
+    from blake3 import blake3
+
+    hasher, path = blake3(), directory / file.file
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(BLOCK):
+                hasher.update(block)
+                yield decompressor.decompress(block)
+    except (FileNotFoundError, zstandard.ZstdError):
+        hasher.update(b"damaged")
+    if hasher.hexdigest() != file.hash:
+        raise VerificationError(
+            "a file of the snapshot does not have the recorded content",
+            where=str(path),
+            hint="take a new snapshot with `dataops snapshot capture`",
+        )
+
+
+def _name(label: str) -> sql.Identifier:
+    from psycopg import sql
+
+    return sql.Identifier(*label.split(".", 1))
+
+
+def _run_script(
+    manifest: Manifest, directory: Path, file: StoredFile, server: Mapping[str, Any], binaries: PostgresBinaries
+) -> None:
+    """Runs a section of the schema as the owner. Uses psql, whose own commands `pg_dump` writes."""
+    script = b"".join(read_file(directory, file))
+    done = subprocess.run(
+        [
+            *(str(binaries.path("psql")), "--no-psqlrc", "--quiet", "--no-password"),
+            *("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse"),
+            *(f"--host={server['host']}", f"--port={server['port']}", f"--username={server['user']}"),
+            f"--dbname={manifest.database}",
+        ],
+        input=script,
+        env=child_environment({"PGOPTIONS": f"-c role={OWNER} -c client_min_messages=warning"}),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ResourceError(
+            f"the schema of the snapshot {manifest.id} could not be restored ({Path(file.file).name})",
+            details=last_lines(done.stderr.decode(errors="replace")),
+        )
+
+
+def _copy_in(manifest: Manifest, directory: Path, server: Mapping[str, Any], label: str, entry: TableEntry) -> None:
+    from psycopg import sql
+
+    columns = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, entry.columns)))
+    query = sql.SQL("COPY {} {} FROM STDIN (FREEZE)").format(_name(label), columns if entry.columns else sql.SQL(""))
+    with (
+        connect(server, manifest.database) as connection,
+        postgres_errors(f"restoring {label} of the snapshot {manifest.id}"),
+    ):
+        for name, value in TEXT_FORM.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        with connection.transaction():
+            # emptied in the same transaction, rows can be written frozen and without a log
+            connection.execute(sql.SQL("TRUNCATE ONLY {}").format(_name(label)))
+            with connection.cursor() as cursor, cursor.copy(query) as copy:
+                for block in read_file(directory, entry.data):
+                    copy.write(block)
+
+
+def _set_sequences(connection: Connection, manifest: Manifest) -> None:
+    for label, entry in manifest.sequences.items():
+        name = _name(label).as_string(connection)
+        connection.execute("SELECT pg_catalog.setval(%s::regclass, %s, %s)", (name, entry.last, entry.called))
+
+
+def _fill_views(connection: Connection, manifest: Manifest) -> None:
+    """Refreshes materialised views; one that reads another waits for it."""
+    from psycopg import errors, sql
+
+    waiting = list(manifest.materialized_views)
+    connection.execute("SELECT set_config('search_path', '', false)")
+    while waiting:
+        later = []
+        for label in waiting:
+            try:
+                connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(_name(label)))
+            except errors.ObjectNotInPrerequisiteState:
+                later.append(label)
+        if later == waiting:
+            raise ResourceError(f"the materialised view {later[0]} of the snapshot {manifest.id} cannot be filled")
+        waiting = later
+
+
+def _count_rows(connection: Connection, manifest: Manifest) -> None:
+    from psycopg import sql
+
+    for label, entry in manifest.tables.items():
+        row = connection.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(_name(label))).fetchone()
+        if row is None or row[0] != entry.rows:
+            found = row[0] if row else 0
+            raise VerificationError(
+                f"{label} has {found:,} rows after the restore, the snapshot {manifest.id} has {entry.rows:,}"
+            )
