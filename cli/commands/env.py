@@ -1,0 +1,28 @@
+"""`dataops env`: the life of environments."""
+
+from __future__ import annotations
+
+from dataops.cli.lazy import Entry, LazyGroup
+
+env = LazyGroup(
+    "env",
+    {
+        "up": Entry("dataops.cli.commands.env_up:up", "Make the replica of a branch, or bring it up to date."),
+        "deploy": Entry("dataops.cli.commands.env_up:deploy", "Deploy production or staging from its branch."),
+        "ls": Entry("dataops.cli.commands.env_show:ls", "List the environments."),
+        "status": Entry("dataops.cli.commands.env_show:status", "Show one environment and whether it answers."),
+        "exec": Entry("dataops.cli.commands.env_run:exec_", "Run a command with an environment's variables and code."),
+        "shell": Entry("dataops.cli.commands.env_run:shell", "Open a shell in an environment."),
+        "connect": Entry("dataops.cli.commands.env_show:connect", "Show how to reach an environment's warehouse."),
+        "fingerprint": Entry("dataops.cli.commands.env_show:fingerprint", "Hash every table and object."),
+        "down": Entry("dataops.cli.commands.env_down:down", "Remove an environment and prove that nothing is left."),
+    },
+    help="""Bring environments up, work in them, take them down.
+
+    \b
+    Examples:
+      dataops env up --branch feature/x       a private replica of production with that branch's code
+      dataops env exec feature-x -- psql      a command in it
+      dataops env down feature-x --yes        nothing is left
+    """,
+)

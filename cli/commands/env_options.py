@@ -1,0 +1,59 @@
+"""What the commands about environments have in common: options, and finding the environment that is meant."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataops.cli.options import at_terminal
+from dataops.infra.errors import CancelledError, ConfigurationError
+
+if TYPE_CHECKING:
+    from dataops.envs.registry import EnvironmentRecord, Registry
+
+Command = Callable[..., Any]
+
+folder_option = click.option(
+    "-C", "--cwd", type=click.Path(path_type=Path), default=".", help="Work as if started in this folder."
+)
+
+
+def output_option(function: Command) -> Command:
+    """Adds `-o/--output table|json`; the function gets `as_json: bool`."""
+
+    @click.option(
+        "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print the result."
+    )
+    @functools.wraps(function)
+    def run(*args: Any, output: str, **rest: Any) -> Any:
+        return function(*args, as_json=output == "json", **rest)
+
+    return run
+
+
+def find_environment(name: str, cwd: Path) -> tuple[Registry, EnvironmentRecord]:
+    """The environment that is meant, found from the registry alone: its branch and its configuration may be gone."""
+    from dataops.envs.checkout import find_layout
+    from dataops.envs.naming import check_name
+    from dataops.envs.registry import find_record
+
+    return find_record(check_name(name), find_layout(cwd.absolute()))
+
+
+def confirm(question: str, yes: bool, command: str) -> None:
+    """Asks before something that cannot be undone.
+
+    Raises:
+        ConfigurationError: there is nobody to ask and `--yes` was not given.
+        CancelledError: the answer was no.
+    """
+    if yes:
+        return
+    if not at_terminal():
+        raise ConfigurationError("this needs a confirmation and there is nobody to ask", hint=f"{command} --yes")
+    if not click.confirm(question, err=True):
+        raise CancelledError("nothing was done")

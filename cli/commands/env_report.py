@@ -1,0 +1,112 @@
+"""What `env up`, `env deploy` and `env down` print when they have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from dataops.envs.registry import EnvironmentRecord
+    from dataops.envs.update import UpdateReport
+
+
+def report_json(report: UpdateReport) -> dict[str, Any]:
+    """The facts that `report_text` prints."""
+    record = report.record
+    return {
+        "name": record.name,
+        "platform": record.platform,
+        "role": record.role,
+        "branch": record.branch,
+        "commit": record.commit,
+        "target": record.target,
+        "snapshot": record.snapshot,
+        "state": record.state.value,
+        "owner": record.owner,
+        "changed": report.changed,
+        "changes": dict(report.changes),
+        "resources": record.facts.get("resources", 0),
+        "warehouse": record.facts.get("warehouse", {}),
+        "lake": record.facts.get("lake", ""),
+        "urls": urls(record),
+        "code": record.facts.get("directory", ""),
+        "variables": f"{record.root}/environment.env",
+        "checks": record.facts.get("checks", []),
+        "use": use(record),
+        "phases": dict(report.phases),
+        "seconds": report.seconds,
+        "notes": list(report.notes),
+    }
+
+
+def report_text(report: UpdateReport) -> None:
+    """Prints what was made, where it listens, how to use it and how long it took."""
+    record = report.record
+    if report.changed:
+        click.echo(f"{click.style(record.name, bold=True)} is ready: {counted(report.changes)}.")
+    else:
+        click.echo(f"{click.style(record.name, bold=True)} is ready. Nothing changed.")
+    for label, value in _facts(record):
+        click.echo(f"  {label:<10} {value}")
+    if use(record):
+        click.echo("\nUse it:")
+        for command in use(record):
+            click.echo(f"  {command}")
+    click.echo(f"\nIt took {report.seconds:.1f} s (phases overlap):")
+    click.echo(phase_lines(report.phases, report.seconds))
+
+
+def counted(changes: Mapping[str, int]) -> str:
+    """`14 created, 2 updated`."""
+    words = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "same": "unchanged"}
+    parts = [f"{changes[op]} {word}" for op, word in words.items() if changes.get(op)]
+    return ", ".join(parts) or "nothing to do"
+
+
+def phase_lines(phases: Mapping[str, float], total: float) -> str:
+    """A line for each phase: its seconds and their share of the whole."""
+    lines = []
+    for phase, seconds in phases.items():
+        share = seconds / total if total else 0.0
+        lines.append(f"  {phase:<14} {seconds:7.2f} s  {share:4.0%}  {'█' * round(share * 30)}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def urls(record: EnvironmentRecord) -> dict[str, str]:
+    """Service to URL."""
+    return {name: s["url"] for name, s in sorted(record.facts.get("services", {}).items()) if "url" in s}
+
+
+def use(record: EnvironmentRecord) -> list[str]:
+    """The commands that a developer will want next."""
+    name = record.name
+    commands = [f"dataops pipeline run {pipeline} --env {name}" for pipeline in record.facts.get("pipelines", [])]
+    commands.append(f"dataops env shell {name}")
+    logins = {role["name"] for role in record.facts.get("roles", []) if role.get("login")}
+    if "developer" in logins:
+        commands.append(f"dataops env connect {name} --show-password")
+    commands += [f"curl {url}" for url in urls(record).values()]
+    if record.role == "replica":
+        commands.append(f"dataops env down {name}")
+    return commands
+
+
+def _facts(record: EnvironmentRecord) -> list[tuple[str, str]]:
+    warehouse = record.facts.get("warehouse", {})
+    checks = record.facts.get("checks", [])
+    found = [("branch", f"{record.branch} at {record.commit[:12]}")]
+    if record.snapshot:
+        found.append(("data", f"snapshot {record.snapshot}, masked"))
+    if warehouse:
+        found.append(("warehouse", f"{warehouse.get('host')}:{warehouse.get('port')}/{warehouse.get('database', '')}"))
+    if lake := record.facts.get("lake"):
+        found.append(("lake", str(lake)))
+    found += [("service", f"{name} {url}") for name, url in urls(record).items()]
+    if directory := record.facts.get("directory"):
+        found.append(("code", str(directory)))
+    if checks:
+        good = sum(1 for check in checks if check.get("ok"))
+        found.append(("checks", f"{good} of {len(checks)} passed: {', '.join(str(c.get('name')) for c in checks)}"))
+    return found

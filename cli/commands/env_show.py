@@ -1,0 +1,136 @@
+"""`dataops env ls|status|connect|fingerprint`: what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dataops.cli.commands.env_options import find_environment, folder_option, output_option
+from dataops.cli.tables import print_json, print_table
+
+
+@click.command()
+@click.option("-a", "--all", "everywhere", is_flag=True, help="Of every platform on this machine.")
+@folder_option
+@output_option
+def ls(everywhere: bool, cwd: Path, as_json: bool) -> None:
+    """List the environments of the platform at hand; outside of a repository, of every platform.
+
+    \b
+    Example:
+      dataops env ls -o json
+    """
+    from dataops.envs.checkout import find_layout
+    from dataops.envs.registry import Registry, registries
+    from dataops.envs.status import all_statuses
+
+    layout = None if everywhere else find_layout(cwd.absolute())
+    places = [Registry(layout.registry)] if layout else list(registries())
+    found = [status for place in places for status in all_statuses(place)]
+    if as_json:
+        print_json([status.to_json() for status in found])
+        return
+    if not found:
+        click.echo("There are no environments. Make one: dataops env up --branch BRANCH", err=True)
+        return
+    rows = [
+        (s.record.name, s.record.role, s.state, s.record.branch, s.record.commit[:12], s.record.owner, s.record.updated)
+        for s in found
+    ]
+    print_table(("NAME", "ROLE", "STATE", "BRANCH", "COMMIT", "OWNER", "UPDATED"), rows)
+
+
+@click.command()
+@click.argument("name")
+@folder_option
+@output_option
+def status(name: str, cwd: Path, as_json: bool) -> None:
+    """Show one environment and whether it answers.
+
+    \b
+    Example:
+      dataops env status feature-x
+    """
+    from dataops.envs.status import snapshot_age
+    from dataops.envs.status import status as look
+
+    registry, record = find_environment(name, cwd)
+    found = look(record, registry)
+    if as_json:
+        print_json(found.to_json())
+        return
+    click.echo(f"{click.style(name, bold=True)} is {found.state}.")
+    lines = [("role", record.role), ("branch", f"{record.branch} at {record.commit[:12]}"), ("owner", record.owner)]
+    if record.snapshot:
+        age = snapshot_age(record.snapshot)
+        lines.append(("data", f"snapshot {record.snapshot}" + (f", {_age(age)} old" if age is not None else "")))
+    lines += [("updated", record.updated), ("files", record.root)]
+    if record.failure:
+        lines.append(("failure", record.failure))
+    if found.holder:
+        lines.append(("locked by", f"{found.holder.describe()}: {found.holder.command}"))
+    for label, value in lines:
+        click.echo(f"  {label:<10} {value}")
+    for part in found.parts:
+        click.echo(f"  {part.name:<10} {part.address} {'answers' if part.answers else 'DOES NOT ANSWER'}")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--role", metavar="ROLE", help="Who to connect as; by default developer, in deployed ones pipeline.")
+@click.option("--show-password", is_flag=True, help="Print the password, too.")
+@folder_option
+@output_option
+def connect(name: str, role: str | None, show_password: bool, cwd: Path, as_json: bool) -> None:
+    """Show how to reach an environment's warehouse.
+
+    \b
+    Example:
+      dataops env connect feature-x --show-password
+    """
+    from dataops.cli import wiring
+    from dataops.envs.connect import connect as find_connection
+
+    _, record = find_environment(name, cwd)
+    role = role or ("developer" if record.role == "replica" else "pipeline")
+    connection = find_connection(record, wiring.environment_tools(), role, show_password)
+    if as_json:
+        print_json(connection.to_json())
+        return
+    click.echo(connection.url)
+    for service, url in connection.services.items():
+        click.echo(f"{service}  {url}")
+    if not show_password:
+        click.echo(f"The password is shown with: dataops env connect {name} --role {role} --show-password", err=True)
+
+
+@click.command()
+@click.argument("name")
+@folder_option
+@output_option
+def fingerprint(name: str, cwd: Path, as_json: bool) -> None:
+    """Hash every table, ordered by its key, and every object of an environment.
+
+    \b
+    Example:
+      dataops env fingerprint production -o json
+    """
+    from dataops.envs.fingerprint import fingerprint as take
+    from dataops.envs.variables import read_variables
+
+    _, record = find_environment(name, cwd)
+    found = take(read_variables(record))
+    if as_json:
+        print_json({"environment": name, **found.to_json()})
+        return
+    rows = [(f"warehouse:{table}", f"{f.count} rows", f.sha256) for table, f in found.tables.items()]
+    rows += [(f"lake:{path}", f"{f.count} bytes", f.sha256) for path, f in found.objects.items()]
+    print_table(("DATA", "SIZE", "SHA-256"), rows)
+
+
+def _age(seconds: int) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,82 @@
+"""`dataops env up` and `dataops env deploy`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dataops.cli import wiring
+from dataops.cli.commands.env_options import confirm, folder_option, output_option
+from dataops.cli.commands.env_progress import progress
+from dataops.cli.commands.env_report import report_json, report_text
+from dataops.cli.tables import print_json
+from dataops.infra.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dataops.envs.update import UpdateReport
+
+
+@click.command()
+@click.option("-b", "--branch", help="The branch whose code it runs; by default the one that is checked out.")
+@click.option("--snapshot", default="", metavar="ID", help="Where its data comes from; by default the newest snapshot.")
+@click.option("--target", type=click.Choice(["local"]), default="local", help="Where it runs.")
+@folder_option
+@output_option
+def up(branch: str | None, snapshot: str, target: str, cwd: Path, as_json: bool) -> None:
+    """Make the replica of a branch, or bring it up to date.
+
+    It is a private copy of production: the branch's code, the newest masked snapshot of the data in a Postgres cluster
+    and a lake of its own, roles and grants, services. What is there already is left as it is; after a crash, run it
+    again.
+
+    \b
+    Example:
+      dataops env up --branch feature/x
+    """
+    from dataops.envs.checkout import Checkout
+    from dataops.envs.phases import PhaseClock
+    from dataops.envs.up import UpRequest
+    from dataops.envs.up import up as bring_up
+
+    checkout = Checkout.find(cwd.absolute())
+    branch = branch or checkout.repository.current_branch()
+    if not branch:
+        raise ConfigurationError("no branch is checked out", hint="dataops env up --branch BRANCH")
+    with progress() as sink:
+        report = bring_up(UpRequest(branch, snapshot, target), checkout, wiring.environment_tools(), PhaseClock(sink))
+    _print(report, as_json)
+
+
+@click.command()
+@click.argument("name", metavar="production|staging")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@folder_option
+@output_option
+def deploy(name: str, yes: bool, cwd: Path, as_json: bool) -> None:
+    """Deploy production or staging from its branch.
+
+    Only from the branch that dataops.yaml configures for it, with everything committed.
+
+    \b
+    Example:
+      dataops env deploy production --yes
+    """
+    from dataops.envs import deploy as deployment
+    from dataops.envs.checkout import Checkout
+    from dataops.envs.phases import PhaseClock
+
+    checkout = Checkout.find(cwd.absolute())
+    change = deployment.plan(name, checkout)
+    confirm(f"Deploy {name} at {change.commit[:12]} of {change.branch}?", yes, f"dataops env deploy {name}")
+    with progress() as sink:
+        report = deployment.deploy(change, checkout, wiring.environment_tools(), PhaseClock(sink))
+    _print(report, as_json)
+
+
+def _print(report: UpdateReport, as_json: bool) -> None:
+    if as_json:
+        print_json(report_json(report))
+    else:
+        report_text(report)

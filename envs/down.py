@@ -1,0 +1,174 @@
+"""`env down`: removes an environment, from its record and its state alone, and proves that nothing is left.
+
+Branch, repository and configuration may be gone. The state knows every resource and removes each in order; what a crash
+left beside it, or everything when the state is gone too, is found by looking (`envs.sweep`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataops.envs.facts import ports
+from dataops.envs.git import forget_missing_worktrees, registered_worktrees
+from dataops.envs.lock import hold
+from dataops.envs.passphrase import find_passphrase
+from dataops.envs.phases import PhaseClock
+from dataops.envs.registry import EnvironmentRecord, Registry, State
+from dataops.envs.stack import EnvironmentStack, Tools, open_stack, state_is_there
+from dataops.envs.sweep import check_root, end_processes, leftovers, remove_files
+from dataops.envs.update import failure, noting_failure
+from dataops.infra.errors import AuthenticationError, NotFoundError, PolicyError, VerificationError
+
+
+@dataclass(frozen=True, slots=True)
+class DownReport:
+    """What was removed.
+
+    Args:
+        name: the environment, which no longer exists.
+        changes: steps by kind.
+        swept: processes that the state did not know.
+        phases: phase to seconds.
+        notes: what the user should know.
+    """
+
+    name: str
+    changes: Mapping[str, int]
+    swept: tuple[str, ...]
+    phases: Mapping[str, float]
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as `-o json` prints it."""
+        return {
+            "name": self.name,
+            "state": "gone",
+            "changes": dict(self.changes),
+            "left": [],
+            "swept": list(self.swept),
+            "phases": dict(self.phases),
+            "seconds": self.seconds,
+            "notes": list(self.notes),
+        }
+
+
+def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: bool = False) -> DownReport:
+    """Removes an environment and everything it has on this machine.
+
+    Args:
+        name: the environment.
+        registry: where its record is.
+        tools: see `Tools`.
+        clock: is told of the phases.
+        force: also when it is production or staging, holds uncommitted work, or its state cannot be opened.
+
+    Raises:
+        NotFoundError: nobody knows it.
+        PolicyError: it is refused without `force`; nothing was removed.
+        AuthenticationError: the passphrase is wrong or missing; nothing was removed.
+        LockedError: somebody else is at work on it.
+        ResourceError: parts could not be removed; another run continues from there.
+        VerificationError: something is left.
+    """
+    registry.get(name)
+    with hold(registry.folder, name, f"env down {name}") as lease:
+        record = registry.get(name)
+        root = Path(record.root)
+        check_root(root)
+        refuse(record, force)
+        notes: list[str] = []
+        if lease.taken_over:
+            notes.append(f"took over the lock of {lease.taken_over.describe()}, who died")
+        with clock.phase("passphrase", "opening the state"):
+            stack = _open(record, tools, force, notes)
+        record = registry.save(record, state=State.DESTROYING)
+        with noting_failure(registry, name):
+            changes = _destroy(record, stack, clock) if stack else {}
+            with clock.phase("sweep", "looking for anything else"):
+                swept = end_processes(root)
+                remove_files(root)
+                forget_missing_worktrees(Path(record.repository))
+            with clock.phase("proof", "checking that nothing is left"):
+                _prove(record)
+            if stack:
+                stack.backend.remove(stack.reference, force=True)
+            registry.remove(name)
+    return DownReport(name, changes, tuple(swept), clock.seconds(), clock.total(), tuple(notes))
+
+
+def refuse(record: EnvironmentRecord, force: bool) -> None:
+    """Refuses to remove what cannot be made again.
+
+    Raises:
+        PolicyError: it is production or staging, or its code holds work that is in no commit.
+    """
+    if force:
+        return
+    from dataops.infra.providers.local.git_worktree import uncommitted_work
+
+    if record.role != "replica":
+        raise PolicyError(
+            f"{record.name} is not a replica: its data exists nowhere else",
+            where=f"environment {record.name}",
+            hint=f"if that is what you want: dataops env down {record.name} --force --yes",
+        )
+    for worktree in sorted((Path(record.root) / "code").glob("*")):
+        if changed := uncommitted_work(worktree):
+            raise PolicyError(
+                f"the code of {record.name} was edited in place, and {len(changed)} paths are in no commit",
+                where=str(worktree),
+                hint=f"commit or copy them, or give them up: dataops env down {record.name} --force --yes",
+                details="\n".join(changed[:10]),
+            )
+
+
+def _open(record: EnvironmentRecord, tools: Tools, force: bool, notes: list[str]) -> EnvironmentStack | None:
+    """The environment's stack, None when its state is gone or cannot be opened and need not be."""
+    if not state_is_there(record.backend):
+        notes.append(f"its state is gone ({record.backend}): what it had was found by looking")
+        return None
+    try:
+        return open_stack(
+            tools, record.backend, record.project, record.stack, lambda _: find_passphrase(record.passphrase)
+        )
+    except NotFoundError:
+        notes.append("it had no state yet")
+        return None
+    except AuthenticationError as error:
+        if not force:
+            raise AuthenticationError(
+                error.what,
+                where=error.where,
+                hint=f"put the passphrase back, or remove it without its state: "
+                f"dataops env down {record.name} --force --yes",
+            ) from None
+        notes.append("its state could not be opened: what it had was found by looking")
+        return None
+
+
+def _destroy(record: EnvironmentRecord, stack: EnvironmentStack, clock: PhaseClock) -> Mapping[str, int]:
+    from dataops.infra.engine.deployer import UpdateOptions
+
+    options = UpdateOptions(message=f"env down {record.name}")
+    with clock.phase("deployment", "removing what the state knows"):
+        result = stack.deployer.destroy(stack.reference, record.project, {}, options, clock.on_engine_event)
+        if result.failed:
+            raise failure(clock, record.name)
+    return result.changes
+
+
+def _prove(record: EnvironmentRecord) -> None:
+    root = Path(record.root)
+    left = leftovers(root, ports(record.facts)).lines()
+    left += [f"worktree {path}" for path in registered_worktrees(Path(record.repository)) if path.is_relative_to(root)]
+    if left:
+        raise VerificationError(
+            f"{len(left)} things of {record.name} are left",
+            where=f"environment {record.name}",
+            details="\n".join(left),
+            hint="end or remove them, then run the command again",
+        )

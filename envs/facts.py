@@ -1,0 +1,77 @@
+"""Where the parts of an environment are, read from its state: addresses and paths, never secrets.
+
+Facts are copied into the registry's record when an update ends, so that `exec`, `connect` and `status` need neither the
+state nor the passphrase.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dataops.infra.resources.state import Deployment, ResourceState
+from dataops.infra.resources.values import Secret
+
+
+def facts_of(deployment: Deployment, subdirectory: str = "") -> dict[str, Any]:
+    """What people and other commands need to know of an environment.
+
+    Args:
+        deployment: its state.
+        subdirectory: where the platform's folder lies in the worktree.
+    """
+    facts: dict[str, Any] = {"services": {}, "roles": [], "resources": 0}
+    for resource in deployment.resources:
+        if resource.delete or not resource.custom:
+            continue
+        facts["resources"] += 1
+        outputs = {key: value for key, value in resource.outputs.items() if not isinstance(value, Secret)}
+        _collect(facts, resource, outputs)
+    if "worktree" in facts:
+        facts["directory"] = str(Path(facts["worktree"]) / subdirectory)
+    return facts
+
+
+def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, Any]) -> None:
+    match resource.type:
+        case "dataops:local:Worktree":
+            facts["worktree"] = outputs.get("path", "")
+        case "dataops:local:VirtualEnvironment":
+            facts["venv"], facts["python"] = outputs.get("path", ""), outputs.get("python", "")
+        case "dataops:local:Supervisor":
+            facts["supervisor"] = resource.inputs.get("directory", "")
+        case "dataops:local:PostgresCluster":
+            known = ("host", "port", "serverVersion", "dataDirectory")
+            facts["warehouse"] = {**facts.get("warehouse", {}), **{k: outputs[k] for k in known if k in outputs}}
+        case "dataops:postgres:Database":
+            facts["warehouse"] = {**facts.get("warehouse", {}), "database": outputs.get("name", "")}
+        case "dataops:postgres:Role":
+            role = {"name": outputs.get("name", ""), "login": bool(resource.inputs.get("login"))}
+            facts["roles"] = [*facts["roles"], role]
+        case "dataops:local:Lake":
+            facts["lake"] = outputs.get("url", "")
+        case "dataops:local:Service":
+            name = str(resource.inputs.get("name", ""))
+            facts["services"][name] = {k: outputs[k] for k in ("url", "port") if outputs.get(k)}
+        case "dataops:snapshots:Verification":
+            checks = outputs.get("checks")
+            facts["checks"] = checks if isinstance(checks, list) else []
+        case _:
+            pass
+
+
+def ports(facts: dict[str, Any]) -> list[int]:
+    """The ports on loopback that an environment listens on."""
+    found = [facts.get("warehouse", {}).get("port")]
+    found += [service.get("port") for service in facts.get("services", {}).values()]
+    return sorted({int(port) for port in found if port})
+
+
+def password_of(deployment: Deployment, role: str) -> str | None:
+    """The password of a login role, None when there is no such role or it has none. Must not be logged."""
+    for resource in deployment.resources:
+        if resource.type == "dataops:postgres:Role" and not resource.delete and resource.outputs.get("name") == role:
+            value = resource.outputs.get("password")
+            value = value.value if isinstance(value, Secret) else value
+            return str(value) if value else None
+    return None

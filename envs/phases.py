@@ -1,0 +1,201 @@
+"""What a long command is doing, and how long each part of it took.
+
+A *phase* is a part of the work that a user would name: the code, the warehouse, the data. Steps of ours are phases of
+their own; the engine's steps are assigned to phases by the type of their resource. Phases of the engine overlap, since
+it works in parallel: a phase lasts from the beginning of its first step to the end of its last one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dataops.infra.events.engine_events import (
+    DiagnosticEvent,
+    Event,
+    ResOpFailedEvent,
+    ResourcePreEvent,
+    ResOutputsEvent,
+    StepMetadata,
+)
+from dataops.infra.resources.urn import name_of, type_of
+
+PHASE_OF = {
+    "dataops:local:Worktree": "code",
+    "dataops:local:VirtualEnvironment": "requirements",
+    "dataops:local:Supervisor": "supervisor",
+    "dataops:snapshots:Golden": "golden",
+    "dataops:local:PostgresCluster": "warehouse",
+    "dataops:postgres:Database": "warehouse",
+    "dataops:local:Lake": "lake",
+    "dataops:postgres:Role": "access",
+    "dataops:postgres:Grant": "access",
+    "dataops:local:EnvironmentFile": "variables",
+    "dataops:snapshots:Verification": "checks",
+    "dataops:local:Service": "services",
+    "dataops:local:Endpoints": "endpoints",
+}
+"""Type token to phase; anything else that the team's own program declares is in the phase `resources`."""
+
+OTHER = "resources"
+
+DONE = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "replace": "replaced",
+    "create-replacement": "replaced",
+    "delete-replaced": "deleted the old",
+    "read": "read",
+    "import": "imported",
+}
+"""Steps that change something, in the words of progress messages; steps that are not here are not told."""
+
+
+class Moment(StrEnum):
+    """What a phase event tells."""
+
+    STARTED = "started"
+    STEP = "step"
+    NOTE = "note"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEvent:
+    """One thing that happened.
+
+    Args:
+        phase: its name.
+        moment: what happened to it.
+        text: what to show; no secrets.
+        seconds: how long it took, where something ended.
+    """
+
+    phase: str
+    moment: Moment
+    text: str = ""
+    seconds: float = 0.0
+
+
+PhaseSink = Callable[[PhaseEvent], None]
+"""Receives phase events; may be called from several threads, one at a time."""
+
+
+@dataclass(slots=True)
+class _Span:
+    first: float
+    last: float
+    running: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A resource that failed, and what was said about it."""
+
+    urn: str
+    type: str
+    messages: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class PhaseClock:
+    """Keeps the time of phases and tells a sink what happens."""
+
+    sink: PhaseSink
+    began: float = field(default_factory=time.monotonic)
+    _spans: dict[str, _Span] = field(default_factory=dict)
+    _messages: dict[str, list[str]] = field(default_factory=dict)
+    _failed: dict[str, str] = field(default_factory=dict)
+    _begun: dict[str, float] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @contextmanager
+    def phase(self, name: str, text: str = "") -> Iterator[None]:
+        """A phase of our own: what happens in the block."""
+        with self._lock:
+            self._enter(name, text)
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._leave(name, Moment.FAILED)
+            raise
+        with self._lock:
+            self._leave(name, Moment.FINISHED)
+
+    def note(self, phase: str, text: str) -> None:
+        """Something that the user should know."""
+        with self._lock:
+            self.sink(PhaseEvent(phase, Moment.NOTE, text))
+
+    def on_engine_event(self, event: Event) -> None:
+        """Follows the engine; an `EventSink`."""
+        with self._lock:
+            match event:
+                case ResourcePreEvent(metadata=step) if step.op in DONE:
+                    self._begun[step.urn] = time.monotonic()
+                    self._enter(phase_of(step.urn), "")
+                case ResOutputsEvent(metadata=step, seconds=seconds) if step.op in DONE:
+                    self._step_ended(step, Moment.STEP, seconds)
+                case ResOpFailedEvent(metadata=step):
+                    self._failed[step.urn] = step.op
+                    self._step_ended(step, Moment.FAILED, 0.0)
+                case DiagnosticEvent(message=message, severity=severity, urn=urn) if message.strip():
+                    if severity == "error":
+                        self._messages.setdefault(urn, []).append(message.strip())
+                    elif severity != "debug" and not event.ephemeral:
+                        self.sink(PhaseEvent(phase_of(urn) if urn else "program", Moment.NOTE, message.strip()))
+                case _:
+                    pass
+
+    def seconds(self) -> dict[str, float]:
+        """The phases so far in the order in which they began, and how long each lasted."""
+        with self._lock:
+            spans = sorted(self._spans.items(), key=lambda item: item[1].first)
+            return {name: round(span.last - span.first, 3) for name, span in spans}
+
+    def total(self) -> float:
+        """Seconds since the clock was made."""
+        return round(time.monotonic() - self.began, 3)
+
+    def failures(self) -> list[Failure]:
+        """The resources that failed, in the order in which they did, and errors that belong to no resource last."""
+        with self._lock:
+            found = [Failure(u, type_of(u), tuple(self._messages.get(u, ()))) for u in self._failed]
+            left = [m for urn, said in self._messages.items() if urn not in self._failed for m in said]
+            return found + ([Failure("", "", tuple(left))] if left else [])
+
+    def _enter(self, name: str, text: str) -> None:
+        moment = time.monotonic()
+        span = self._spans.setdefault(name, _Span(moment, moment))
+        span.running += 1
+        if span.running == 1:
+            self.sink(PhaseEvent(name, Moment.STARTED, text))
+
+    def _leave(self, name: str, how: Moment) -> None:
+        moment = time.monotonic()
+        span = self._spans.setdefault(name, _Span(moment, moment))
+        span.last = moment
+        span.running = max(0, span.running - 1)
+        if span.running == 0 or how is Moment.FAILED:
+            self.sink(PhaseEvent(name, how, seconds=span.last - span.first))
+
+    def _step_ended(self, step: StepMetadata, how: Moment, seconds: float) -> None:
+        took = seconds or time.monotonic() - self._begun.get(step.urn, time.monotonic())
+        done = DONE.get(step.op, step.op) if how is Moment.STEP else f"could not {step.op}"
+        phase = phase_of(step.urn)
+        if type_of(step.urn) in PHASE_OF:
+            kind = type_of(step.urn).rpartition(":")[2]
+            self.sink(PhaseEvent(phase, Moment.STEP, f"{done} {kind} {name_of(step.urn)}", took))
+        self._leave(phase, Moment.FINISHED if how is Moment.STEP else Moment.FAILED)
+
+
+def phase_of(urn: str) -> str:
+    """The phase that a resource belongs to."""
+    return PHASE_OF.get(type_of(urn), OTHER)

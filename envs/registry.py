@@ -1,0 +1,172 @@
+"""What is known of each environment, outside of its state: one JSON file per environment.
+
+A record is written before anything of the environment is made, so that there is never anything that no record names;
+`env down` needs nothing else than the record and the state it points to.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from dataops.infra.errors import ConfigurationError, NotFoundError
+from dataops.infra.platform.layout import PlatformLayout, default_home
+from dataops.infra.platform.records import read_record, write_record
+
+
+class State(StrEnum):
+    """Where an environment is in its life."""
+
+    CREATING = "creating"
+    READY = "ready"
+    SLEEPING = "sleeping"
+    UPDATING = "updating"
+    FAILED = "failed"
+    DESTROYING = "destroying"
+    ORPHANED = "orphaned"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRecord:
+    """One environment as the registry knows it; holds no secret.
+
+    Args:
+        name, platform: the environment and the platform that it is an instance of.
+        role: `production`, `staging` or `replica`.
+        branch, commit: what it was made from last.
+        repository: git's common directory; directory: the platform's folder within the work tree, "" for its top.
+        root: the folder that holds everything the environment has on this machine.
+        backend, project, stack: where its state is.
+        passphrase: how the passphrase is found, never the passphrase itself.
+        snapshot: the snapshot that its data came from, "" for none.
+        facts: where things are, as `envs.facts` reads them from the state.
+        phases: the last completed `up`, phase name to seconds.
+        notes: what happened to it that somebody may want to know later, such as a lock taken over.
+    """
+
+    name: str
+    platform: str
+    role: str
+    branch: str
+    commit: str
+    repository: str
+    directory: str
+    root: str
+    backend: str
+    project: str
+    stack: str
+    passphrase: dict[str, Any]
+    target: str = "local"
+    snapshot: str = ""
+    state: State = State.CREATING
+    owner: str = ""
+    created: str = ""
+    updated: str = ""
+    failure: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as it is written."""
+        return {**asdict(self), "state": self.state.value}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> EnvironmentRecord:
+        """Reads a record; fields that a later version added are left out."""
+        known = {f.name for f in fields(cls)}
+        values = {key: value for key, value in document.items() if key in known}
+        return cls(**{**values, "state": State(document["state"])})
+
+
+def now() -> str:
+    """The present, as records have it: UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The records of one platform, in one folder."""
+
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+    def load(self, name: str) -> EnvironmentRecord | None:
+        """The record of an environment, or None."""
+        document = read_record(self.path(name))
+        return EnvironmentRecord.from_json(document) if document else None
+
+    def get(self, name: str) -> EnvironmentRecord:
+        """The record of an environment.
+
+        Raises:
+            NotFoundError: there is none; the hint names those that are near.
+        """
+        if record := self.load(name):
+            return record
+        raise unknown_environment(name, [r.name for r in self.all()])
+
+    def all(self) -> list[EnvironmentRecord]:
+        """Every record, by name."""
+        documents = (read_record(path) for path in sorted(self.folder.glob("*.json")))
+        return [EnvironmentRecord.from_json(d) for d in documents if d]
+
+    def save(self, record: EnvironmentRecord, **changes: Any) -> EnvironmentRecord:
+        """Writes a record with changes and the time, and returns it."""
+        moment = now()
+        record = replace(record, **{"created": record.created or moment, **changes, "updated": moment})
+        write_record(self.path(record.name), record.to_json(), mode=0o600)
+        return record
+
+    def remove(self, name: str) -> None:
+        """Forgets an environment; one that is not known is no error."""
+        self.path(name).unlink(missing_ok=True)
+
+
+def registries(home: Path | None = None) -> Iterator[Registry]:
+    """The registries of every platform below a home."""
+    platforms = (home or default_home()) / "platforms"
+    for folder in sorted(platforms.glob("*/registry")):
+        yield Registry(folder)
+
+
+def find_record(
+    name: str, layout: PlatformLayout | None, home: Path | None = None
+) -> tuple[Registry, EnvironmentRecord]:
+    """The record of an environment, from the platform at hand or, when there is none, from any on this machine.
+
+    Args:
+        name: the environment.
+        layout: the platform whose repository the user stands in, None where that cannot be told.
+        home: overrides the default home.
+
+    Raises:
+        NotFoundError: nobody knows it.
+        ConfigurationError: several platforms have one of that name and nothing says which is meant.
+    """
+    if layout is not None:
+        registry = Registry(layout.registry)
+        return registry, registry.get(name)
+    found = [(registry, record) for registry in registries(home) if (record := registry.load(name))]
+    if not found:
+        raise unknown_environment(name, [r.name for registry in registries(home) for r in registry.all()])
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{len(found)} platforms have an environment named {name}",
+            hint="run the command in one of their repositories: " + ", ".join(r.repository for _, r in found),
+        )
+    return found[0]
+
+
+def unknown_environment(name: str, known: list[str]) -> NotFoundError:
+    """The error for a name that no record has, with the nearest that exist."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? `dataops env ls` lists all" if near else "`dataops env ls` lists all"
+    return NotFoundError(f"there is no environment named {name}", hint=hint)

@@ -1,0 +1,128 @@
+"""`env ls` and `env status`: what is recorded of environments, and what can be seen of them now."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dataops.envs.lock import Holder, holder_of
+from dataops.envs.registry import EnvironmentRecord, Registry, State
+
+IN_PROGRESS = frozenset({State.CREATING, State.UPDATING, State.DESTROYING})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing of an environment that should answer."""
+
+    name: str
+    address: str
+    answers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentStatus:
+    """An environment as it is now.
+
+    Args:
+        record: what is recorded.
+        holder: who is at work on it, None when nobody is.
+        interrupted: somebody was at work on it and died.
+        parts: what should answer, and whether it does.
+    """
+
+    record: EnvironmentRecord
+    holder: Holder | None
+    interrupted: bool
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """The state in a word or two, for people."""
+        if self.interrupted:
+            return f"{self.record.state.value} (interrupted)"
+        silent = [part for part in self.parts if not part.answers]
+        if self.record.state is State.READY and silent:
+            return "ready (something does not answer)"
+        return self.record.state.value
+
+    def to_json(self) -> dict[str, Any]:
+        """The status as `-o json` prints it."""
+        record = self.record
+        return {
+            "name": record.name,
+            "platform": record.platform,
+            "role": record.role,
+            "branch": record.branch,
+            "commit": record.commit,
+            "target": record.target,
+            "snapshot": record.snapshot,
+            "snapshot_age_seconds": snapshot_age(record.snapshot),
+            "owner": record.owner,
+            "state": record.state.value,
+            "interrupted": self.interrupted,
+            "failure": record.failure,
+            "locked_by": self.holder.describe() if self.holder else None,
+            "created": record.created,
+            "updated": record.updated,
+            "root": record.root,
+            "code": record.facts.get("directory", ""),
+            "urls": {name: s["url"] for name, s in record.facts.get("services", {}).items() if "url" in s},
+            "warehouse": record.facts.get("warehouse", {}),
+            "lake": record.facts.get("lake", ""),
+            "parts": [{"name": p.name, "address": p.address, "answers": p.answers} for p in self.parts],
+            "checks": record.facts.get("checks", []),
+            "phases": record.phases,
+            "notes": record.notes,
+        }
+
+
+def status(record: EnvironmentRecord, registry: Registry, look: bool = True) -> EnvironmentStatus:
+    """The status of one environment; with `look`, whether its parts answer."""
+    held = holder_of(registry.folder, record.name)
+    alive = held is not None and held.alive()
+    parts = tuple(_look(record)) if look and record.state is not State.DESTROYING else ()
+    return EnvironmentStatus(record, held if alive else None, record.state in IN_PROGRESS and not alive, parts)
+
+
+def all_statuses(registry: Registry) -> list[EnvironmentStatus]:
+    """The status of every environment of a platform, by name."""
+    records = registry.all()
+    if not records:
+        return []
+    with ThreadPoolExecutor(min(8, len(records))) as pool:
+        return list(pool.map(lambda record: status(record, registry), records))
+
+
+def snapshot_age(snapshot: str) -> int | None:
+    """Seconds since a snapshot was taken, which its id begins with; None when there is none."""
+    try:
+        taken = datetime.strptime(snapshot[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return max(0, int((datetime.now(UTC) - taken).total_seconds()))
+
+
+def _look(record: EnvironmentRecord) -> list[Part]:
+    facts, found = record.facts, []
+    warehouse = facts.get("warehouse") or {}
+    if port := warehouse.get("port"):
+        found.append(_part("warehouse", str(warehouse.get("host", "127.0.0.1")), int(port)))
+    for name, service in sorted((facts.get("services") or {}).items()):
+        if port := service.get("port"):
+            found.append(_part(name, "127.0.0.1", int(port)))
+    if directory := facts.get("directory"):
+        found.append(Part("code", str(directory), Path(directory).is_dir()))
+    return found
+
+
+def _part(name: str, host: str, port: int) -> Part:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return Part(name, f"{host}:{port}", True)
+    except OSError:
+        return Part(name, f"{host}:{port}", False)

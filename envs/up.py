@@ -1,0 +1,87 @@
+"""`env up`: a developer's private replica of production, with the code of a branch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dataops.envs.checkout import Checkout
+from dataops.envs.guard import production_addresses, refuse_production
+from dataops.envs.lock import hold
+from dataops.envs.naming import name_for
+from dataops.envs.phases import PhaseClock
+from dataops.envs.registry import Registry
+from dataops.envs.stack import Tools
+from dataops.envs.update import Change, UpdateReport, make_it_so
+from dataops.infra.process.identity import user_name
+
+
+@dataclass(frozen=True, slots=True)
+class UpRequest:
+    """What the user asked for.
+
+    Args:
+        branch: whose code it runs.
+        snapshot: where its data comes from; "" for the one it has, or the newest.
+        target: where it runs.
+    """
+
+    branch: str
+    snapshot: str = ""
+    target: str = "local"
+
+
+def up(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) -> UpdateReport:
+    """Makes the replica of a branch, or brings it up to date; what is there already is left as it is.
+
+    Raises:
+        NotFoundError: no such branch; no snapshot yet.
+        ConfigurationError: the branch's `dataops.yaml` is not valid.
+        PolicyError: the replica could reach production.
+        LockedError: somebody else is at work on it.
+        DataopsError: as `make_it_so`.
+    """
+    with clock.phase("plan", f"branch {request.branch}"):
+        commit = checkout.repository.commit_of(request.branch)
+        name = environment_name(request.branch, checkout)
+    with hold(checkout.layout.registry, name, f"env up --branch {request.branch}") as lease:
+        change = plan(request, name, commit, checkout)
+        return make_it_so(change, checkout, tools, clock, lease)
+
+
+def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Change:
+    """Decides what the replica will be, and refuses what must not be, without changing anything."""
+    platform = checkout.branch_platform(commit)
+    registry = Registry(checkout.layout.registry)
+    variables = platform.variables("replica")
+    for service in platform.services.values():
+        variables |= {f"{service_name}": value for service_name, value in service.variables.items()}
+    addresses = production_addresses(registry.all(), platform.production_hosts)
+    refuse_production(variables, addresses, f"dataops.yaml of {request.branch}")
+    return Change(
+        command=f"env up --branch {request.branch}",
+        name=name,
+        role="replica",
+        branch=request.branch,
+        commit=commit,
+        target=request.target,
+        snapshot=choose_snapshot(request.snapshot, registry, name, checkout),
+        developer=user_name(),
+    )
+
+
+def environment_name(branch: str, checkout: Checkout) -> str:
+    """The name of a branch's replica among the environments that exist."""
+    return name_for(branch, {r.name: r.branch for r in Registry(checkout.layout.registry).all()})
+
+
+def choose_snapshot(asked: str, registry: Registry, name: str, checkout: Checkout) -> str:
+    """The snapshot that was asked for, else the one the replica has already, else the newest.
+
+    Raises:
+        NotFoundError: there is no such snapshot, or none at all.
+    """
+    from dataops.snapshots.store import load_manifest, newest
+
+    record = registry.load(name)
+    wanted = asked or (record.snapshot if record else "")
+    return (load_manifest(checkout.layout, wanted) if wanted else newest(checkout.layout)).id
