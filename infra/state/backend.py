@@ -68,7 +68,7 @@ class StackSummary:
 class UpdateRecord:
     """One update of a stack's history; fields as `apitype.UpdateInfo`, times in seconds since 1970.
 
-    `config` is in the JSON form of the history: `{key: {"string", "secret", "object"}}`, secrets encrypted.
+    `config` is in the form of Pulumi.<stack>.yaml: text, objects, and `{"secure": …}` where it is secret.
     """
 
     kind: str
@@ -76,7 +76,7 @@ class UpdateRecord:
     end_time: int
     message: str
     environment: Mapping[str, str]
-    config: Mapping[str, Mapping[str, Any]]
+    config: Mapping[str, Any]
     result: str
     version: int
     resource_changes: Mapping[str, int] = field(default_factory=dict)
@@ -207,7 +207,7 @@ def not_found(ref: StackReference) -> NotFoundError:
 
 
 def open_backend(url: str) -> Backend:
-    """Opens the backend at a `file://` URL or a path (`~` is the home directory); makes the folder when missing."""
+    """Opens the backend at a `file://` URL or a path (`~` is the home directory); its first stack makes the folder."""
     from dataops.infra.state.file_backend import FileBackend
 
     return FileBackend.open(url)

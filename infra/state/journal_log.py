@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,8 @@ class JournalContents:
     torn: int
 
 
-def read_journal(data: bytes, where: str) -> JournalContents:
-    """Reads a journal, leaving out a torn tail.
+def read_journal(data: bytes, where: str, strict: bool = True) -> JournalContents:
+    """Reads a journal, leaving out a torn tail; unless `strict`, also everything from a damaged record on.
 
     Raises:
         VerificationError: a record that was acknowledged is damaged, or the journal has a newer format.
@@ -57,14 +57,14 @@ def read_journal(data: bytes, where: str) -> JournalContents:
         else:
             if broken is None:
                 broken = len(records)
-            if record is not None and record[1] >= broken:
+            if strict and record is not None and record[1] >= broken:
                 raise VerificationError(
                     f"record {broken} of the journal is damaged although it had been written",
                     where=where,
                     hint="restore the file from a backup, or see what it holds with `dataops stack recover`",
                 )
     header = records[0][1] if records else {}
-    if header and header.get("version") != FORMAT:
+    if strict and header and header.get("version") != FORMAT:
         raise VerificationError(
             f"the journal has format {header.get('version')}, this version reads {FORMAT}",
             where=where,
@@ -84,6 +84,16 @@ def _parse(line: bytes) -> tuple[int, int, Mapping[str, Any]] | None:
         return int(number), int(synced), json.loads(text)
     except ValueError:
         return None
+
+
+def journal_bytes(header: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> bytes:
+    """A whole journal, for writing it in one go."""
+    return b"".join(_line(number, number - 1, record) for number, record in enumerate((header, *records)))
+
+
+def _line(number: int, synced: int, record: Mapping[str, Any]) -> bytes:
+    rest = f"{number} {synced} {dump(record)}\n".encode()
+    return b"%08x %s" % (zlib.crc32(rest), rest)
 
 
 class JournalWriter:
@@ -150,8 +160,7 @@ class JournalWriter:
 
     def _put(self, record: Mapping[str, Any]) -> int:
         number = self._count
-        rest = f"{number} {self._synced} {dump(record)}\n".encode()
-        self._waiting.append(b"%08x %s" % (zlib.crc32(rest), rest))
+        self._waiting.append(_line(number, self._synced, record))
         self._count += 1
         return number
 

@@ -50,6 +50,9 @@ FIELDS: tuple[tuple[str, str, bool], ...] = (
     ("extensionRef", "", False),
     ("snippetID", "", False),
 )
+HANDLED = ("manifest", "secrets_providers", "resources", "pending_operations", "metadata")
+"""The parts of a deployment that `Deployment` holds."""
+
 OURS = {json_name: name for json_name, name, _ in FIELDS if name}
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from dataops.infra.resources.state import Deployment
-from dataops.infra.resources.values import Secret
 from dataops.infra.state.journal import JournalEntry
 
 
@@ -47,14 +46,14 @@ class UpdateSession(Protocol):
         *,
         message: str = "",
         environment: Mapping[str, str] | None = None,
-        config: Mapping[str, str | Secret] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> int:
         """Folds everything into the checkpoint, writes the history and frees the lock.
 
         Args:
             result: `succeeded` or `failed`.
             changes: steps by kind, as the summary event has them.
-            config: the values that the program saw; secret ones are encrypted.
+            config: the values that the program saw, as text or `Secret` text, or as they are in Pulumi.<stack>.yaml.
 
         Returns:
             the update's version: 1 for the stack's first.

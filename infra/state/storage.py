@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from dataops.infra.errors import ConfigurationError, DataopsError
+from dataops.infra.errors import ConfigurationError, DataopsError, LockedError
 
 
 class Log(Protocol):
@@ -99,8 +99,11 @@ class FileLog:
             while left:
                 left = left[os.write(self._file, left) :]
             os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
+            linked = os.fstat(self._file).st_nlink
         except OSError as error:
             raise storage_error(error, "the journal cannot be written", self._path) from error
+        if not linked:
+            raise LockedError("the journal was taken away while it was written: the stack's lock was broken")
 
     def close(self) -> None:
         if self._file >= 0:

@@ -1,0 +1,77 @@
+"""A backend in memory: for tests of whatever uses a backend, and for trying things out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dataops.infra.errors import DataopsError, LockedError
+from dataops.infra.state.stack_backend import StackBackend
+
+
+class MemoryLog:
+    """A `Log` in a `MemoryStorage`."""
+
+    def __init__(self, pieces: dict[str, bytes], name: str) -> None:
+        self._pieces = pieces
+        self._name = name
+        pieces[name] = b""
+
+    def append(self, data: bytes) -> None:
+        if self._name not in self._pieces:
+            raise LockedError("the journal was taken away while it was written: the stack's lock was broken")
+        self._pieces[self._name] += data
+
+    def close(self) -> None:
+        """Nothing has to be closed."""
+
+
+class MemoryStorage:
+    """A `Storage` in memory. `pieces` holds everything by name."""
+
+    url = "memory://"
+
+    def __init__(self) -> None:
+        self.pieces: dict[str, bytes] = {}
+        self._exclusive = threading.Lock()
+
+    def read(self, name: str) -> bytes | None:
+        return self.pieces.get(name)
+
+    def write(self, name: str, data: bytes, durable: bool = True) -> None:
+        self.pieces[name] = data
+
+    def delete(self, name: str) -> None:
+        self.pieces.pop(name, None)
+
+    def move(self, name: str, to: str) -> None:
+        self.pieces[to] = self.pieces.pop(name)
+
+    def names(self, folder: str) -> list[str]:
+        found = set()
+        for name in list(self.pieces):
+            if name.startswith(f"{folder}/"):
+                first, slash, _ = name.removeprefix(f"{folder}/").partition("/")
+                found.add(first + slash)
+        return sorted(found)
+
+    def create_log(self, name: str) -> MemoryLog:
+        if name in self.pieces:
+            raise DataopsError("the journal cannot be made: there is one already", where=name)
+        return MemoryLog(self.pieces, name)
+
+    @contextmanager
+    def exclusive(self, folder: str) -> Iterator[None]:
+        with self._exclusive:
+            yield
+
+    def describe(self, name: str) -> str:
+        return f"{self.url}{name}"
+
+
+class MemoryBackend(StackBackend):
+    """A `Backend` that forgets everything with the process."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStorage())
