@@ -94,7 +94,7 @@ class Lease:
         if self._lost:
             raise LockedError(
                 f"the lock of stack {self._ref.stack!r} was broken while this command held it",
-                hint="what it did is in the journal and will be folded; see who works on the stack, then run this again",
+                hint="what it did is in the journal and will be folded; see who works on the stack, then repeat it",
             )
 
     def release(self) -> None:
