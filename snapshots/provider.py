@@ -1,0 +1,95 @@
+"""The resource types of snapshots: `dataops:snapshots:Golden` and `dataops:snapshots:Verification`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dataops.infra.errors import VerificationError
+from dataops.infra.platform.layout import default_home
+from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler
+from dataops.snapshots.golden import RECORD, build_golden
+from dataops.snapshots.store import open_snapshot
+from dataops.snapshots.verification import Replica, verify
+
+
+def snapshot_handlers() -> list[ResourceHandler]:
+    """The handlers of this folder's resource types, for the provider `dataops`."""
+    return [GoldenHandler(), VerificationHandler()]
+
+
+class GoldenHandler(ResourceHandler):
+    """A snapshot restored once. Environments share it, so nothing is removed with the resource."""
+
+    token = "dataops:snapshots:Golden"
+    required = frozenset({"snapshot", "store", "directory", "keys"})
+    replace_on = frozenset({"snapshot"})
+    outputs = frozenset({"dataDirectory", "lakeDirectory", "manifestHash", "serverVersion", "tables"})
+
+    def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
+        store, directory = Path(inputs["store"]), Path(inputs["directory"])
+        manifest = open_snapshot(store, inputs["snapshot"], Path(inputs["keys"]))
+        golden = build_golden(manifest, store, directory, _home(directory))
+        return CreateResult(
+            manifest.id,
+            {
+                "dataDirectory": str(golden.data_directory),
+                "lakeDirectory": str(golden.lake_directory),
+                "manifestHash": golden.manifest_hash,
+                "serverVersion": golden.server_version,
+                "tables": golden.tables,
+            },
+        )
+
+    def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
+        """Gone when its record is: then it is built again."""
+        record = Path(recorded.outputs["dataDirectory"]).parent / RECORD
+        return ReadResult(recorded.id if record.exists() else "", recorded.outputs)
+
+    def delete(self, operation: Operation, recorded: Recorded) -> None:
+        """Leaves it for the other environments."""
+
+
+class VerificationHandler(ResourceHandler):
+    """The checks of `verification`, passed. Made again whenever something that was checked changes."""
+
+    token = "dataops:snapshots:Verification"
+    required = frozenset({"connection", "database", "dataDirectory", "lake", "snapshot", "manifestHash"})
+    optional = frozenset({"roles", "grants", "variables", "productionHosts", "forbiddenRoles", "store", "keys"})
+    outputs = frozenset({"checks", "verifiedAt"})
+
+    def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
+        data = Path(inputs["dataDirectory"])
+        # an environment lies at <platform>/environments/<name>, see `dataops.infra.platform.layout`
+        platform = data.parents[2]
+        store = Path(inputs.get("store") or platform / "snapshots")
+        manifest = open_snapshot(store, inputs["snapshot"], Path(inputs.get("keys") or platform / "keys"))
+        if manifest.hash != inputs["manifestHash"]:
+            raise VerificationError(f"the manifest of {manifest.id} is not the one that the replica was made from")
+        replica = Replica(
+            connection=inputs["connection"],
+            database=inputs["database"],
+            data_directory=data,
+            lake=Path(inputs["lake"]),
+            roles=inputs.get("roles") or (),
+            forbidden_roles=inputs.get("forbiddenRoles") or (),
+            grants=inputs.get("grants") or (),
+            variables=inputs.get("variables") or {},
+            production_hosts=inputs.get("productionHosts") or (),
+        )
+        checks = verify(replica, manifest)
+        outputs = {
+            "checks": [{"ok": True, **asdict(check)} for check in checks],
+            "verifiedAt": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        return CreateResult(manifest.id, outputs)
+
+    def delete(self, operation: Operation, recorded: Recorded) -> None:
+        """Nothing exists but the record."""
+
+
+def _home(golden: Path) -> Path:
+    """The home that a platform's directory of golden directories belongs to."""
+    return golden.parents[2] if golden.parents[1].name == "platforms" else default_home()
