@@ -31,7 +31,7 @@ from dataops.infra.process.users import ServerUser
 
 LOCK_FILE = "postmaster.pid"
 LONGEST_SOCKET = ".s.PGSQL.65535.lock"
-NOT_CLONED = ("postmaster.pid", "postmaster.opts", "postgresql.auto.conf")
+NOT_CLONED = ("postmaster.pid", "postmaster.opts", "postgresql.auto.conf", "dataops.json", "dataops.port")
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 HERE = "/proc/self/cwd"

@@ -57,6 +57,7 @@ class SupervisedProgram:
         launch: how it is started.
         log: file for what it prints, rotated at 10 MB, three old ones kept.
         stop_signal: how it is asked to end; after `stop_seconds` it and its children are killed.
+        stop_children: send the signal to its children as well, for programs that would not pass it on.
         retries: how often it is tried again when it ends within a second, with growing pauses.
     """
 
@@ -65,6 +66,7 @@ class SupervisedProgram:
     log: Path
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: int = 10
+    stop_children: bool = False
     retries: int = 3
 
     def to_ini(self) -> str:
@@ -77,6 +79,7 @@ class SupervisedProgram:
             "startretries": str(self.retries),
             "stopsignal": self.stop_signal.name.removeprefix("SIG"),
             "stopwaitsecs": str(self.stop_seconds),
+            "stopasgroup": "true" if self.stop_children else "false",
             "killasgroup": "true",
             "redirect_stderr": "true",
             "stdout_logfile": str(self.log),

@@ -1,0 +1,153 @@
+"""Git worktrees: one commit of a repository checked out in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from dataops.infra.errors import NotFoundError, PolicyError, ResourceError
+from dataops.infra.process.commands import CommandError, run_command
+
+TIMEOUT = 600.0
+
+
+def _git(directory: Path, *arguments: str, purpose: str) -> str:
+    # a user's GIT_DIR or hooks' variables would send git elsewhere; child_environment leaves them out
+    return run_command(
+        ["git", "-C", str(directory), *arguments],
+        purpose=purpose,
+        environment={"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"},
+        timeout=TIMEOUT,
+    ).stdout
+
+
+def ensure_worktree(repository: Path, commit: str, path: Path) -> Path:
+    """Makes `path` a worktree of `repository` with `commit` checked out, detached. Done already, it does nothing.
+
+    A worktree left half-made by a crash is made anew; one that holds another commit is switched, if it holds no
+    uncommitted work. Registrations of worktrees whose folder is gone are pruned first.
+
+    Args:
+        repository: any folder inside the repository: its top, a subfolder, another worktree, or its `.git`.
+        commit: a full commit id, or anything that names a commit.
+        path: where the worktree goes; absolute.
+
+    Returns:
+        `path`.
+
+    Raises:
+        NotFoundError: `repository` is none, or has no such commit.
+        PolicyError: `path` holds uncommitted work on another commit.
+        ResourceError: `path` is something else, or git fails.
+    """
+    common = common_directory(repository)
+    wanted = _resolve(common, commit)
+    if path.exists():
+        if _belongs(path, common):
+            return _switch(path, common, wanted)
+        if not path.is_dir() or (any(path.iterdir()) and not (path / ".git").exists()):
+            raise ResourceError(f"{path} exists and is no worktree of {common}", hint="move it away")
+        shutil.rmtree(path)
+    _git(common, "worktree", "prune", purpose="forget worktrees that are gone")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _git(
+        common,
+        *("-c", "core.hooksPath=/dev/null", "worktree", "add", "--force", "--detach", str(path), wanted),
+        purpose=f"check out {wanted[:12]}",
+    )
+    return path
+
+
+def remove_worktree(repository: Path, path: Path, *, force: bool = False) -> None:
+    """Removes a worktree and its registration. Neither being there any more is no error, nor the repository being gone.
+
+    Args:
+        force: remove uncommitted work as well.
+
+    Raises:
+        PolicyError: the worktree holds uncommitted work.
+    """
+    if path.exists():
+        if not force and (work := uncommitted_work(path)):
+            raise PolicyError(
+                f"{path} holds uncommitted work in {len(work)} files",
+                hint="commit it, or set DATAOPS_FORCE=1 to lose it",
+                details="\n".join(work[:10]),
+            )
+        shutil.rmtree(path)
+    try:
+        common = common_directory(repository)
+    except NotFoundError:
+        return
+    _git(common, "worktree", "prune", purpose="forget worktrees that are gone")
+
+
+def uncommitted_work(path: Path) -> list[str]:
+    """What git calls changed or untracked in a worktree; nothing for a folder that git does not know any more."""
+    try:
+        shown = _git(path, "status", "--porcelain", "--untracked-files=all", purpose="look for uncommitted work")
+    except CommandError:
+        return []
+    return [line[3:] for line in shown.splitlines()]
+
+
+def head_of(path: Path) -> str | None:
+    """The commit that is checked out in a worktree; None when there is none."""
+    try:
+        return _git(path, "rev-parse", "--verify", "HEAD", purpose="read the commit").strip()
+    except CommandError:
+        return None
+
+
+def common_directory(repository: Path) -> Path:
+    """The directory that a repository's worktrees share.
+
+    Raises:
+        NotFoundError: the folder is in no git repository.
+    """
+    try:
+        shown = _git(
+            repository, "rev-parse", "--path-format=absolute", "--git-common-dir", purpose="find the repository"
+        )
+    except CommandError as error:
+        raise NotFoundError(f"{repository} is not in a git repository", details=error.details) from error
+    return Path(shown.strip())
+
+
+def _resolve(common: Path, commit: str) -> str:
+    try:
+        return _git(
+            common, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}", purpose="find it"
+        ).strip()
+    except CommandError as error:
+        raise NotFoundError(f"the repository {common} has no commit {commit}", hint="git fetch, perhaps?") from error
+
+
+def _belongs(path: Path, common: Path) -> bool:
+    """Whether `path` is the top of a complete worktree of the repository."""
+    if not (path / ".git").is_file():
+        return False
+    try:
+        shown = _git(
+            path, "rev-parse", "--path-format=absolute", "--git-common-dir", "--show-toplevel", purpose="look at it"
+        ).splitlines()
+    except CommandError:
+        return False
+    if len(shown) != 2 or not os.path.samefile(shown[0], common) or not os.path.samefile(shown[1], path):
+        return False
+    # git writes the index last: without it, a crash came in between
+    private = Path(_git(path, "rev-parse", "--absolute-git-dir", purpose="look at it").strip())
+    return (private / "index").exists() and not (private / "index.lock").exists()
+
+
+def _switch(path: Path, common: Path, wanted: str) -> Path:
+    if head_of(path) != wanted:
+        if work := uncommitted_work(path):
+            raise PolicyError(
+                f"{path} holds uncommitted work in {len(work)} files and cannot be switched to {wanted[:12]}",
+                hint="commit it first",
+                details="\n".join(work[:10]),
+            )
+        _git(path, "-c", "core.hooksPath=/dev/null", "checkout", "--detach", wanted, purpose=f"check out {wanted[:12]}")
+    return path

@@ -1,0 +1,197 @@
+"""`dataops:local:PostgresCluster`: the environment's own Postgres server, empty or a clone of a golden directory."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dataops.infra.errors import DeadlineError, ResourceError
+from dataops.infra.process import postgres_server
+from dataops.infra.process.ports import LOOPBACK, free_port, is_free
+from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries
+from dataops.infra.process.postgres_configuration import write_configuration
+from dataops.infra.process.postgres_server import ServerStatus, newest_log_lines
+from dataops.infra.process.supervisor import SupervisedProgram, Supervisor
+from dataops.infra.process.users import ServerUser, server_user
+from dataops.infra.providers.base import (
+    CheckFailure,
+    CreateResult,
+    Operation,
+    ReadResult,
+    Recorded,
+    ResourceHandler,
+    UpdateResult,
+)
+
+PROGRAM = "postgres"
+MARKER = "dataops.json"
+"""Written last into a data directory: without it, the directory is half made and is made anew."""
+RESERVED = frozenset({"port", "listen_addresses", "unix_socket_directories", "unix_socket_permissions"})
+RETRIES = 10
+PORT_ATTEMPTS = 5
+BACKOFF_SECONDS = 5.0
+
+
+class PostgresClusterHandler(ResourceHandler):
+    """A cluster kept running by the environment's supervisor, reachable on 127.0.0.1 and a unix socket."""
+
+    token = "dataops:local:PostgresCluster"
+    required = frozenset({"dataDirectory", "supervisor"})
+    optional = frozenset({"source", "settings", "logFile"})
+    replace_on = frozenset({"dataDirectory", "source"})
+    outputs = frozenset(
+        {"connection", "host", "port", "dataDirectory", "serverVersion", "systemIdentifier", "running", "cloned"}
+    )
+    delete_before_replace = True
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def check(self, inputs: dict[str, Any]) -> list[CheckFailure]:
+        settings = inputs.get("settings", {})
+        if not isinstance(settings, dict):
+            return [CheckFailure("settings", "must map names of settings to values")]
+        return [
+            CheckFailure("settings", f"'{name}' is chosen by dataops and cannot be set")
+            for name in sorted(RESERVED & settings.keys())
+        ]
+
+    def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
+        data = Path(inputs["dataDirectory"])
+        user = server_user()
+        binaries = install_binaries(self._home, user)
+        technique = _ensure_data(data, str(inputs.get("source") or ""), binaries, user)
+        status = _ensure_running(data, inputs, binaries, user, restart=False)
+        return CreateResult(str(data), _outputs(data, status, binaries.version, technique))
+
+    def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
+        data = Path(recorded.id)
+        if not (data / MARKER).exists():
+            return ReadResult("", {})
+        status = postgres_server.status(data)
+        return ReadResult(recorded.id, {**recorded.outputs, "running": bool(status and status.ready)})
+
+    def drifted(self, recorded: Recorded, inputs: dict[str, Any]) -> list[str]:
+        return [] if recorded.outputs.get("running") else ["running"]
+
+    def update(self, operation: Operation, recorded: Recorded, inputs: dict[str, Any]) -> UpdateResult:
+        data = Path(inputs["dataDirectory"])
+        user = server_user()
+        binaries = install_binaries(self._home, user)
+        technique = _ensure_data(data, str(inputs.get("source") or ""), binaries, user)
+        restart = recorded.inputs.get("settings") != inputs.get("settings")
+        status = _ensure_running(data, inputs, binaries, user, restart=restart)
+        return UpdateResult(_outputs(data, status, binaries.version, technique))
+
+    def delete(self, operation: Operation, recorded: Recorded) -> None:
+        data = Path(recorded.id)
+        Supervisor(Path(str(recorded.inputs["supervisor"]))).drop(PROGRAM)
+        postgres_server.remove(data)
+        _partial(data).unlink(missing_ok=True)
+
+
+def _partial(data: Path) -> Path:
+    """Says that `data` was begun by us, and so may be thrown away if it has no marker."""
+    return data.with_name(f".{data.name}.partial")
+
+
+def _ensure_data(data: Path, source: str, binaries: PostgresBinaries, user: ServerUser) -> str:
+    """Makes the data directory, unless it is complete; returns how."""
+    if (data / MARKER).exists():
+        made: dict[str, str] = json.loads((data / MARKER).read_text(encoding="utf-8"))
+        return made["technique"]
+    if data.exists() and any(data.iterdir()) and not _partial(data).exists():
+        raise ResourceError(f"{data} is not empty and was not made by dataops", hint="move it away")
+    postgres_server.remove(data)
+    data.parent.mkdir(parents=True, exist_ok=True)
+    _partial(data).touch()
+    technique = "initdb"
+    if source:
+        technique = postgres_server.clone(Path(source), data).technique
+        data.chmod(0o700)
+    else:
+        postgres_server.initialize(data, binaries, user)
+    marker = data / MARKER
+    marker.with_suffix(".new").write_text(json.dumps({"source": source, "technique": technique}), encoding="utf-8")
+    marker.with_suffix(".new").replace(marker)
+    _partial(data).unlink()
+    return technique
+
+
+def _ensure_running(
+    data: Path, inputs: dict[str, Any], binaries: PostgresBinaries, user: ServerUser, *, restart: bool
+) -> ServerStatus:
+    """Configures the server and has the supervisor keep it; tries another port when somebody else takes it."""
+    supervisor = Supervisor(Path(inputs["supervisor"]))
+    log = Path(inputs.get("logFile") or data.with_name("postgres.log"))
+    program = SupervisedProgram(
+        name=PROGRAM,
+        launch=postgres_server.launch_specification(data, binaries, user),
+        log=log,
+        stop_signal=signal.SIGINT,
+        stop_seconds=int(postgres_server.STOP_SECONDS),
+        retries=RETRIES,
+    )
+    found = postgres_server.status(data)
+    state = supervisor.state(PROGRAM)
+    if found and not (state and state.pid == found.pid):
+        postgres_server.stop(data)  # somebody else's child: left over from a supervisor that was killed
+        found = None
+    if found and not restart:
+        supervisor.put(program)
+        return postgres_server.wait_ready(data, alive=_trying(supervisor))
+    if found:
+        supervisor.halt(PROGRAM)
+    sockets = postgres_server.sockets_of(data, user)
+    for attempt in range(PORT_ATTEMPTS):
+        port = _port(data, attempt)
+        write_configuration(data, user, port=port, sockets=sockets, settings=inputs.get("settings"))
+        (data / "dataops.port").write_text(str(port), encoding="utf-8")
+        supervisor.put(program, restart=attempt > 0)
+        try:
+            return postgres_server.wait_ready(data, alive=_trying(supervisor))
+        except (ResourceError, DeadlineError) as error:
+            supervisor.halt(PROGRAM)
+            if is_free(port) or attempt == PORT_ATTEMPTS - 1:
+                error.details = newest_log_lines(log) or None
+                raise
+    raise ResourceError(f"the Postgres server of {data} found no free port")
+
+
+def _port(data: Path, attempt: int) -> int:
+    """The port the cluster had, so that connections stay as they are; another one when it is taken."""
+    try:
+        port = int((data / "dataops.port").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return free_port()
+    return port if attempt == 0 and is_free(port) else free_port({port})
+
+
+def _trying(supervisor: Supervisor) -> Callable[[], bool]:
+    """Says whether the server may still come up: it is tried again for a while, since a killed one takes its time."""
+    began = time.monotonic()
+
+    def trying() -> bool:
+        state = supervisor.state(PROGRAM)
+        if state is not None and state.state == "BACKOFF":
+            return time.monotonic() - began < BACKOFF_SECONDS
+        return state is not None and state.state in ("STARTING", "RUNNING")
+
+    return trying
+
+
+def _outputs(data: Path, status: ServerStatus, version: str, technique: str) -> dict[str, Any]:
+    return {
+        "connection": status.connection,
+        "host": LOOPBACK,
+        "port": status.port,
+        "dataDirectory": str(data),
+        "serverVersion": version,
+        "systemIdentifier": postgres_server.system_identifier(data),
+        "running": True,
+        "cloned": technique,
+    }

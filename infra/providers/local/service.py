@@ -1,0 +1,174 @@
+"""`dataops:local:Service`: a program of the branch that is kept running and answers on a port."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from dataops.infra.errors import DeadlineError, ResourceError
+from dataops.infra.process.dotenv import NAME
+from dataops.infra.process.ports import LOOPBACK, free_port, is_free
+from dataops.infra.process.postgres_server import newest_log_lines
+from dataops.infra.process.programs import LaunchSpecification
+from dataops.infra.process.supervisor import PROGRAM_NAME, SupervisedProgram, Supervisor
+from dataops.infra.providers.base import (
+    CheckFailure,
+    CreateResult,
+    Operation,
+    ReadResult,
+    Recorded,
+    ResourceHandler,
+    UpdateResult,
+)
+
+READY_SECONDS = 60.0
+PORT_ATTEMPTS = 3
+SIGTERM = 15
+
+
+class ServiceHandler(ResourceHandler):
+    """A supervised program; creating it is done when it is ready.
+
+    Ready is: `health` answers with a status below 400; without `health`, the port accepts connections; without a port,
+    the program has run for a second. Variables come from `environmentFile`, then `variables`, then the port.
+    """
+
+    token = "dataops:local:Service"
+    required = frozenset({"supervisor", "name", "command", "directory", "environmentFile"})
+    optional = frozenset({"variables", "portVariable", "health", "logFile", "environmentDigest"})
+    replace_on = frozenset({"supervisor", "name"})
+    outputs = frozenset({"name", "port", "url", "running"})
+    delete_before_replace = True
+
+    def check(self, inputs: dict[str, Any]) -> list[CheckFailure]:
+        failures = []
+        if "name" in inputs and not PROGRAM_NAME.fullmatch(str(inputs["name"])):
+            failures.append(CheckFailure("name", "may have letters, digits, '_', '.' and '-' only"))
+        if "command" in inputs and not (isinstance(inputs["command"], list) and inputs["command"]):
+            failures.append(CheckFailure("command", "must be a list: a program and its arguments"))
+        if inputs.get("portVariable") and not NAME.fullmatch(str(inputs["portVariable"])):
+            failures.append(CheckFailure("portVariable", "cannot name a variable"))
+        if inputs.get("health") and not str(inputs["health"]).startswith("/"):
+            failures.append(CheckFailure("health", "must be a path that begins with '/'"))
+        if inputs.get("health") and inputs.get("portVariable") == "":
+            failures.append(CheckFailure("health", "needs a portVariable"))
+        return failures
+
+    def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
+        supervisor = Supervisor(Path(inputs["supervisor"]))
+        try:
+            outputs = _run(supervisor, inputs, _port_of(supervisor, inputs), operation.timeout, restart=False)
+        except (ResourceError, DeadlineError):
+            supervisor.drop(_program(inputs))
+            raise
+        return CreateResult(_program(inputs), outputs)
+
+    def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
+        supervisor = Supervisor(Path(str(recorded.inputs["supervisor"])))
+        if not _specification(supervisor, recorded.id).exists():
+            return ReadResult("", {})
+        state = supervisor.state(recorded.id)
+        return ReadResult(recorded.id, {**recorded.outputs, "running": state is not None and state.up})
+
+    def drifted(self, recorded: Recorded, inputs: dict[str, Any]) -> list[str]:
+        return [] if recorded.outputs.get("running") else ["running"]
+
+    def update(self, operation: Operation, recorded: Recorded, inputs: dict[str, Any]) -> UpdateResult:
+        supervisor = Supervisor(Path(inputs["supervisor"]))
+        port = int(recorded.outputs.get("port") or 0) or _port_of(supervisor, inputs)
+        restart = recorded.inputs.get("environmentDigest") != inputs.get("environmentDigest")
+        return UpdateResult(_run(supervisor, inputs, port, operation.timeout, restart=restart))
+
+    def delete(self, operation: Operation, recorded: Recorded) -> None:
+        Supervisor(Path(str(recorded.inputs["supervisor"]))).drop(recorded.id)
+
+
+def _program(inputs: dict[str, Any]) -> str:
+    return f"service-{inputs['name']}"
+
+
+def _specification(supervisor: Supervisor, program: str) -> Path:
+    return supervisor.directory / "programs" / f"{program}.json"
+
+
+def _port_of(supervisor: Supervisor, inputs: dict[str, Any]) -> int:
+    """The port that an interrupted create chose, or a free one; 0 for a service without."""
+    variable = inputs.get("portVariable")
+    if not variable:
+        return 0
+    try:
+        text = _specification(supervisor, _program(inputs)).read_text(encoding="utf-8")
+        return int(json.loads(text)["variables"][variable])
+    except (OSError, ValueError, KeyError):
+        return free_port()
+
+
+def _run(supervisor: Supervisor, inputs: dict[str, Any], port: int, timeout: float, *, restart: bool) -> dict[str, Any]:
+    """Has the supervisor keep the service, waits until it is ready, and tries another port if this one is taken."""
+    name = _program(inputs)
+    log = Path(inputs.get("logFile") or supervisor.directory / f"{name}.log")
+    for attempt in range(PORT_ATTEMPTS):
+        supervisor.put(_supervised(inputs, name, port, log), restart=restart or attempt > 0)
+        try:
+            _wait_ready(supervisor, name, port, str(inputs.get("health") or ""), timeout or READY_SECONDS)
+            break
+        except (ResourceError, DeadlineError) as error:
+            state = supervisor.state(name)
+            stolen = port and not (state and state.up) and not is_free(port)
+            if not stolen or attempt == PORT_ATTEMPTS - 1:
+                error.details = newest_log_lines(log) or None
+                raise
+            port = free_port({port})
+    url = f"http://{LOOPBACK}:{port}" if port else ""
+    return {"name": inputs["name"], "port": port, "url": url, "running": True}
+
+
+def _supervised(inputs: dict[str, Any], name: str, port: int, log: Path) -> SupervisedProgram:
+    variables = {key: str(value) for key, value in (inputs.get("variables") or {}).items()}
+    if port:
+        variables[inputs["portVariable"]] = str(port)
+    launch = LaunchSpecification(
+        command=tuple(str(word) for word in inputs["command"]),
+        directory=str(inputs["directory"]),
+        variables=variables,
+        variables_file=str(inputs["environmentFile"]),
+        death_signal=SIGTERM,
+    )
+    return SupervisedProgram(name, launch, log, stop_children=True)
+
+
+def _wait_ready(supervisor: Supervisor, name: str, port: int, health: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        state = supervisor.state(name)
+        if state is None or state.state in ("BACKOFF", "FATAL", "EXITED", "STOPPED"):
+            raise ResourceError(f"{name} ended while starting")
+        if _answers(port, health) if port else state.state == "RUNNING":
+            return
+        if time.monotonic() > deadline:
+            raise DeadlineError(f"{name} was not ready within {seconds:g} s")
+        time.sleep(0.05)
+
+
+def _answers(port: int, health: str) -> bool:
+    if not health:
+        try:
+            with socket.create_connection((LOOPBACK, port), timeout=1):
+                return True
+        except OSError:
+            return False
+    # a proxy of the user's environment must not be asked about loopback
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://{LOOPBACK}:{port}{health}", timeout=2) as response:
+            return bool(response.status < 400)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    except (OSError, ValueError):
+        return False
