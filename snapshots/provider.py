@@ -15,9 +15,13 @@ from dataops.snapshots.store import open_snapshot
 from dataops.snapshots.verification import Replica, verify
 
 
-def snapshot_handlers() -> list[ResourceHandler]:
-    """The handlers of this folder's resource types, for the provider `dataops`."""
-    return [GoldenHandler(), VerificationHandler()]
+def snapshot_handlers(home: Path | None = None) -> list[ResourceHandler]:
+    """The handlers of this folder's resource types, for the provider `dataops`.
+
+    Args:
+        home: where the server's programs are kept; by default the home that the golden directory lies in.
+    """
+    return [GoldenHandler(home), VerificationHandler()]
 
 
 class GoldenHandler(ResourceHandler):
@@ -28,10 +32,13 @@ class GoldenHandler(ResourceHandler):
     replace_on = frozenset({"snapshot"})
     outputs = frozenset({"dataDirectory", "lakeDirectory", "manifestHash", "serverVersion", "tables"})
 
+    def __init__(self, home: Path | None = None) -> None:
+        self._home = home
+
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
         store, directory = Path(inputs["store"]), Path(inputs["directory"])
         manifest = open_snapshot(store, inputs["snapshot"], Path(inputs["keys"]))
-        golden = build_golden(manifest, store, directory, _home(directory))
+        golden = build_golden(manifest, store, directory, self._home or _home(directory))
         return CreateResult(
             manifest.id,
             {

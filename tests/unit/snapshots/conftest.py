@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.postgres import open_directory, throwaway_cluster
 
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.platform.model import Platform
@@ -21,6 +20,7 @@ from dataops.infra.process.users import server_user
 from dataops.snapshots.capture import CaptureOptions, capture
 from dataops.snapshots.golden import Golden, ensure_golden
 from dataops.snapshots.manifest import Manifest
+from support.postgres import open_directory, throwaway_cluster
 
 DATABASE = "shop"
 FPE = {"rule": "fpe", "alphabet": "upper_digits"}

@@ -1,0 +1,198 @@
+"""`dataops snapshot capture|ls|show`: masked snapshots of production."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dataops.cli.commands.env_options import find_environment, folder_option, output_option
+from dataops.cli.lazy import Entry, LazyGroup
+from dataops.cli.tables import print_json, print_table
+from dataops.infra.errors import PolicyError, ResourceError
+
+if TYPE_CHECKING:
+    from dataops.envs.registry import EnvironmentRecord
+    from dataops.snapshots.manifest import Manifest
+
+snapshot = LazyGroup(
+    "snapshot",
+    {
+        "capture": Entry("dataops.cli.commands.snapshot:capture", "Take a masked snapshot of an environment."),
+        "ls": Entry("dataops.cli.commands.snapshot:ls", "List the snapshots."),
+        "show": Entry("dataops.cli.commands.snapshot:show", "Show what a snapshot holds and what was masked."),
+    },
+    help="""Capture masked snapshots and list them.
+
+    \b
+    Examples:
+      dataops snapshot capture --env production    a masked copy that replicas are made of
+      dataops snapshot ls                          what there is
+    """,
+)
+
+
+@click.command()
+@click.option("--env", "name", metavar="NAME", default="production", show_default=True, help="What to capture.")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Connections that read.")
+@click.option("-q", "--quiet", is_flag=True, help="No line per table.")
+@folder_option
+@output_option
+def capture(name: str, workers: int, quiet: bool, cwd: Path, as_json: bool) -> None:
+    """Take a masked snapshot of an environment, by the rules of `masking` in dataops.yaml.
+
+    \b
+    Example:
+      dataops snapshot capture --env production
+    """
+    import time
+
+    from dataops.envs.checkout import Checkout
+    from dataops.envs.guard import production_addresses
+    from dataops.snapshots.capture import CaptureOptions
+    from dataops.snapshots.capture import capture as take
+
+    checkout = Checkout.find(cwd.absolute())
+    registry, record = find_environment(name, cwd)
+    if record.role == "replica":
+        raise PolicyError(
+            f"{name} is a replica, made of a snapshot itself", hint="capture production: --env production"
+        )
+    connection, database, lake = _places(record)
+    options = CaptureOptions(
+        workers=workers,
+        production_hosts=production_addresses(registry.all()),
+        progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True),
+    )
+    began = time.monotonic()
+    manifest = take(checkout.platform, connection, database, lake, checkout.layout, record.commit, name, options)
+    if as_json:
+        print_json({**_summary(manifest), "seconds": round(time.monotonic() - began, 3)})
+        return
+    click.echo(f"Snapshot {click.style(manifest.id, bold=True)} of {name} in {time.monotonic() - began:.1f} s")
+    _print_facts(manifest)
+
+
+@click.command()
+@folder_option
+@output_option
+def ls(cwd: Path, as_json: bool) -> None:
+    """List the snapshots of the platform at hand, oldest first.
+
+    \b
+    Example:
+      dataops snapshot ls -o json
+    """
+    from dataops.snapshots.store import list_snapshots
+
+    layout = _layout(cwd)
+    summaries = [_summary(manifest) for manifest in list_snapshots(layout)] if layout else []
+    if as_json:
+        print_json(summaries)
+    elif not summaries:
+        click.echo("There is no snapshot; take one with `dataops snapshot capture`.", err=True)
+    else:
+        headings = ("ID", "ENVIRONMENT", "COMMIT", "TABLES", "ROWS", "OBJECTS", "STORED", "MASKED COLUMNS")
+        print_table(
+            headings,
+            [
+                (
+                    s["id"],
+                    s["environment"],
+                    s["commit"][:12],
+                    str(s["tables"]),
+                    f"{s['rows']:,}",
+                    str(s["objects"]),
+                    f"{s['stored'] / 1e6:.1f} MB",
+                    str(s["maskedColumns"]),
+                )
+                for s in summaries
+            ],
+        )
+
+
+@click.command()
+@click.argument("id", metavar="ID")
+@click.option("--verify", is_flag=True, help="Read and hash every file, too.")
+@folder_option
+@output_option
+def show(id: str, verify: bool, cwd: Path, as_json: bool) -> None:
+    """Show what a snapshot holds and what was masked.
+
+    \b
+    Example:
+      dataops snapshot show 20261123T004042Z-1f0c9a2b3d4e
+    """
+    from dataops.infra.errors import NotFoundError
+    from dataops.snapshots.store import load_manifest
+
+    layout = _layout(cwd)
+    if layout is None:
+        raise NotFoundError("there is no platform here, or it has no snapshot yet", where=str(cwd.absolute()))
+    manifest = load_manifest(layout, id, files=verify)
+    if as_json:
+        print_json(asdict(manifest))
+        return
+    click.echo(f"Snapshot {click.style(manifest.id, bold=True)}" + (", every file as recorded" if verify else ""))
+    _print_facts(manifest)
+    rows = [(f"warehouse:{name}", f"{t.rows:,}", f"{t.bytes:,}") for name, t in manifest.tables.items()]
+    rows += [
+        (f"lake:{name}", "" if o.rows is None else f"{o.rows:,}", f"{o.bytes:,}")
+        for name, o in manifest.objects.items()
+    ]
+    click.echo()
+    print_table(("DATA", "ROWS", "BYTES"), rows)
+    if manifest.masking:
+        click.echo()
+        masked = [(n, m.rule, f"{m.distinct:,}", f"{m.changed:,}") for n, m in manifest.masking.items()]
+        print_table(("MASKED COLUMN", "RULE", "DIFFERENT VALUES", "ROWS CHANGED"), masked)
+
+
+def _places(record: EnvironmentRecord) -> tuple[dict[str, Any], str, Path]:
+    """The superuser's connection to an environment's warehouse, its database, and the directory of its lake."""
+    from urllib.parse import unquote, urlsplit
+
+    from dataops.infra.process.postgres_server import status
+
+    warehouse, lake = record.facts.get("warehouse", {}), record.facts.get("lake", "")
+    running = status(Path(warehouse["dataDirectory"])) if warehouse.get("dataDirectory") else None
+    if running is None or not running.ready:
+        raise ResourceError(
+            f"the warehouse of {record.name} does not run", hint=f"start it with `dataops env deploy {record.name}`"
+        )
+    return running.connection, warehouse["database"], Path(unquote(urlsplit(lake).path))
+
+
+def _layout(cwd: Path) -> Any:
+    from dataops.envs.checkout import find_layout
+
+    return find_layout(cwd.absolute())
+
+
+def _summary(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "id": manifest.id,
+        "platform": manifest.platform,
+        "environment": manifest.environment,
+        "created": manifest.created,
+        "commit": manifest.git_commit,
+        "tables": len(manifest.tables),
+        "rows": sum(table.rows for table in manifest.tables.values()),
+        "objects": len(manifest.objects),
+        "stored": sum(file.stored for file in manifest.files()),
+        "maskedColumns": len(manifest.masking),
+        "policyHash": manifest.policy_hash,
+        "schemaHash": manifest.schema_hash,
+        "productionReferences": [asdict(reference) for reference in manifest.production_references],
+    }
+
+
+def _print_facts(manifest: Manifest) -> None:
+    summary = _summary(manifest)
+    click.echo(f"  {summary['tables']} tables with {summary['rows']:,} rows, {summary['objects']} objects")
+    click.echo(f"  {summary['maskedColumns']} columns masked, {summary['stored'] / 1e6:.1f} MB stored, signed")
+    for reference in manifest.production_references:
+        found = f"  {reference.where} names the production host {reference.host} {reference.count:,} times"
+        click.echo(click.style(found, fg="yellow"))
