@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dataops.infra.resources.state import Deployment, ResourceState
+from dataops.infra.resources.urn import is_provider, name_of
 from dataops.infra.resources.values import Secret
 
 
@@ -20,9 +21,13 @@ def facts_of(deployment: Deployment, subdirectory: str = "") -> dict[str, Any]:
         deployment: its state.
         subdirectory: where the platform's folder lies in the worktree.
     """
-    facts: dict[str, Any] = {"services": {}, "roles": [], "resources": 0}
+    facts: dict[str, Any] = {"services": {}, "pipelines": [], "roles": [], "resources": 0}
     for resource in deployment.resources:
-        if resource.delete or not resource.custom:
+        if resource.delete:
+            continue
+        if resource.type == "dataops:components:Pipeline":
+            facts["pipelines"].append(name_of(resource.urn))
+        if not resource.custom or is_provider(resource.type):
             continue
         facts["resources"] += 1
         outputs = {key: value for key, value in resource.outputs.items() if not isinstance(value, Secret)}

@@ -80,7 +80,7 @@ def fingerprint_tables(connection: psycopg.Connection[Any]) -> dict[str, Fingerp
     from psycopg import sql
 
     found: dict[str, Fingerprint] = {}
-    with connection.cursor() as cursor:
+    with connection.transaction(), connection.cursor() as cursor:
         # What values look like as text must not depend on the server's settings.
         cursor.execute("SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL timezone = 'UTC'; SET LOCAL bytea_output = 'hex'")
         for schema, table, key in cursor.execute(TABLES).fetchall():

@@ -60,7 +60,7 @@ class Repository:
             NotFoundError: there is no such branch, or it has no commit yet.
         """
         for reference in (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}"):
-            result = _git(self.top, "rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}")
+            result = _git(self.top, "show-ref", "--verify", "--hash", reference)
             if result.returncode == 0:
                 return result.stdout.strip()
         known = self.branches()

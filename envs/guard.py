@@ -13,16 +13,17 @@ from dataops.envs.registry import EnvironmentRecord
 from dataops.infra.errors import PolicyError
 
 
-def production_addresses(records: Iterable[EnvironmentRecord], declared: Iterable[str]) -> tuple[str, ...]:
-    """Where production and staging answer: declared hosts, and the addresses that they published on this machine."""
-    published = {
-        f"{host}:{port}"
-        for record in records
-        if record.role != "replica"
-        for port in ports(record.facts)
-        for host in ("127.0.0.1", "localhost")
-    }
-    return tuple(sorted({*declared, *published}))
+def production_addresses(records: Iterable[EnvironmentRecord]) -> tuple[str, ...]:
+    """Where production and staging answer on this machine, as they published it: `host:port`."""
+    return tuple(
+        sorted(
+            f"{host}:{port}"
+            for record in records
+            if record.role != "replica"
+            for port in ports(record.facts)
+            for host in ("127.0.0.1", "localhost")
+        )
+    )
 
 
 def refuse_production(variables: Mapping[str, str], addresses: Iterable[str], where: str) -> None:

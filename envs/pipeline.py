@@ -41,6 +41,7 @@ def run_in(
     variables = command_variables(record, child_environment())
     # Compiled modules would otherwise be files in the worktree that belong to no commit.
     variables["PYTHONPYCACHEPREFIX"] = str(Path(record.root) / "pycache")
+    variables["PYTHONUNBUFFERED"] = "1"
     plan = RunPlan(
         pipeline=pipeline,
         environment=record.name,

@@ -52,11 +52,11 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
     """Decides what the replica will be, and refuses what must not be, without changing anything."""
     platform = checkout.branch_platform(commit)
     registry = Registry(checkout.layout.registry)
-    variables = platform.variables("replica")
+    published = production_addresses(registry.all())
+    where = f"dataops.yaml of {request.branch}"
+    refuse_production(platform.variables("replica"), (*platform.production_hosts, *published), where)
     for service in platform.services.values():
-        variables |= {f"{service_name}": value for service_name, value in service.variables.items()}
-    addresses = production_addresses(registry.all(), platform.production_hosts)
-    refuse_production(variables, addresses, f"dataops.yaml of {request.branch}")
+        refuse_production(service.variables, (*platform.production_hosts, *published), where)
     return Change(
         command=f"env up --branch {request.branch}",
         name=name,
@@ -66,6 +66,7 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
         target=request.target,
         snapshot=choose_snapshot(request.snapshot, registry, name, checkout),
         developer=user_name(),
+        production_hosts=published,
     )
 
 

@@ -43,6 +43,7 @@ class Change:
         name, role, branch, commit, target: the environment.
         snapshot: where a replica's data comes from.
         developer: whose replica it is.
+        production_hosts: where production answers on this machine; a replica must not point there.
     """
 
     command: str
@@ -53,6 +54,7 @@ class Change:
     target: str = "local"
     snapshot: str = ""
     developer: str = ""
+    production_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ def _parameters(change: Change, checkout: Checkout) -> EnvironmentParameters:
         subdirectory=checkout.subdirectory,
         snapshot=change.snapshot,
         developer=change.developer,
+        production_hosts=change.production_hosts,
     )
 
 

@@ -23,7 +23,7 @@ def read_variables(record: EnvironmentRecord) -> dict[str, str]:
     Raises:
         NotFoundError: the environment has none (yet).
     """
-    from dataops.infra.process.dotenv import read_dotenv
+    from dataops.infra.process import dotenv
 
     path = Path(record.root) / "environment.env"
     if not path.is_file():
@@ -32,7 +32,7 @@ def read_variables(record: EnvironmentRecord) -> dict[str, str]:
             where=str(path),
             hint=f"it is {record.state.value}; finish it with `{again(record)}`",
         )
-    return read_dotenv(path)
+    return dotenv.read_variables(path)
 
 
 def command_variables(

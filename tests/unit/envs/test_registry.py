@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataops.envs.registry import EnvironmentRecord, Registry, State, find_record
+from dataops.infra.errors import ConfigurationError, NotFoundError
+from dataops.infra.platform.layout import PlatformLayout
+
+
+def record(name: str = "feature-x") -> EnvironmentRecord:
+    return EnvironmentRecord(
+        name=name,
+        platform="shop",
+        role="replica",
+        branch="feature/x",
+        commit="c" * 40,
+        repository="/repo/.git",
+        directory="",
+        root=f"/home/platforms/shop-1/environments/{name}",
+        backend="file:///repo/.dataops/state",
+        project="shop",
+        stack=name,
+        passphrase={"file": "/repo/.dataops/passphrase"},
+    )
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    saved = registry.save(record(), state=State.READY, facts={"pipelines": ["flights"]})
+    assert registry.get("feature-x") == saved
+    assert saved.created and saved.updated
+    assert registry.path("feature-x").stat().st_mode & 0o777 == 0o600
+
+
+def test_fields_of_a_later_version_are_ignored(tmp_path: Path) -> None:
+    document = {**record().to_json(), "colour": "blue"}
+    assert EnvironmentRecord.from_json(document) == record()
+
+
+def test_an_unknown_environment_is_told_with_the_nearest(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.save(record("feature-x"))
+    with pytest.raises(NotFoundError) as caught:
+        registry.get("feature-y")
+    assert "feature-x" in str(caught.value.hint)
+
+
+def test_leases_and_torn_files_are_not_taken_for_records(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.save(record())
+    (tmp_path / "feature-x.lease").write_text("{}")
+    (tmp_path / "torn.json").write_text('{"name": ')
+    assert [r.name for r in registry.all()] == ["feature-x"]
+
+
+def test_without_a_platform_at_hand_any_may_be_meant_but_not_two(tmp_path: Path) -> None:
+    one = PlatformLayout(tmp_path, "shop-11111111")
+    two = PlatformLayout(tmp_path, "shop-22222222")
+    Registry(one.registry).save(record())
+    assert find_record("feature-x", None, tmp_path)[1].name == "feature-x"
+    Registry(two.registry).save(record())
+    with pytest.raises(ConfigurationError):
+        find_record("feature-x", None, tmp_path)
+    assert find_record("feature-x", two)[0] == Registry(two.registry)
