@@ -1,0 +1,87 @@
+"""Resource hooks: functions of the program that run before and after operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dataops.infra.engine.step import Step
+from dataops.infra.errors import DataopsError, ResourceError
+from dataops.infra.providers import wire
+from dataops.infra.providers.protocol import load
+from dataops.infra.resources.state import ResourceState
+from dataops.infra.resources.urn import name_of
+
+_MOMENTS = {
+    "create": "create",
+    "create-replacement": "create",
+    "update": "update",
+    "delete": "delete",
+    "delete-replaced": "delete",
+}
+
+Call = Callable[[bytes], bytes]
+"""Runs a callback of the program with a message and gives its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A registered hook."""
+
+    call: Call
+    on_preview: bool
+
+
+class Hooks:
+    """The hooks of a deployment, by name."""
+
+    def __init__(self, preview: bool) -> None:
+        self._preview = preview
+        self._hooks: dict[str, Hook] = {}
+
+    def register(self, name: str, hook: Hook) -> None:
+        """Makes a hook known; `ResourceError` when the name is taken."""
+        if name in self._hooks:
+            raise ResourceError(f"a resource hook named {name!r} is registered already")
+        self._hooks[name] = hook
+
+    def before(self, step: Step) -> None:
+        """Runs the hooks before a step; an error stops the step."""
+        self._run("before", step, None)
+
+    def after(self, step: Step, state: ResourceState | None) -> None:
+        """Runs the hooks after a step."""
+        self._run("after", step, state)
+
+    def _run(self, when: str, step: Step, state: ResourceState | None) -> None:
+        moment = _MOMENTS.get(step.op)
+        bound = step.resource.extra.get("resourceHooks")
+        if moment is None or not bound:
+            return
+        for name in bound.get(f"{when.capitalize()}{moment.capitalize()}", ()):
+            hook = self._hooks.get(name)
+            if hook is None:
+                raise ResourceError(f"the resource hook {name!r} is not registered by the program")
+            if self._preview and not hook.on_preview:
+                continue
+            answer = load("resource_pb2").ResourceHookResponse.FromString(
+                hook.call(_request(step, state).SerializeToString())
+            )
+            if answer.error:
+                raise DataopsError(f"hook {name} failed: {answer.error}")
+
+
+def _request(step: Step, state: ResourceState | None) -> Any:
+    resource = state or step.resource
+    request = load("resource_pb2").ResourceHookRequest(
+        urn=resource.urn, id=resource.id, name=name_of(resource.urn), type=resource.type
+    )
+    if step.new is not None:
+        wire.to_struct(step.new.inputs, into=request.new_inputs)
+    if step.old is not None and _MOMENTS[step.op] != "create":
+        wire.to_struct(step.old.inputs, into=request.old_inputs)
+        wire.to_struct(step.old.outputs, into=request.old_outputs)
+    if state is not None:
+        wire.to_struct(state.outputs, into=request.new_outputs)
+    return request

@@ -1,0 +1,186 @@
+"""One operation on one stack: puts the parts of the engine together and takes them through its phases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from dataops.infra.engine.builtin_provider import BuiltinProvider
+from dataops.infra.engine.callbacks import Callbacks
+from dataops.infra.engine.default_providers import DefaultProviders
+from dataops.infra.engine.deletes import delete_leftovers
+from dataops.infra.engine.deployment import Bail, Deployment, DeploymentOptions
+from dataops.infra.engine.engine_service import EngineService
+from dataops.infra.engine.executor import Executor
+from dataops.infra.engine.hooks import Hooks
+from dataops.infra.engine.monitor import Monitor
+from dataops.infra.engine.performing import Performer
+from dataops.infra.engine.program import ProgramProcess
+from dataops.infra.engine.provider_resources import ProviderResources
+from dataops.infra.engine.recorder import Recorder
+from dataops.infra.engine.refresh import rebuilt, refresh_all
+from dataops.infra.engine.registration import Registrations
+from dataops.infra.engine.reporting import Reporter
+from dataops.infra.engine.server import Server
+from dataops.infra.engine.step_generator import StepGenerator
+from dataops.infra.engine.transforms import Transforms
+from dataops.infra.errors import DataopsError, ProgramError
+from dataops.infra.providers.base import Provider
+from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
+from dataops.infra.resources.urn import ROOT_STACK_TYPE
+from dataops.infra.resources.values import Properties, Secret
+from dataops.infra.state.backend import StackReference
+from dataops.infra.state.session import UpdateSession
+
+_PROGRAM_END_SECONDS = 10.0
+"""How long a program may take to end once everything is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an operation is given from outside.
+
+    Args:
+        config: the stack's configuration.
+        registry: finds providers.
+        dynamic: connects to a dynamic provider that has been started early; None when none was.
+        stack_outputs: the outputs of another stack, by name.
+        context: what providers are told.
+    """
+
+    config: Mapping[str, str | Secret]
+    registry: ProviderRegistry
+    dynamic: Callable[[], Provider] | None
+    stack_outputs: Callable[[str], Properties]
+    context: ProviderContext
+
+
+class Operation:
+    """An update, refresh or destroy under way, or the preview of one."""
+
+    def __init__(
+        self,
+        reference: StackReference,
+        options: DeploymentOptions,
+        session: UpdateSession,
+        reporter: Reporter,
+        around: Surroundings,
+    ) -> None:
+        self._session = None if options.preview else session
+        self._report = reporter
+        self._around = around
+        self.deployment = Deployment(reference, options, session.base.resources)
+        self.providers = ProviderResources(
+            self.deployment, self._provide, replace(around.context, preview=options.preview)
+        )
+        self._dynamic = around.dynamic
+        self._generator = StepGenerator(self.deployment, self.providers, reporter)
+        self._recorder = Recorder(self.deployment, self._session)
+        self._hooks = Hooks(options.preview)
+        performer = Performer(self.deployment, self.providers, self._generator.deletes)
+        self.executor = Executor(self.deployment, performer, self._recorder, reporter, self._hooks)
+        self._stack_outputs: tuple[str, Properties] | None = None
+
+    def refresh(self) -> None:
+        """Reads what exists; raises `Bail` when something could not be read."""
+        refresh_all(self.deployment, self.providers, self.executor)
+        if self.deployment.failed:
+            raise Bail("refresh")
+        if self._session is not None:
+            resources = self._session.rebase().resources
+        else:
+            resources = rebuilt(self.deployment.resources, self.executor.refreshed)
+        self.deployment.rebase(resources)
+        self._recorder.rebase(resources)
+
+    def run_program(self, program: ProgramProcess) -> ProgramError | None:
+        """Runs the program, then deletes what it no longer asks for; returns why the program failed, if it did."""
+        deployment, callbacks, transforms = self.deployment, Callbacks(), Transforms()
+        defaults = DefaultProviders(self._around.config, {*self._around.registry.packages(), "pulumi"})
+        registrations = Registrations(transforms, callbacks, defaults, self._around.context.root)
+        monitor = Monitor(
+            deployment,
+            self._generator,
+            self.executor,
+            self.providers,
+            registrations,
+            transforms,
+            callbacks,
+            self._hooks,
+            self._report,
+            self._around.config,
+        )
+        defaults.register = monitor.register
+        server = Server(monitor, EngineService(deployment, self._report), deployment.options.parallel)
+        error: ProgramError | None = None
+        try:
+            program.start(self._settings(server.address), self._report.diagnostic, deployment.attention.set)
+            deployment.attention.wait()
+            if not (monitor.finished or deployment.cancelled.is_set()):
+                error = program.error(_PROGRAM_END_SECONDS)
+            if error is not None:
+                deployment.fail(stop=True)
+            self.executor.wait()
+            if not deployment.cancelled.is_set():
+                delete_leftovers(deployment, self._generator, self.executor)
+            self._stack_outputs = monitor.stack_outputs
+            self.finish_stack()
+            monitor.may_shut_down.set()
+            if monitor.finished and not deployment.failed:
+                error = program.error(_PROGRAM_END_SECONDS)
+        finally:
+            monitor.may_shut_down.set()
+            deployment.cancelled.set()
+            self.executor.wait()
+            callbacks.close()
+            server.stop()
+            program.stop()
+        return error
+
+    def finish_stack(self) -> None:
+        """Records the stack's outputs, last of all."""
+        if self._stack_outputs is None:
+            return
+        urn, outputs = self._stack_outputs
+        if urn in self.deployment.news:
+            self.executor.register_outputs(urn, outputs, failed=self.deployment.failed)
+
+    def destroy(self) -> None:
+        """Deletes everything."""
+        delete_leftovers(self.deployment, self._generator, self.executor)
+
+    def outputs(self) -> Properties:
+        """The stack's outputs as they are now."""
+        known = [*self.deployment.news.values(), *self.deployment.resources]
+        if self._session is not None:
+            return self._session.deployment().outputs()
+        return next((state.outputs for state in known if state.type == ROOT_STACK_TYPE), {})
+
+    def interrupt(self) -> None:
+        """Stops starting work, asks what is under way to end, and waits for it."""
+        self.deployment.fail(stop=True)
+        try:
+            self.providers.cancel()
+        except DataopsError as error:
+            self._report.warning(str(error))
+        self.executor.wait()
+
+    def _provide(self, context: ProviderContext) -> Provider:
+        if context.package == "pulumi":
+            return BuiltinProvider(self._around.stack_outputs, self.deployment.news.get)
+        if context.package == "pulumi-python" and self._dynamic is not None:
+            connect, self._dynamic = self._dynamic, None
+            return connect()
+        return self._around.registry.provide(context)
+
+    def _settings(self, address: str) -> dict[str, object]:
+        options, stack, config = self.deployment.options, self.deployment.reference, self._around.config
+        return {
+            "address": address,
+            "project": stack.project,
+            "stack": stack.stack,
+            "config": {key: str(v.value) if isinstance(v, Secret) else v for key, v in config.items()},
+            "secrets": [key for key, value in config.items() if isinstance(value, Secret)],
+            "parallel": options.parallel,
+            "preview": options.preview,
+        }

@@ -1,0 +1,51 @@
+"""Refresh: reads every recorded resource again and makes what is found the state to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dataops.infra.engine.deployment import Deployment
+from dataops.infra.engine.executor import Executor
+from dataops.infra.engine.provider_resources import ProviderResources
+from dataops.infra.engine.step import Step
+from dataops.infra.resources.state import ResourceState
+
+
+def refresh_all(deployment: Deployment, providers: ProviderResources, executor: Executor) -> None:
+    """Reads all targeted resources, in parallel; the findings are in `executor.refreshed`."""
+    steps = []
+    for state in deployment.resources:
+        if state.urn in deployment.options.targets:
+            providers.ensure(state.provider, state.urn)
+            steps.append(Step("refresh", old=state))
+    executor.run_at_once(steps)
+
+
+def rebuilt(resources: Sequence[ResourceState], refreshed: Mapping[int, ResourceState | None]) -> list[ResourceState]:
+    """Resources as a refresh has found them, without dependencies on what is gone.
+
+    Args:
+        refreshed: by `id()` of the resource as it was recorded; None for what is gone.
+    """
+    found: list[ResourceState] = []
+    there: set[str] = set()
+    parents: dict[str, str] = {}
+    for state in resources:
+        new = refreshed.get(id(state), state)
+        if new is None:
+            parents[state.urn] = parents.get(state.parent, state.parent)
+            continue
+        parent = new.parent if not new.parent or new.parent in there else parents.get(new.parent, "")
+        properties = {key: [urn for urn in urns if urn in there] for key, urns in new.property_dependencies.items()}
+        kept = new.copy(
+            parent=parent,
+            dependencies=[urn for urn in new.dependencies if urn in there],
+            property_dependencies={
+                key: urns for key, urns in properties.items() if urns or not new.property_dependencies[key]
+            },
+            deleted_with=new.deleted_with if new.deleted_with in there else "",
+            replace_with=[urn for urn in new.replace_with if urn in there],
+        )
+        found.append(new if kept == new else kept)
+        there.add(new.urn)
+    return found

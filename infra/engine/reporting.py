@@ -1,0 +1,164 @@
+"""Tells what happens: engine events from steps, in the order of the deeds, and the count of changes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+from dataops.infra.engine.step import Step
+from dataops.infra.events.engine_events import (
+    CancelEvent,
+    DiagnosticEvent,
+    Event,
+    EventSink,
+    PreludeEvent,
+    ResOpFailedEvent,
+    ResourcePreEvent,
+    ResOutputsEvent,
+    StepMetadata,
+    StepState,
+    SummaryEvent,
+    blind,
+)
+from dataops.infra.resources.state import ResourceState
+from dataops.infra.resources.urn import is_provider, name_of
+
+
+class Reporter:
+    """Makes events and counts what changed.
+
+    Args:
+        on_event: receives events, never two at a time.
+        preview: whether the events announce rather than report.
+    """
+
+    def __init__(self, on_event: EventSink, preview: bool) -> None:
+        self._on_event = on_event
+        self._preview = preview
+        self._lock = threading.Lock()
+        self._changes: Counter[str] = Counter()
+        self._started = time.monotonic()
+        self._steps = 0
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Steps by kind so far, default providers aside."""
+        with self._lock:
+            return dict(self._changes)
+
+    @property
+    def seconds(self) -> float:
+        """Since the reporter was made."""
+        return time.monotonic() - self._started
+
+    def begin(self, config: dict[str, str]) -> None:
+        """The first event; secret values must be hidden already."""
+        self._emit(PreludeEvent(config))
+
+    def end(self, *, maybe_corrupt: bool = False) -> None:
+        """The last events: the summary and the end."""
+        self._emit(SummaryEvent(self.changes, self.seconds, maybe_corrupt))
+        self._emit(CancelEvent())
+
+    def starting(self, step: Step) -> None:
+        """A step begins."""
+        self._emit(ResourcePreEvent(_metadata(step, step.op, step.new), self._preview))
+
+    def done(
+        self, step: Step, state: ResourceState | None, *, op: str | None = None, counted: bool, seconds: float = 0
+    ) -> None:
+        """A step has ended well with `state`; a refresh says with `op` what it found."""
+        op = op or step.op
+        if counted and not _is_internal(step):
+            with self._lock:
+                self._changes[op] += 1
+                self._steps += 1
+        resource = state or step.resource
+        if self._preview or resource.custom or step.op in ("refresh", "delete"):
+            self._emit(ResOutputsEvent(_metadata(step, op, state), self._preview, seconds))
+
+    def outputs_registered(self, step: Step, state: ResourceState) -> None:
+        """A component's or the stack's outputs were registered."""
+        self._emit(ResOutputsEvent(_metadata(step, step.op, state), self._preview))
+
+    def failed(self, step: Step, message: str) -> None:
+        """A step has failed."""
+        self.error(message, "" if _is_internal(step) else step.urn)
+        if not self._preview:
+            self._emit(ResOpFailedEvent(_metadata(step, step.op, step.new), 0, self._steps))
+
+    def error(self, message: str, urn: str = "") -> None:
+        """Something is wrong."""
+        self._say(message, "error", urn)
+
+    def warning(self, message: str, urn: str = "") -> None:
+        """Something should be looked at."""
+        self._say(message, "warning", urn)
+
+    def info(self, message: str, urn: str = "") -> None:
+        """Something to know."""
+        self._say(message, "info", urn)
+
+    def diagnostic(self, message: str, severity: str, urn: str = "", stream: int = 0, ephemeral: bool = False) -> None:
+        """What the program says."""
+        self._emit(DiagnosticEvent(message, severity, urn, ephemeral, stream))
+
+    def _say(self, message: str, severity: str, urn: str) -> None:
+        self._emit(DiagnosticEvent(message if message.endswith("\n") else message + "\n", severity, urn))
+
+    def _emit(self, event: Event) -> None:
+        with self._lock:
+            self._on_event(event)
+
+
+def _is_internal(step: Step) -> bool:
+    """Default providers are the engine's own business, and so are a few steps."""
+    resource = step.resource
+    if step.op == "remove-pending-replace":
+        return True
+    name = name_of(resource.urn)
+    return is_provider(resource.type) and (name == "default" or name.startswith("default_"))
+
+
+def _metadata(step: Step, op: str, new: ResourceState | None) -> StepMetadata:
+    resource = step.resource
+    return StepMetadata(
+        op,
+        resource.urn,
+        resource.type,
+        _shown(step.old),
+        _shown(new),
+        step.keys,
+        step.diffs or (_top_level(step.detailed) if step.detailed else ()),
+        {
+            path: {"diffKind": change.kind.value, "inputDiff": change.input_diff}
+            for path, change in step.detailed.items()
+        }
+        if step.detailed is not None
+        else None,
+        step.logical,
+        resource.provider,
+    )
+
+
+def _top_level(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(path.partition(".")[0].partition("[")[0] for path in paths))
+
+
+def _shown(state: ResourceState | None) -> StepState | None:
+    if state is None:
+        return None
+    return StepState(
+        state.urn,
+        state.type,
+        state.id,
+        state.parent,
+        state.provider,
+        state.custom,
+        state.protect,
+        blind(state.inputs),
+        blind(state.outputs),
+        tuple(state.init_errors),
+    )

@@ -1,0 +1,76 @@
+"""New resource states from goals."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from dataops.infra.engine.goal import Goal, ReadGoal
+from dataops.infra.resources.state import ResourceState
+from dataops.infra.resources.values import UNKNOWN, Value, has_secrets, unwrap_secrets
+
+
+def new_state(goal: Goal, urn: str, old: ResourceState | None, alias: str | None) -> ResourceState:
+    """What a goal's resource is going to be, before its provider has said anything."""
+    extra: dict[str, Any] = {}
+    if goal.hooks:
+        extra["resourceHooks"] = goal.hooks
+    if (trigger := trigger_record(goal.trigger)) is not None:
+        extra["replacementTrigger"] = trigger
+    return ResourceState(
+        urn=urn,
+        type=goal.type,
+        custom=goal.custom,
+        inputs=goal.properties,
+        parent=goal.parent,
+        protect=bool(goal.protect),
+        dependencies=goal.dependencies,
+        property_dependencies=goal.property_dependencies,
+        provider=goal.provider,
+        additional_secret_outputs=goal.additional_secret_outputs,
+        aliases=[alias] if alias else [],
+        custom_timeouts=goal.timeouts,
+        import_id=goal.import_id,
+        retain_on_delete=bool(goal.retain_on_delete),
+        deleted_with=goal.deleted_with,
+        replace_with=goal.replace_with,
+        created=old.created if old else None,
+        modified=old.modified if old else None,
+        source_position=goal.source_position,
+        ignore_changes=goal.ignore_changes,
+        replace_on_changes=goal.replace_on_changes,
+        extra=extra,
+    )
+
+
+def read_state(goal: ReadGoal, urn: str) -> ResourceState:
+    """A resource that is read, not managed."""
+    return ResourceState(
+        urn=urn,
+        type=goal.type,
+        custom=True,
+        id=goal.id if isinstance(goal.id, str) else "",
+        inputs=goal.properties,
+        parent=goal.parent,
+        external=True,
+        dependencies=goal.dependencies,
+        provider=goal.provider,
+        additional_secret_outputs=goal.additional_secret_outputs,
+        source_position=goal.source_position,
+    )
+
+
+def trigger_record(trigger: Value) -> Any:
+    """How a replacement trigger is recorded: as it is, or as its digest when it holds a secret."""
+    if trigger is None or trigger is UNKNOWN:
+        return None
+    plain = unwrap_secrets(trigger)
+    if has_secrets(trigger):
+        return "sha256:" + hashlib.sha256(json.dumps(plain, sort_keys=True, default=repr).encode()).hexdigest()
+    return plain
+
+
+def trigger_of(state: ResourceState) -> Any:
+    """The replacement trigger that was recorded with a resource."""
+    return state.extra.get("replacementTrigger")

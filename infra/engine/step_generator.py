@@ -1,0 +1,328 @@
+"""Plans the steps for each goal: the decisions of Pulumi's step generator.
+
+Planning one goal has two calls to a provider in it, `check` and `diff`. They run outside the lock, so that goals are
+planned at the same time; every decision is made under it.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from dataops.infra.engine import diffing
+from dataops.infra.engine.aliases import alias_urns
+from dataops.infra.engine.dependencies import named_by, provider_urn
+from dataops.infra.engine.deployment import Bail, Deployment
+from dataops.infra.engine.goal import Goal, ReadGoal
+from dataops.infra.engine.provider_resources import ProviderResources
+from dataops.infra.engine.replacement import plan_replacement
+from dataops.infra.engine.reporting import Reporter
+from dataops.infra.engine.state_builder import new_state, read_state, trigger_of, trigger_record
+from dataops.infra.engine.step import Step, delete_step
+from dataops.infra.errors import ResourceError
+from dataops.infra.providers.base import Changes, CheckFailure, DiffResult, Provider
+from dataops.infra.resources.state import ResourceState
+from dataops.infra.resources.urn import ROOT_STACK_TYPE, is_provider, make_urn, name_of
+from dataops.infra.resources.values import Properties
+
+
+@dataclass(slots=True)
+class Draft:
+    """A goal on its way to steps."""
+
+    goal: Goal
+    urn: str
+    old: ResourceState | None
+    new: ResourceState
+    provider: Provider | None
+    recreating: bool
+    invalid: bool
+
+
+class StepGenerator:
+    """Plans steps; remembers what it has planned for each URN."""
+
+    def __init__(self, deployment: Deployment, providers: ProviderResources, reporter: Reporter) -> None:
+        self._deployment = deployment
+        self._providers = providers
+        self._report = reporter
+        self.lock = threading.RLock()
+        self.urns: set[str] = set()
+        self.planned: dict[str, str] = {}
+        self.deletes: set[str] = set()
+        self.replaces: set[str] = set()
+        self.aliased: dict[str, str] = {}
+        self.alias_of: dict[str, str] = {}
+        self.replace_keys: dict[str, tuple[str, ...]] = {}
+        self.deleted_already: set[int] = set()
+        self.skipped_creates: set[str] = set()
+
+    def plan(self, goal: Goal) -> list[Step]:
+        """The steps that a goal needs, in order; the last to make its state is the one to answer with.
+
+        Raises:
+            Bail: it cannot be; the reasons were reported.
+            ResourceError: a provider refused.
+        """
+        with self.lock:
+            draft = self._open(goal)
+        if goal.custom and goal.import_id and self._imports(draft):
+            return self._plan_import(draft)
+        return self._plan_checked(draft)
+
+    def plan_read(self, goal: ReadGoal) -> list[Step]:
+        """The steps that reading an existing resource needs."""
+        with self.lock:
+            urn = self._name(goal.parent, goal.type, goal.name)
+            old = self._deployment.olds.get(urn)
+            new = read_state(goal, urn)
+            self.planned[urn] = "read"
+            if old is not None and not old.external and old.id != goal.id:
+                self.replaces.add(urn)
+                return [Step("read-replacement", old, new, leaves_old=True), Step("replace", old, new)]
+            return [Step("read", old, new)]
+
+    def operated_on(self, urn: str) -> bool:
+        """Whether the program has asked for a recorded resource, under its URN or another."""
+        return self.planned.get(self.aliased.get(urn, urn), "delete") != "delete"
+
+    def _open(self, goal: Goal) -> Draft:
+        urn = self._name(goal.parent, goal.type, goal.name)
+        old, invalid = self._find_old(urn, goal)
+        new = new_state(goal, urn, old, self.alias_of.get(urn))
+        if is_provider(goal.type):
+            self._providers.remember(new, self.alias_of.get(urn))
+        provider = self._providers.for_resource(goal.custom, goal.type, goal.provider, urn)
+        return Draft(goal, urn, old, new, provider, urn in self.deletes, invalid)
+
+    def _name(self, parent: str, type_: str, name: str) -> str:
+        if parent and parent not in self.urns:
+            raise ResourceError(f"there is no parent resource {parent}", where=name)
+        stack = self._deployment.reference
+        urn = make_urn(stack.stack, stack.project, parent or None, type_, name)
+        if urn in self.urns:
+            self._report.error(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
+            raise Bail(urn)
+        self.urns.add(urn)
+        return urn
+
+    def _find_old(self, urn: str, goal: Goal) -> tuple[ResourceState | None, bool]:
+        olds, stack = self._deployment.olds, self._deployment.reference
+        invalid = False
+        if urn in self.aliased:
+            self._report.error(
+                f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{self.aliased[urn]}'", urn
+            )
+            invalid = True
+        if urn in olds:
+            return olds[urn], invalid
+        if not goal.aliases and goal.parent not in self.alias_of:
+            return None, invalid
+        for alias in alias_urns(
+            self.alias_of, stack.stack, stack.project, goal.name, goal.type, goal.parent, goal.aliases
+        ):
+            if alias not in olds:
+                continue
+            if taken := alias if alias in self.urns else self.aliased.get(alias):
+                self._report.error(
+                    f"Duplicate resource alias '{alias}' applied to resource with URN '{urn}' "
+                    f"conflicting with resource with URN '{taken}'",
+                    urn,
+                )
+                invalid = True
+            self.aliased[alias] = urn
+            self.alias_of[urn] = alias
+            return olds[alias], invalid
+        return None, invalid
+
+    def _imports(self, draft: Draft) -> bool:
+        old = draft.old
+        return old is None or old.external or (old.import_id or old.id) != draft.goal.import_id
+
+    def _plan_import(self, draft: Draft) -> list[Step]:
+        with self.lock:
+            draft.new.id = draft.goal.import_id
+            ignored = draft.goal.ignore_changes
+            if draft.old is not None and not draft.recreating:
+                self.planned[draft.urn] = "replace"
+                self.replaces.add(draft.urn)
+                return [
+                    Step("import-replacement", draft.old, draft.new, ignore_changes=ignored, leaves_old=True),
+                    Step("replace", draft.old, draft.new),
+                ]
+            self.planned[draft.urn] = "import"
+            return [Step("import", None, draft.new, ignore_changes=ignored)]
+
+    def _plan_checked(self, draft: Draft) -> list[Step]:
+        goal, old = draft.goal, draft.old
+        targeted = self._targeted(draft)
+        fresh = draft.recreating or old is None or old.external
+        inputs = goal.properties
+        if old is not None:
+            inputs, failed = diffing.ignore_changes(inputs, old.inputs, goal.ignore_changes)
+            if failed:
+                self._report.info(
+                    f"cannot ignore changes in added or removed elements of the path: {', '.join(failed)!r}", draft.urn
+                )
+        if draft.provider is not None and (targeted or old is None):
+            inputs = self._check(
+                draft, None if fresh or old is None else old.inputs, goal.properties if fresh else inputs
+            )
+        if draft.invalid:
+            raise Bail(draft.urn)
+        with self.lock:
+            if draft.recreating:
+                return self._recreate(draft)
+            if old is not None and old.external:
+                self.planned[draft.urn] = "create"
+                return [
+                    Step("create-replacement", old, draft.new, leaves_old=True),
+                    Step("replace", old, draft.new, leaves_old=True),
+                ]
+            if old is None:
+                if targeted:
+                    self.planned[draft.urn] = "create"
+                    return [Step("create", None, draft.new)]
+                self.planned[draft.urn] = "same"
+                self.skipped_creates.add(draft.urn)
+                return [Step("same", None, draft.new, skipped=True)]
+            if not targeted:
+                return self._untargeted(old, draft.urn)
+        return self._plan_diff(draft, inputs)
+
+    def _check(self, draft: Draft, old_inputs: Properties | None, inputs: Properties) -> Properties:
+        assert draft.provider is not None
+        checked = draft.provider.check(draft.urn, old_inputs, inputs)
+        draft.new.inputs = checked.inputs
+        for failure in checked.failures:
+            self._refuse(draft.new, failure)
+            draft.invalid = True
+        return checked.inputs
+
+    def _refuse(self, new: ResourceState, failure: CheckFailure) -> None:
+        what = f"property {failure.property} has a problem" if failure.property else "has a problem"
+        self._report.error(f"{new.type} resource '{name_of(new.urn)}': {what}: {failure.reason}", new.urn)
+
+    def _plan_diff(self, draft: Draft, inputs: Properties) -> list[Step]:
+        old = draft.old
+        assert old is not None
+        triggered = _triggers(trigger_record(draft.goal.trigger), trigger_of(old))
+        with self.lock:
+            diff = DiffResult(Changes.SOME) if triggered else self._diff_by_option(draft, old, inputs)
+        if diff is None:
+            assert draft.provider is not None
+            diff = diffing.diff_resource(
+                draft.provider, draft.urn, old.id, old.inputs, old.outputs, inputs, draft.goal.ignore_changes
+            )
+        diff = diffing.apply_replace_on_changes(diff, draft.goal.replace_on_changes, bool(old.init_errors))
+        replace = diffing.replaces(diff) or triggered or old.pending_replacement
+        changed = diff.changes is Changes.SOME or old.pending_replacement
+        if changed and replace:
+            self._allow_replacement(draft, old, diff)
+            if draft.provider is not None:
+                self._check(draft, None, draft.goal.properties)
+                if draft.invalid:
+                    raise Bail(draft.urn)
+        with self.lock:
+            if draft.urn in self.deletes:
+                return self._recreate(draft)
+            if changed and replace:
+                self.planned[draft.urn] = "replace"
+                self.replaces.add(draft.urn)
+                return plan_replacement(self, self._deployment, self._providers, self._report, draft, diff)
+            if changed or old.init_errors:
+                self.planned[draft.urn] = "update"
+                return [
+                    Step(
+                        "update",
+                        old,
+                        draft.new,
+                        diffs=diff.changed,
+                        detailed=diff.detailed,
+                        ignore_changes=draft.goal.ignore_changes,
+                    )
+                ]
+            self.planned[draft.urn] = "same"
+            return [Step("same", old, draft.new)]
+
+    def _diff_by_option(self, draft: Draft, old: ResourceState, inputs: Properties) -> DiffResult | None:
+        """What options and the choice of provider decide without asking the provider; None if they do not."""
+        if any(urn in self.replaces for urn in draft.new.replace_with):
+            return DiffResult(Changes.SOME, ("replaceWith",))
+        if draft.new.deleted_with in self.replaces:
+            return DiffResult(Changes.SOME, ("deletedWith",))
+        if self._providers.changed(old, draft.new, self.aliased):
+            return DiffResult(Changes.SOME, ("provider",))
+        if draft.provider is None:
+            return DiffResult(Changes.NONE if diffing.equal(old.inputs, inputs) else Changes.SOME)
+        return None
+
+    def _allow_replacement(self, draft: Draft, old: ResourceState, diff: DiffResult) -> None:
+        preview = self._deployment.options.preview
+        if draft.new.protect and old.protect:
+            self._report.error(
+                f'unable to replace resource "{draft.urn}"\nas it is currently marked for protection. '
+                "To unprotect the resource, remove the `protect` flag from the resource in your program and run `up`",
+                draft.urn,
+            )
+            self._deployment.fail(stop=not preview)
+            if not preview:
+                raise Bail(draft.urn)
+        if draft.goal.import_id:
+            message = (
+                "previously-imported resources that still specify an ID may not be replaced; "
+                f"please remove the `import` declaration from your program ({', '.join(diff.replaces)})"
+            )
+            if not preview:
+                raise ResourceError(message, where=name_of(draft.urn))
+            self._report.warning(message, draft.urn)
+
+    def _recreate(self, draft: Draft) -> list[Step]:
+        """The second half of a replacement whose first was planned with that of something it depends on."""
+        self.deletes.discard(draft.urn)
+        self.planned[draft.urn] = "replace"
+        self.replaces.add(draft.urn)
+        keys = self.replace_keys.get(draft.urn, ())
+        return [Step("replace", draft.old, draft.new), Step("create-replacement", draft.old, draft.new, keys=keys)]
+
+    def _targeted(self, draft: Draft) -> bool:
+        if is_provider(draft.new.type) or draft.new.type == ROOT_STACK_TYPE:
+            return True
+        return draft.urn in self._deployment.options.targets
+
+    def _untargeted(self, old: ResourceState, urn: str) -> list[Step]:
+        """Keeps a resource that is no target as it is recorded, with what it needs to stay in the state."""
+        steps: list[Step] = []
+        self.planned[urn] = "same"
+        for needed in [old.parent, *named_by(old)]:
+            recorded = self._deployment.olds.get(needed)
+            if recorded is not None and not self.operated_on(needed):
+                self.urns.add(needed)
+                steps += self._untargeted(recorded, needed)
+        if old.provider:
+            self._providers.ensure(old.provider, provider_urn(old.provider))
+        return [*steps, Step("same", old, old.copy())]
+
+    def delete_steps(self) -> list[Step]:
+        """What is left over once the program has ended: replaced resources and those it no longer asks for."""
+        steps, targets = [], self._deployment.options.targets
+        for state in self._deployment.resources:
+            if state.urn not in targets:
+                continue
+            if state.delete or id(state) in self._deployment.replaced:
+                if id(state) in self.deleted_already:
+                    continue
+                steps.append(delete_step(state, replaced=True))
+            elif self.operated_on(state.urn) or id(state) in self.deleted_already:
+                continue
+            elif state.pending_replacement:
+                steps.append(Step("remove-pending-replace", old=state))
+            else:
+                steps.append(delete_step(state))
+            self.deletes.add(state.urn)
+            self._providers.ensure(state.provider, state.urn)
+        return steps
+
+
+def _triggers(new: object, old: object) -> bool:
+    return new is not None and old is not None and not diffing.equal(new, old)

@@ -1,0 +1,70 @@
+"""Which provider serves which package."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dataops.infra.errors import ResourceError
+from dataops.infra.providers.base import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderContext:
+    """What a provider's factory is told of the deployment that needs it.
+
+    Args:
+        package: the package, such as `dataops` or `pulumi-python`.
+        version: the version that the program asks for; "" for any.
+        project, stack: the stack's name.
+        root: the folder that the program runs in, whence dynamic providers import the program's modules.
+        python: the program's interpreter.
+        environment: extra variables of the program.
+        preview: whether nothing may be changed.
+    """
+
+    package: str
+    version: str = ""
+    project: str = ""
+    stack: str = ""
+    root: Path = field(default_factory=Path.cwd)
+    python: Path = Path(sys.executable)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    preview: bool = False
+
+
+ProviderFactory = Callable[[ProviderContext], Provider]
+"""Makes an unconfigured provider; may raise `ResourceError`."""
+
+
+class ProviderRegistry:
+    """Providers by package; dynamic providers (`pulumi-python`) are always there.
+
+    Args:
+        factories: package to factory.
+    """
+
+    def __init__(self, factories: Mapping[str, ProviderFactory] | None = None) -> None:
+        self._factories: dict[str, ProviderFactory] = {"pulumi-python": _dynamic, **(factories or {})}
+
+    def packages(self) -> tuple[str, ...]:
+        """The packages that are known."""
+        return tuple(sorted(self._factories))
+
+    def provide(self, context: ProviderContext) -> Provider:
+        """A new provider for a package; `ResourceError` when there is none."""
+        factory = self._factories.get(context.package)
+        if factory is None:
+            raise ResourceError(
+                f"there is no provider for the package {context.package!r}",
+                hint=f"known packages: {', '.join(self.packages())}",
+            )
+        return factory(context)
+
+
+def _dynamic(context: ProviderContext) -> Provider:
+    from dataops.infra.providers.dynamic import start_dynamic_provider
+
+    return start_dynamic_provider(context)
