@@ -6,6 +6,8 @@ Commands ask here for what they need and get it ready to use; nothing is kept be
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +20,13 @@ from dataops.infra.state.passphrase import HINT, PassphraseSecrets, passphrase_f
 from dataops.infra.state.stack_config import StackConfig
 
 if TYPE_CHECKING:
+    from dataops.envs.stack import Tools
+    from dataops.infra.engine.deployer import Deployer
+    from dataops.infra.engine.program import Program
+    from dataops.infra.providers.base import Provider
+    from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
     from dataops.infra.state.encryption import SecretsManager
+    from dataops.infra.state.project import ProjectFile
 
 
 def workspace(request: Request) -> Workspace:
@@ -56,6 +64,51 @@ def secrets(space: Workspace, config: StackConfig, ref: StackReference, request:
     config.encryption_salt = made.salt
     config.save()
     return made
+
+
+def secrets_for(passphrase: str, salt: str) -> SecretsManager:
+    """A secrets manager for a passphrase and a salt; with a fresh salt where that is ""."""
+    return PassphraseSecrets(passphrase, salt) if salt else PassphraseSecrets.new(passphrase)
+
+
+def program(project: ProjectFile) -> Program:
+    """What a project's Pulumi.yaml says to run."""
+    from dataops.infra.engine.program import Program
+
+    python = project.virtualenv / "bin" / "python" if project.virtualenv else Path(sys.executable)
+    return Program(project.name, project.root, project.main, python)
+
+
+def provider_registry() -> ProviderRegistry:
+    """The providers of this process: `dataops` beside those that the registry always knows."""
+    from dataops.infra.providers.registry import ProviderRegistry
+
+    return ProviderRegistry({"dataops": _dataops_provider})
+
+
+def deployer(store: Backend, manager: SecretsManager) -> Deployer:
+    """The embedded engine for a backend and the secrets of one stack."""
+    from dataops.infra.engine.deployer import EmbeddedDeployer
+
+    return EmbeddedDeployer(store, provider_registry(), manager)
+
+
+def environment_tools() -> Tools:
+    """What the life cycle of environments is built on."""
+    from dataops.envs.stack import Tools
+
+    return Tools(open_backend, secrets_for, deployer)
+
+
+def _dataops_provider(context: ProviderContext) -> Provider:
+    from dataops.infra.platform.layout import default_home
+    from dataops.infra.providers.handlers import HandlerProvider
+    from dataops.infra.providers.local import local_handlers
+    from dataops.infra.providers.postgres import postgres_handlers
+    from dataops.snapshots.provider import snapshot_handlers
+
+    home = default_home()
+    return HandlerProvider([*local_handlers(home), *postgres_handlers(), *snapshot_handlers(home)])
 
 
 def _recorded_salt(space: Workspace, ref: StackReference) -> str | None:

@@ -114,11 +114,11 @@ def ls(cwd: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("id", metavar="ID")
+@click.argument("snapshot_id", metavar="ID")
 @click.option("--verify", is_flag=True, help="Read and hash every file, too.")
 @folder_option
 @output_option
-def show(id: str, verify: bool, cwd: Path, as_json: bool) -> None:
+def show(snapshot_id: str, verify: bool, cwd: Path, as_json: bool) -> None:
     """Show what a snapshot holds and what was masked.
 
     \b
@@ -131,7 +131,7 @@ def show(id: str, verify: bool, cwd: Path, as_json: bool) -> None:
     layout = _layout(cwd)
     if layout is None:
         raise NotFoundError("there is no platform here, or it has no snapshot yet", where=str(cwd.absolute()))
-    manifest = load_manifest(layout, id, files=verify)
+    manifest = load_manifest(layout, snapshot_id, files=verify)
     if as_json:
         print_json(asdict(manifest))
         return
@@ -156,13 +156,14 @@ def _places(record: EnvironmentRecord) -> tuple[dict[str, Any], str, Path]:
 
     from dataops.infra.process.postgres_server import status
 
-    warehouse, lake = record.facts.get("warehouse", {}), record.facts.get("lake", "")
+    warehouse = record.facts.get("warehouse", {})
+    lake = urlsplit(record.facts["lake"]).path if record.facts.get("lake") else f"{record.root}/lake"
     running = status(Path(warehouse["dataDirectory"])) if warehouse.get("dataDirectory") else None
     if running is None or not running.ready:
         raise ResourceError(
             f"the warehouse of {record.name} does not run", hint=f"start it with `dataops env deploy {record.name}`"
         )
-    return running.connection, warehouse["database"], Path(unquote(urlsplit(lake).path))
+    return running.connection, warehouse["database"], Path(unquote(lake))
 
 
 def _layout(cwd: Path) -> Any:

@@ -72,7 +72,8 @@ class LiveDisplay:
         if row.state == "failed":
             status = Text(f"{words.doing} failed", style="bold red")
         else:
-            verb = words.plan if planning else words.doing if row.state == "running" else words.done
+            # Components never report an end of their own: they are done when the operation is.
+            verb = words.plan if planning else words.doing if running else words.done
             status = Text(verb, style=words.color)
         took = "" if planning or not status.plain else duration(row.seconds(now))
         changed = ", ".join(f"~{name}" for name in row.metadata.diffs)

@@ -1,0 +1,151 @@
+"""`dataops stack up|preview|refresh|destroy`: the four operations on a stack's resources."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dataops.cli.operation import Wanted, perform
+from dataops.cli.options import Command, Request, stack_options
+from dataops.infra.errors import ConfigurationError
+
+
+def _operation_options(function: Command) -> Command:
+    """What all four take; the function gets `shared`, keyword arguments for `Wanted`."""
+
+    @click.option("-m", "--message", default="", help="A note for the stack's history.")
+    @click.option("-p", "--parallel", type=click.IntRange(min=1), default=16, help="Operations that run at once.")
+    @click.option("-t", "--target", "targets", multiple=True, metavar="URN", help="Only this resource; repeatable.")
+    @click.option("--expect-no-changes", is_flag=True, help="Fail with exit status 7 when anything changes.")
+    @click.option("--diff", is_flag=True, help="Show each property that changes.")
+    @click.option("-j", "--json", "as_json", is_flag=True, help="Print steps and results as JSON.")
+    @click.option("--event-log", type=click.Path(path_type=Path), help="Write each engine event as a line of JSON.")
+    @click.option("--show-sames", is_flag=True, help="Show resources that do not change as well.")
+    @click.option("--suppress-progress", is_flag=True, help="Show nothing until the end.")
+    @click.option("--suppress-outputs", is_flag=True, help="Do not show the stack's outputs.")
+    @functools.wraps(function)
+    def run(request: Request, **given: Any) -> Any:
+        shared = {name: given.pop(name) for name in _SHARED}
+        log = shared["event_log"]
+        shared["event_log"] = (request.cwd / log) if log else None
+        return function(request, shared=shared, **given)
+
+    return run
+
+
+_SHARED = (
+    "message",
+    "parallel",
+    "targets",
+    "expect_no_changes",
+    "diff",
+    "as_json",
+    "event_log",
+    "show_sames",
+    "suppress_progress",
+    "suppress_outputs",
+)
+
+
+def _consent_options(function: Command) -> Command:
+    """`--yes`, `--skip-preview`, `--preview-only`: what the three that change something take, under these names."""
+    options: Iterable[Callable[[Command], Command]] = (
+        click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+        click.option("-f", "--skip-preview", is_flag=True, help="Neither show a preview nor ask."),
+        click.option("--preview-only", is_flag=True, help="Show the preview and nothing else."),
+    )
+    for option in options:
+        function = option(function)
+    return function
+
+
+_continue_option = click.option(
+    "--continue-on-error",
+    is_flag=True,
+    envvar="PULUMI_CONTINUE_ON_ERROR",
+    help="Go on with what does not depend on a failed resource.",
+)
+_refresh_option = click.option(
+    "-r", "--refresh", is_flag=True, help="First bring the state in line with what is really there."
+)
+_config_option = click.option(
+    "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="Set a configuration value; repeatable."
+)
+
+
+@click.command()
+@_consent_options
+@_refresh_option
+@_continue_option
+@_config_option
+@stack_options
+@_operation_options
+def up(request: Request, shared: dict[str, Any], settings: tuple[str, ...], **given: Any) -> None:
+    """Make what the program declares: show what will change, ask, and change it.
+
+    \b
+    Examples:
+      dataops stack up
+      dataops stack up --yes --message 'new index' --stack dev
+    """
+    perform(request, Wanted("update", config=_pairs(settings), **shared, **given))
+
+
+@click.command()
+@_refresh_option
+@_config_option
+@stack_options
+@_operation_options
+def preview(request: Request, shared: dict[str, Any], settings: tuple[str, ...], **given: Any) -> None:
+    """Show what an update would do, without doing it.
+
+    \b
+    Example:
+      dataops stack preview --diff
+    """
+    perform(request, Wanted("update", preview_only=True, config=_pairs(settings), **shared, **given))
+
+
+@click.command()
+@_consent_options
+@stack_options
+@_operation_options
+def refresh(request: Request, shared: dict[str, Any], **given: Any) -> None:
+    """Bring the state in line with what is really there.
+
+    \b
+    Example:
+      dataops stack refresh --yes
+    """
+    perform(request, Wanted("refresh", **shared, **given))
+
+
+@click.command()
+@_consent_options
+@_refresh_option
+@_continue_option
+@click.option("--remove", is_flag=True, help="Then remove the stack and its configuration as well.")
+@stack_options
+@_operation_options
+def destroy(request: Request, shared: dict[str, Any], **given: Any) -> None:
+    """Delete everything the stack has made; its history and configuration stay.
+
+    \b
+    Example:
+      dataops stack destroy --yes
+    """
+    perform(request, Wanted("destroy", **shared, **given))
+
+
+def _pairs(settings: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator or not key:
+            raise ConfigurationError(f"{setting!r} is not KEY=VALUE", hint="--config region=eu-west-1")
+        found[key] = value
+    return found
