@@ -28,7 +28,7 @@ def open_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def throwaway_cluster(home: Path, name: str = "postgres") -> Iterator[dict[str, Any]]:
+def throwaway_cluster(home: Path, name: str = "cluster") -> Iterator[dict[str, Any]]:
     """Runs a new cluster in `home/<name>` and gives the superuser's connection (unix socket only)."""
     user = server_user()
     binaries = install_binaries(home, user)
