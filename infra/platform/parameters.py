@@ -33,6 +33,7 @@ class EnvironmentParameters:
         subdirectory: where the platform's folder lies in the repository; "" at its top.
         snapshot: id of the snapshot a replica is made of; "" elsewhere.
         developer: whose replica it is; "" elsewhere.
+        production_hosts: `host` or `host:port` where production answers: a replica must not point there.
     """
 
     environment: str
@@ -46,6 +47,7 @@ class EnvironmentParameters:
     subdirectory: str = ""
     snapshot: str = ""
     developer: str = ""
+    production_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -77,8 +79,9 @@ class EnvironmentParameters:
 
     def to_config(self) -> dict[str, str]:
         """The stack configuration that carries these parameters; empty ones are left out."""
-        values = {f"{NAMESPACE}:{_camel(f.name)}": str(getattr(self, f.name)) for f in fields(self)}
-        return {key: value for key, value in values.items() if value}
+        values = {key: getattr(self, name) for name, key in _keys().items()}
+        texts = {key: ",".join(value) if isinstance(value, tuple) else str(value) for key, value in values.items()}
+        return {key: text for key, text in texts.items() if text}
 
     @classmethod
     def from_config(cls, config: Mapping[str, str]) -> EnvironmentParameters:
@@ -87,11 +90,12 @@ class EnvironmentParameters:
         Raises:
             ConfigurationError: a parameter that has no default is missing, or one is not valid.
         """
-        found = {f.name: config.get(f"{NAMESPACE}:{_camel(f.name)}", "") for f in fields(cls)}
+        keys = _keys()
+        found = {name: config.get(key, "") for name, key in keys.items()}
         for name in ("environment", "role", "repository", "commit", "home", "directory"):
             if not found[name]:
                 raise ConfigurationError(
-                    f"the stack configuration lacks `{NAMESPACE}:{_camel(name)}`",
+                    f"the stack configuration lacks `{keys[name]}`",
                     hint="run it with `dataops env up` or `dataops env deploy`, which set it",
                 )
         return cls(
@@ -106,9 +110,18 @@ class EnvironmentParameters:
             subdirectory=found["subdirectory"],
             snapshot=found["snapshot"],
             developer=found["developer"],
+            production_hosts=tuple(filter(None, found["production_hosts"].split(","))),
         )
 
 
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)
+def config_keys() -> tuple[str, ...]:
+    """Every configuration key that carries a parameter."""
+    return tuple(_keys().values())
+
+
+def _keys() -> dict[str, str]:
+    keys = {}
+    for field in fields(EnvironmentParameters):
+        head, *rest = field.name.split("_")
+        keys[field.name] = f"{NAMESPACE}:{head}{''.join(part.title() for part in rest)}"
+    return keys

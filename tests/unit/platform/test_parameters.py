@@ -22,6 +22,7 @@ def replica() -> EnvironmentParameters:
         subdirectory="platform",
         snapshot="20260101T000000-abc",
         developer="ada",
+        production_hosts=("127.0.0.1:5433", "db.example.com"),
     )
 
 

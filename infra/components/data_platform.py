@@ -1,0 +1,207 @@
+"""A whole environment: everything `dataops.yaml` describes, on the local target."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pulumi
+
+from dataops.infra.components.access import Access, AccessArgs
+from dataops.infra.components.lake import Lake, LakeArgs
+from dataops.infra.components.pipeline import Pipeline, PipelineArgs
+from dataops.infra.components.processes import Endpoints, Supervisor
+from dataops.infra.components.service import Service, ServiceArgs
+from dataops.infra.components.snapshot import Golden, Verification
+from dataops.infra.components.warehouse import Warehouse, WarehouseArgs
+from dataops.infra.components.workspace import EnvironmentFile, Workspace, WorkspaceArgs
+from dataops.infra.platform.access import OWNER, declared_grants, roles_of_people
+from dataops.infra.platform.model import Platform
+from dataops.infra.platform.parameters import EnvironmentParameters
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlatformArgs:
+    """What an environment is made from.
+
+    Args:
+        platform: what `dataops.yaml` says.
+        parameters: what tells this environment from others.
+        requirements_key: `requirements_key` of the requirements file in the commit.
+        people: whether people have logins of their own.
+        developer: whether one developer owns everything.
+        masked: whether the data come from the parameters' snapshot, and are verified before anything uses them.
+        scheduled: whether pipelines follow their schedules.
+    """
+
+    platform: Platform
+    parameters: EnvironmentParameters
+    requirements_key: str
+    people: bool
+    developer: bool
+    masked: bool
+    scheduled: bool
+
+
+class DataPlatform(pulumi.ComponentResource):
+    """The environment, in the order of need: code beside data, then access, variables, checks, services, endpoints."""
+
+    def __init__(self, name: str, args: DataPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dataops:components:DataPlatform", name, None, opts)
+        self.args = args
+        self._below = pulumi.ResourceOptions(parent=self)
+        self.workspace = self._workspace()
+        self.supervisor = Supervisor(
+            "supervisor",
+            directory=args.parameters.layout.supervisor,
+            environment=args.parameters.environment,
+            opts=self._below,
+        )
+        self.golden = self._golden() if args.masked else None
+        self.warehouse = self._warehouse()
+        self.lake = self._lake()
+        self.access = self._access()
+        self.variables = self._variables()
+        self.file = EnvironmentFile(
+            "variables", path=args.parameters.layout.variables, variables=self.variables, opts=self._below
+        )
+        self.verification = self._verification(self.golden) if self.golden else None
+        self.pipelines = self._pipelines()
+        self.services = self._services()
+        self.endpoints = self._endpoints()
+        outputs: dict[str, Any] = {"endpoints": self.endpoints.endpoints}
+        self.register_outputs(outputs)
+
+    def _workspace(self) -> Workspace:
+        parameters = self.args.parameters
+        return Workspace(
+            "workspace",
+            WorkspaceArgs(
+                repository=parameters.repository,
+                commit=parameters.commit,
+                worktree=parameters.worktree,
+                root=parameters.root,
+                requirements=parameters.root / self.args.platform.code.requirements,
+                key=self.args.requirements_key,
+                venv=parameters.layout.venv(self.args.requirements_key),
+            ),
+            self._below,
+        )
+
+    def _golden(self) -> Golden:
+        parameters = self.args.parameters
+        return Golden(
+            "golden",
+            snapshot=parameters.snapshot,
+            store=parameters.platform.snapshots,
+            directory=parameters.platform.golden,
+            keys=parameters.platform.keys,
+            opts=self._below,
+        )
+
+    def _warehouse(self) -> Warehouse:
+        layout, store = self.args.parameters.layout, self.args.platform.stores.warehouse
+        return Warehouse(
+            "warehouse",
+            WarehouseArgs(
+                supervisor=self.supervisor.directory,
+                data_directory=layout.postgres,
+                log_file=layout.logs / "postgres.log",
+                database=store.database,
+                schemas=store.schemas,
+                source=self.golden.data_directory if self.golden else "",
+                settings=store.settings,
+            ),
+            self._below,
+        )
+
+    def _lake(self) -> Lake:
+        source = self.golden.lake_directory if self.golden else ""
+        return Lake("lake", LakeArgs(path=self.args.parameters.layout.lake, source=source), self._below)
+
+    def _access(self) -> Access:
+        platform = self.args.platform
+        return Access(
+            "access",
+            AccessArgs(
+                warehouse=self.warehouse,
+                roles=tuple(platform.access.roles),
+                grants=declared_grants(platform),
+                people=roles_of_people(platform) if self.args.people else {},
+                developer=self.args.developer,
+            ),
+            self._below,
+        )
+
+    def _variables(self) -> dict[str, pulumi.Input[str]]:
+        parameters = self.args.parameters
+        return {
+            **self.args.platform.variables(parameters.role),
+            **self.warehouse.variables(self.access.pipeline),
+            **self.lake.variables(),
+            "DATAOPS_ENVIRONMENT": parameters.environment,
+            "DATAOPS_ROLE": parameters.role,
+        }
+
+    def _verification(self, golden: Golden) -> Verification:
+        platform, parameters = self.args.platform, self.args.parameters
+        roles = sorted({OWNER, *self.access.products, *self.access.logins})
+        grants = [asdict(grant) for grant in declared_grants(platform)]
+        return Verification(
+            "verification",
+            connection=self.warehouse.connection,
+            database=self.warehouse.database,
+            data_directory=self.warehouse.cluster.data_directory,
+            lake=self.lake.path,
+            snapshot=parameters.snapshot,
+            manifest_hash=golden.manifest_hash,
+            roles=roles,
+            grants=[
+                {**grant, "tables": list(grant["tables"]), "privileges": list(grant["privileges"])} for grant in grants
+            ],
+            variables=self.variables,
+            production_hosts=sorted({*platform.production_hosts, *parameters.production_hosts}),
+            forbidden_roles=sorted(platform.access.people),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.access.resources, self.lake.objects, self.file]),
+        )
+
+    def _pipelines(self) -> dict[str, Pipeline]:
+        return {
+            name: Pipeline(name, PipelineArgs(pipeline, self.workspace, self.file, self.args.scheduled), self._below)
+            for name, pipeline in self.args.platform.pipelines.items()
+        }
+
+    def _services(self) -> dict[str, Service]:
+        after: list[pulumi.Resource] = [self.verification] if self.verification else [*self.access.resources]
+        return {
+            name: Service(
+                name,
+                ServiceArgs(
+                    service=service,
+                    workspace=self.workspace,
+                    variables=self.file,
+                    supervisor=self.supervisor.directory,
+                    log_file=self.args.parameters.layout.logs / f"{name}.log",
+                    after=after,
+                ),
+                self._below,
+            )
+            for name, service in self.args.platform.services.items()
+        }
+
+    def _endpoints(self) -> Endpoints:
+        published: dict[str, pulumi.Input[str]] = {"warehouse": self.warehouse.url, "lake": self.lake.url}
+        published |= {
+            name: service.url
+            for name, service in self.services.items()
+            if self.args.platform.services[name].port is not None
+        }
+        checks = [self.verification] if self.verification else []
+        ready = [*checks, *self.access.resources, self.file, self.workspace.environment]
+        processes = [service.process for service in self.services.values()]
+        return Endpoints(
+            "endpoints",
+            path=self.args.parameters.layout.endpoints,
+            endpoints=published,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*ready, *processes]),
+        )
