@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from dataops.infra.errors import ConfigurationError, ProgramError
 
@@ -102,8 +102,8 @@ class ProgramProcess:
             ended: called once when the process has ended.
         """
         assert self._process.stdin and self._process.stdout and self._process.stderr
-        for stream, severity in ((self._process.stdout, "info"), (self._process.stderr, "info#err")):
-            self._start(lambda stream=stream, severity=severity: _forward(stream, severity, say))
+        self._start(_forward, self._process.stdout, "info", say)
+        self._start(_forward, self._process.stderr, "info#err", say)
         whole = {
             **settings,
             "main": str(self._program.path),
@@ -115,7 +115,7 @@ class ProgramProcess:
             self._process.stdin.flush()
         except BrokenPipeError:
             pass
-        self._start(lambda: (self._process.wait(), ended()))
+        self._start(self._await_end, ended)
 
     def error(self, timeout: float) -> ProgramError | None:
         """Waits for the end, and ends the program if it does not come; None when the program ended well."""
@@ -156,13 +156,17 @@ class ProgramProcess:
             except BrokenPipeError:
                 continue
 
-    def _start(self, work: Callable[[], object]) -> None:
-        thread = threading.Thread(target=work, name="program", daemon=True)
+    def _await_end(self, ended: Callable[[], None]) -> None:
+        self._process.wait()
+        ended()
+
+    def _start(self, work: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=work, args=args, name="program", daemon=True)
         thread.start()
         self._threads.append(thread)
 
 
-def _forward(stream: BinaryIO, severity: str, say: Say) -> None:
+def _forward(stream: IO[bytes], severity: str, say: Say) -> None:
     for line in stream:
         say(line.decode(errors="replace"), severity)
 

@@ -65,10 +65,10 @@ def reset(path: Path, old: Any, new: Any) -> bool:
         isinstance(new, list) and isinstance(old, list) and isinstance(head, int) and head < min(len(old), len(new))
     ):
         return False
-    theirs, container = _inside(old[head]), new  # type: ignore[index]
-    mine, wrapped = _copy_inside(container[head])  # type: ignore[index]
+    theirs, container = _inside(old[head]), new
+    mine, wrapped = _copy_inside(container[head])
     done = reset(rest, theirs, mine)
-    container[head] = Secret(mine) if wrapped else mine  # type: ignore[index]
+    container[head] = Secret(mine) if wrapped else mine
     return done
 
 

@@ -182,7 +182,7 @@ class _ProviderOfProviders:
         result = provider.check_config(urn, _configuration(old_inputs or {}), _configuration(new_inputs))
         if not result.failures:
             self._resources.hold(urn, provider)
-        kept = {key: new_inputs[key] for key in ("version", "__internal") if key in new_inputs}
+        kept: Properties = {key: new_inputs[key] for key in ("version", "__internal") if key in new_inputs}
         return CheckResult({**result.inputs, **kept}, result.failures)
 
     def diff(

@@ -50,11 +50,8 @@ class Server:
 
 def _complete(servicer: Any, generated: type) -> Any:
     """A servicer that answers UNIMPLEMENTED to the methods which ours does not have."""
-
-    class Complete(generated):
-        def __getattribute__(self, name: str) -> Any:
-            if not name.startswith("_") and hasattr(servicer, name):
-                return getattr(servicer, name)
-            return super().__getattribute__(name)
-
-    return Complete()
+    complete = generated()
+    for name in dir(generated):
+        if not name.startswith("_") and hasattr(servicer, name):
+            setattr(complete, name, getattr(servicer, name))
+    return complete

@@ -1,0 +1,56 @@
+"""What an operation on a stack is given, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dataops.infra.resources.values import Properties, Secret
+
+Config = Mapping[str, str | Secret]
+"""A stack's configuration: `<project>:<key>` to its value, objects as JSON; secret values as `Secret(text)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOptions:
+    """How an operation goes about it.
+
+    Args:
+        parallel: how many resource operations run at once.
+        refresh: read what exists before anything else.
+        message: for the history.
+        expect_no_changes: `ExpectationError` when there were any.
+        continue_on_error: a failed resource stops only what depends on it.
+        targets: URNs or patterns of those that may change; none given: all.
+        environment: extra variables for the program and its dynamic providers.
+        metadata: for the history, such as `git.head`.
+    """
+
+    parallel: int = 16
+    refresh: bool = False
+    message: str = ""
+    expect_no_changes: bool = False
+    continue_on_error: bool = False
+    targets: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateResult:
+    """How an operation went.
+
+    Args:
+        kind: `update`, `refresh` or `destroy`.
+        changes: steps by kind.
+        outputs: the stack's outputs; secret ones are `Secret`.
+        failed: some step failed; the events say which and why.
+        version: of the update in the history; None for a preview.
+    """
+
+    kind: str
+    changes: dict[str, int]
+    outputs: Properties = field(repr=False)
+    failed: bool
+    seconds: float
+    version: int | None = None
