@@ -2,7 +2,7 @@
 
 A *phase* is a part of the work that a user would name: the code, the warehouse, the data. Steps of ours are phases of
 their own; the engine's steps are assigned to phases by the type of their resource. Phases of the engine overlap, since
-it works in parallel: a phase lasts from the beginning of its first step to the end of its last one.
+it works in parallel: a phase lasts as long as any of its steps runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataops.infra.events.engine_events import (
     ResOutputsEvent,
     StepMetadata,
 )
-from dataops.infra.resources.urn import name_of, type_of
+from dataops.infra.resources.urn import is_provider, name_of, type_of
 
 PHASE_OF = {
     "dataops:local:Worktree": "code",
@@ -90,8 +90,13 @@ PhaseSink = Callable[[PhaseEvent], None]
 @dataclass(slots=True)
 class _Span:
     first: float
-    last: float
+    resumed: float
+    seconds: float = 0.0
     running: int = 0
+
+    def now(self) -> float:
+        """How long it has run, pauses between its steps left out."""
+        return self.seconds + (time.monotonic() - self.resumed if self.running else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +143,10 @@ class PhaseClock:
         """Follows the engine; an `EventSink`."""
         with self._lock:
             match event:
-                case ResourcePreEvent(metadata=step) if step.op in DONE:
+                case ResourcePreEvent(metadata=step) if step.op in DONE and _is_real(step):
                     self._begun[step.urn] = time.monotonic()
                     self._enter(phase_of(step.urn), "")
-                case ResOutputsEvent(metadata=step, seconds=seconds) if step.op in DONE:
+                case ResOutputsEvent(metadata=step, seconds=seconds) if step.op in DONE and _is_real(step):
                     self._step_ended(step, Moment.STEP, seconds)
                 case ResOpFailedEvent(metadata=step):
                     self._failed[step.urn] = step.op
@@ -158,7 +163,7 @@ class PhaseClock:
         """The phases so far in the order in which they began, and how long each lasted."""
         with self._lock:
             spans = sorted(self._spans.items(), key=lambda item: item[1].first)
-            return {name: round(span.last - span.first, 3) for name, span in spans}
+            return {name: round(span.now(), 3) for name, span in spans}
 
     def total(self) -> float:
         """Seconds since the clock was made."""
@@ -174,6 +179,8 @@ class PhaseClock:
     def _enter(self, name: str, text: str) -> None:
         moment = time.monotonic()
         span = self._spans.setdefault(name, _Span(moment, moment))
+        if span.running == 0:
+            span.resumed = moment
         span.running += 1
         if span.running == 1:
             self.sink(PhaseEvent(name, Moment.STARTED, text))
@@ -181,10 +188,12 @@ class PhaseClock:
     def _leave(self, name: str, how: Moment) -> None:
         moment = time.monotonic()
         span = self._spans.setdefault(name, _Span(moment, moment))
-        span.last = moment
-        span.running = max(0, span.running - 1)
+        if span.running:
+            span.running -= 1
+            if span.running == 0:
+                span.seconds += moment - span.resumed
         if span.running == 0 or how is Moment.FAILED:
-            self.sink(PhaseEvent(name, how, seconds=span.last - span.first))
+            self.sink(PhaseEvent(name, how, seconds=span.now()))
 
     def _step_ended(self, step: StepMetadata, how: Moment, seconds: float) -> None:
         took = seconds or time.monotonic() - self._begun.get(step.urn, time.monotonic())
@@ -194,6 +203,12 @@ class PhaseClock:
             kind = type_of(step.urn).rpartition(":")[2]
             self.sink(PhaseEvent(phase, Moment.STEP, f"{done} {kind} {name_of(step.urn)}", took))
         self._leave(phase, Moment.FINISHED if how is Moment.STEP else Moment.FAILED)
+
+
+def _is_real(step: StepMetadata) -> bool:
+    """Whether a provider does something in a step: components and the stack only group what is below them."""
+    state = step.new or step.old
+    return (state is None or state.custom) and not is_provider(step.type)
 
 
 def phase_of(urn: str) -> str:

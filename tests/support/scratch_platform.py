@@ -1,0 +1,180 @@
+"""A small platform in a scratch repository, with a home of its own, driven through the console script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataops.envs.sweep import end_processes
+from support.console import SCRIPT, Outcome
+from support.scratch_git import commit, git, repository
+
+PLATFORM = """\
+apiVersion: dataops/v1
+name: shop
+stores:
+  warehouse: {kind: postgres, database: shop, schemas: [raw, marts]}
+  lake: {kind: objects}
+pipelines:
+  sales:
+    steps:
+      - {name: extract, run: ["PYTHON", pipelines/extract.py], outputs: ["lake:raw/orders.parquet"]}
+      - name: load
+        run: ["PYTHON", pipelines/load.py]
+        inputs: ["lake:raw/orders.parquet"]
+        outputs: ["warehouse:raw.orders"]
+      - name: marts
+        run: ["PYTHON", pipelines/marts.py]
+        inputs: ["warehouse:raw.orders"]
+        outputs: ["warehouse:marts.sales"]
+services:
+  sales-api: {run: ["PYTHON", services/sales_api.py], port: PORT, health: /healthz}
+products:
+  sales: {owner: analytics, tables: [marts.sales]}
+access:
+  people: {ada: {email: ada@example.com, teams: [analytics]}}
+  teams: {analytics: {}}
+  roles: {sales_reader: {product: sales, privileges: [select], members: ["team:analytics"]}}
+masking:
+  tables:
+    raw.orders: {keep: [order_id, amount], customer: name}
+    marts.sales: {keep: [orders, total]}
+  lake:
+    raw/orders.parquet: {like: raw.orders}
+environments:
+  production: {branch: main, variables: {GREETING: hello}}
+  replica: {variables: {GREETING: hi}}
+"""
+
+EXTRACT = """\
+import os, pathlib, urllib.parse
+import pyarrow, pyarrow.parquet
+lake = pathlib.Path(urllib.parse.urlsplit(os.environ["LAKE_URL"]).path)
+(lake / "raw").mkdir(parents=True, exist_ok=True)
+numbers = range(1, 51)
+names = [f"Customer {n}" for n in numbers]
+columns = {"order_id": list(numbers), "customer": names, "amount": [n * 10 for n in numbers]}
+pyarrow.parquet.write_table(pyarrow.table(columns), lake / "raw" / "orders.parquet")
+"""
+
+LOAD = """\
+import json, os, pathlib, urllib.parse
+import psycopg, pyarrow.parquet
+lake = pathlib.Path(urllib.parse.urlsplit(os.environ["LAKE_URL"]).path)
+with psycopg.connect(os.environ["WAREHOUSE_URL"]) as connection:
+    connection.execute("CREATE TABLE IF NOT EXISTS raw.orders (order_id int PRIMARY KEY, customer text, amount int)")
+    connection.execute("TRUNCATE raw.orders")
+    for row in pyarrow.parquet.read_table(lake / "raw" / "orders.parquet").to_pylist():
+        connection.execute("INSERT INTO raw.orders VALUES (%(order_id)s, %(customer)s, %(amount)s)", row)
+    count = connection.execute("SELECT count(*) FROM raw.orders").fetchone()[0]
+pathlib.Path(os.environ["DATAOPS_STEP_REPORT"]).write_text(json.dumps({"rows": {"raw.orders": count}}))
+print(f"loaded {count} orders")
+"""
+
+MARTS = """\
+import os
+import psycopg
+FACTOR = 1
+with psycopg.connect(os.environ["WAREHOUSE_URL"]) as connection:
+    connection.execute("CREATE TABLE IF NOT EXISTS marts.sales (orders int, total int)")
+    connection.execute("TRUNCATE marts.sales")
+    connection.execute("INSERT INTO marts.sales SELECT count(*), %s * sum(amount) FROM raw.orders", (FACTOR,))
+"""
+
+SERVICE = """\
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["GREETING"].encode())
+    def log_message(self, *words):
+        pass
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+FILES = {
+    "dataops.yaml": PLATFORM.replace("PYTHON", sys.executable),
+    "Pulumi.yaml": "name: shop\nruntime: python\nmain: stacks/\n",
+    "stacks/__main__.py": "from dataops.stacks import deploy\n\ndeploy()\n",
+    "requirements.txt": "# nothing: the steps run with the interpreter of the tests\n",
+    "pipelines/extract.py": EXTRACT,
+    "pipelines/load.py": LOAD,
+    "pipelines/marts.py": MARTS,
+    "services/sales_api.py": SERVICE,
+    ".gitignore": "__pycache__/\n.dataops/\n",
+}
+
+
+@dataclass(frozen=True)
+class ScratchPlatform:
+    """The platform's repository, and a home that no other test uses."""
+
+    folder: Path
+    home: Path
+
+    def variables(self, **more: str) -> dict[str, str]:
+        """The variables that `dataops` is run with."""
+        kept = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE", "UV_CACHE_DIR")
+        own = {"DATAOPS_HOME": str(self.home), "PULUMI_HOME": str(self.home / "pulumi"), "COLUMNS": "120"}
+        return {**{name: os.environ[name] for name in kept if name in os.environ}, **own, **more}
+
+    def run(self, *words: str, cwd: Path | None = None, **variables: str) -> Outcome:
+        """Runs `dataops` with the words."""
+        done = subprocess.run(
+            [str(SCRIPT), *words],
+            cwd=cwd or self.folder, env=self.variables(**variables), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def do(self, *words: str, **options: Any) -> Outcome:
+        """Runs `dataops` with the words, which has to end well."""
+        outcome = self.run(*words, **options)
+        assert outcome.status == 0, f"dataops {' '.join(words)}\n{outcome.stdout}\n{outcome.stderr}"
+        return outcome
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Starts `dataops` in a process group of its own and returns at once; the caller ends it."""
+        return subprocess.Popen(
+            [str(SCRIPT), *words],
+            cwd=self.folder, env=self.variables(), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def branch(self, name: str, files: dict[str, str] | None = None) -> str:
+        """Makes a branch from main, with changes or without, and leaves main checked out."""
+        git(self.folder, "switch", "--quiet", "-c", name, "main")
+        made = commit(self.folder, files, "Change") if files else git(self.folder, "rev-parse", "HEAD")
+        git(self.folder, "switch", "--quiet", "main")
+        return made
+
+    def produce(self) -> None:
+        """Deploys production, runs its pipeline and takes a snapshot."""
+        self.do("env", "deploy", "production", "--yes")
+        self.do("pipeline", "run", "sales", "--env", "production")
+        self.do("snapshot", "capture", "--env", "production")
+
+    def roots(self) -> list[Path]:
+        """The folders of all environments there are."""
+        return sorted(self.home.glob("platforms/*/environments/*"))
+
+
+@contextmanager
+def scratch_platform(files: dict[str, str] | None = None) -> Iterator[ScratchPlatform]:
+    """A platform in a place that every user may enter, with a short path; nothing of it is left at the end."""
+    place = Path(tempfile.mkdtemp(prefix="dataops-story-", dir="/tmp"))
+    place.chmod(0o755)
+    try:
+        yield ScratchPlatform(repository(place / "repo", {**FILES, **(files or {})}), place / "home")
+    finally:
+        end_processes(place)
+        shutil.rmtree(place, ignore_errors=True)
