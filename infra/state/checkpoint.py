@@ -63,7 +63,8 @@ def parse_checkpoint(data: bytes, where: str) -> Mapping[str, Any]:
         document = json.loads(unpacked(data))
         version = document["version"]
         if version in VERSIONS:
-            latest = document["checkpoint"].get("latest") or {}
+            latest = document["checkpoint"].get("latest")
+            latest = {} if latest is None else latest
             if not isinstance(latest, dict):
                 raise TypeError
             return latest
