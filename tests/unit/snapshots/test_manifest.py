@@ -1,0 +1,125 @@
+"""Manifests and keys: what is torn, tampered with or signed by somebody else is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dataops.infra.errors import AuthenticationError, NotFoundError, VerificationError
+from dataops.infra.platform.layout import PlatformLayout
+from dataops.snapshots import keys
+from dataops.snapshots.golden import ensure_golden
+from dataops.snapshots.store import list_snapshots, load_manifest, newest
+from support.small_production import Production, Restored
+
+
+@pytest.fixture
+def copied(restored: Restored, tmp_path: Path) -> tuple[PlatformLayout, str]:
+    """A copy of a snapshot with its keys, to be spoiled."""
+    layout = PlatformLayout(tmp_path, "copy-00000000")
+    original = restored.production.layout
+    shutil.copytree(original.keys, layout.keys)
+    snapshot = restored.manifest.id
+    shutil.copytree(original.snapshots / snapshot, layout.snapshots / snapshot)
+    assert load_manifest(layout, snapshot, files=True) == restored.manifest
+    return layout, snapshot
+
+
+def test_a_torn_manifest_is_refused(copied: tuple[PlatformLayout, str]) -> None:
+    layout, snapshot = copied
+    path = layout.snapshots / snapshot / "manifest.json"
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 2, 997):
+        path.write_bytes(whole[:length])
+        with pytest.raises(VerificationError, match="torn"):
+            load_manifest(layout, snapshot)
+
+
+def test_a_manifest_that_was_changed_is_refused(copied: tuple[PlatformLayout, str]) -> None:
+    layout, snapshot = copied
+    path = layout.snapshots / snapshot / "manifest.json"
+    document = json.loads(path.read_bytes())
+    document["manifest"]["tables"]["raw.passengers"]["rows"] += 1
+    path.write_text(json.dumps(document))
+    for load in (lambda: load_manifest(layout, snapshot), lambda: newest(layout), lambda: list_snapshots(layout)):
+        with pytest.raises(VerificationError, match="signature"):
+            load()
+
+
+def test_a_manifest_signed_by_another_key_is_refused(
+    copied: tuple[PlatformLayout, str], production: Production
+) -> None:
+    layout, snapshot = copied
+    shutil.rmtree(layout.keys)
+    keys.signing_key(layout.keys)
+    with pytest.raises(VerificationError, match="another key"):
+        load_manifest(layout, snapshot)
+
+
+def test_a_snapshot_under_another_name_is_refused(copied: tuple[PlatformLayout, str]) -> None:
+    layout, snapshot = copied
+    other = "20200101T000000Z-000000000000"
+    (layout.snapshots / snapshot).rename(layout.snapshots / other)
+    with pytest.raises(VerificationError, match="is that of the snapshot"):
+        load_manifest(layout, other)
+
+
+def test_a_file_that_was_changed_or_lost_is_refused_and_nothing_is_restored_from_it(
+    copied: tuple[PlatformLayout, str],
+) -> None:
+    layout, snapshot = copied
+    manifest = load_manifest(layout, snapshot)
+    for label, spoil in {"raw.bookings": bytes.upper, "raw.passengers": lambda data: data[: len(data) // 2]}.items():
+        path = layout.snapshots / snapshot / manifest.tables[label].data.file
+        whole = path.read_bytes()
+        path.write_bytes(spoil(whole))
+        with pytest.raises(VerificationError, match="recorded content"):
+            load_manifest(layout, snapshot, files=True)
+        with pytest.raises(VerificationError, match="recorded content"):
+            ensure_golden(manifest, layout)
+        assert list(layout.golden.glob("[!.]*")) == list(layout.golden.glob(".partial*")) == []
+        path.write_bytes(whole)
+    (layout.snapshots / snapshot / manifest.post_data.file).unlink()
+    with pytest.raises(VerificationError, match="missing"):
+        load_manifest(layout, snapshot, files=True)
+
+
+def test_a_snapshot_that_does_not_exist_is_not_found(copied: tuple[PlatformLayout, str], tmp_path: Path) -> None:
+    layout, _ = copied
+    for name in ("nonsense", "../x", "20200101T000000Z-000000000000"):
+        with pytest.raises(NotFoundError):
+            load_manifest(layout, name)
+    with pytest.raises(NotFoundError, match="no snapshot yet"):
+        newest(PlatformLayout(tmp_path, "empty-00000000"))
+    assert list_snapshots(PlatformLayout(tmp_path, "empty-00000000")) == []
+
+
+def test_keys_are_made_once_and_are_private(tmp_path: Path) -> None:
+    directory = tmp_path / "keys"
+    masking, signing = keys.masking_key(directory), keys.signing_key(directory)
+    assert keys.masking_key(directory) == masking
+    assert keys.signing_key(directory).private_bytes_raw() == signing.private_bytes_raw()
+    assert keys.public_key(directory).public_bytes_raw() == signing.public_key().public_bytes_raw()
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()} == {
+        "masking.key": 0o600,
+        "signing.key": 0o600,
+        "signing.pub": 0o600,
+    }
+
+
+def test_a_key_that_others_can_read_or_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    keys.masking_key(tmp_path)
+    (tmp_path / "masking.key").chmod(0o640)
+    with pytest.raises(AuthenticationError, match="open to other users"):
+        keys.masking_key(tmp_path)
+    (tmp_path / "masking.key").chmod(0o600)
+    (tmp_path / "masking.key").write_text("ab")
+    (tmp_path / "signing.key").touch(0o600)
+    (tmp_path / "signing.pub").touch(0o600)
+    for load in (keys.masking_key, keys.signing_key, keys.public_key):
+        with pytest.raises(AuthenticationError, match="damaged"):
+            load(tmp_path)
