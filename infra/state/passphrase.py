@@ -15,16 +15,19 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import AuthenticationError, ConfigurationError, VerificationError
 from dataops.infra.state.encryption import SecretsManager
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 PROOF = "pulumi"
 ROUNDS = 1_000_000
 HINT = "set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE to a file that holds it"
 
-_keys: dict[tuple[bytes, str], Future[bytes]] = {}
+_keys: dict[tuple[bytes, str], Future[AESGCM]] = {}
 _keys_lock = threading.Lock()
 
 
@@ -95,7 +98,7 @@ class PassphraseSecrets:
         state = provider.get("state")
         return PassphraseSecrets(self._passphrase, str(state.get("salt")) if isinstance(state, dict) else "")
 
-    def _verified_key(self) -> bytes:
+    def _verified_key(self) -> AESGCM:
         if self._key is None:
             raise AuthenticationError("the stack's secrets need a passphrase and none was given", hint=HINT)
         key = self._key.result()
@@ -123,20 +126,21 @@ def _parse_salt(salt: str) -> tuple[bytes, str]:
         ) from None
 
 
-def _derive(salt: bytes, passphrase: str) -> Future[bytes]:
-    """The key, on its way: derived once for each salt and passphrase of a process."""
+def _derive(salt: bytes, passphrase: str) -> Future[AESGCM]:
+    """The cipher with its key, on its way: derived once for each salt and passphrase of a process."""
     with _keys_lock:
         if (salt, passphrase) in _keys:
             return _keys[salt, passphrase]
-        future: Future[bytes] = Future()
+        future: Future[AESGCM] = Future()
         _keys[salt, passphrase] = future
 
     def work() -> None:
         try:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
             from cryptography.hazmat.primitives.hashes import SHA256
             from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-            future.set_result(PBKDF2HMAC(SHA256(), 32, salt, ROUNDS).derive(passphrase.encode()))
+            future.set_result(AESGCM(PBKDF2HMAC(SHA256(), 32, salt, ROUNDS).derive(passphrase.encode())))
         except BaseException as error:
             future.set_exception(error)
 
@@ -144,23 +148,20 @@ def _derive(salt: bytes, passphrase: str) -> Future[bytes]:
     return future
 
 
-def _seal(key: bytes, plaintext: str) -> str:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+def _seal(cipher: AESGCM, plaintext: str) -> str:
     nonce = os.urandom(12)
-    sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), None)
+    sealed = cipher.encrypt(nonce, plaintext.encode(), None)
     return f"v1:{base64.b64encode(nonce).decode()}:{base64.b64encode(sealed).decode()}"
 
 
-def _open(key: bytes, ciphertext: str) -> str:
+def _open(cipher: AESGCM, ciphertext: str) -> str:
     from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
         version, nonce, sealed = ciphertext.split(":")
         if version != "v1":
             raise ValueError
-        return AESGCM(key).decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
+        return cipher.decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
     except (ValueError, InvalidTag):
         raise VerificationError(
             "an encrypted value of the stack is damaged or belongs to another stack",

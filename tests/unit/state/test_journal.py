@@ -22,7 +22,7 @@ from dataops.infra.state.file_backend import FileBackend
 from dataops.infra.state.journal_log import JournalWriter, journal_bytes, read_journal
 from dataops.infra.state.memory import MemoryStorage
 from dataops.infra.state.storage import FileLog
-from support.stacks import REF, begun, done, stack_secrets, thing, urn
+from support.stacks import PASSPHRASE, REF, begun, done, stack_secrets, thing, urn
 
 RECORDS: list[Mapping[str, Any]] = [
     {"kind": "success", "operation": n, "state": {"urn": f"u{n}", "é": "\n\r\u2028"}} for n in range(1, 6)
@@ -249,14 +249,15 @@ def test_a_damaged_journal_is_kept_and_listed(tmp_path: Path) -> None:
 
 
 WRITER = """
+import os
 import sys
 from pathlib import Path
 from threading import Thread
-from support.stacks import REF, begun, done, stack_secrets, thing
+from support.stacks import PASSPHRASE, REF, begun, done, stack_secrets, thing
 from dataops.infra.state.backend import open_backend
 from dataops.infra.state.passphrase import PassphraseSecrets
 
-update = open_backend(sys.argv[1]).begin(REF, "update", PassphraseSecrets(sys.argv[2], sys.argv[3]))
+update = open_backend(sys.argv[1]).begin(REF, "update", PassphraseSecrets(os.environ["PULUMI_CONFIG_PASSPHRASE"], sys.argv[2]))
 
 def work(worker):
     for n in range(10_000):
@@ -275,10 +276,12 @@ while True:
 
 def killed_writer(url: str, after: int) -> set[str]:
     """Kills a writer once it has acknowledged so many entries; gives all that it had acknowledged until it was dead."""
-    from support.stacks import PASSPHRASE
-
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-c", WRITER, url, PASSPHRASE, stack_secrets().salt]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+    }
+    command = [sys.executable, "-c", WRITER, url, stack_secrets().salt]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
