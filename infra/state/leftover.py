@@ -51,7 +51,7 @@ class Leftover:
         return VerificationError(
             f"stack {ref.stack!r} has a journal of an update whose outcome is not in its state: {self.lost}",
             where=self.name,
-            hint=f"see what it did and set it aside: dataops stack recover {ref.stack}",
+            hint=f"see what it did and set it aside: dataops stack recover --stack {ref.stack}",
         )
 
 

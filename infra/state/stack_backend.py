@@ -239,7 +239,9 @@ class StackBackend:
         lease = Lease.acquire(self._storage, ref)
         try:
             if not self._leftover(ref).lost:
-                raise NotFoundError(f"stack {ref.stack!r} has no lost journal", hint=f"dataops stack up -s {ref.stack}")
+                raise NotFoundError(
+                    f"stack {ref.stack!r} has no lost journal", hint=f"dataops stack up --stack {ref.stack}"
+                )
             name = f"{_path(ref)}.journal"
             self._storage.move(name, f"{name}.{time.time_ns()}.lost")
         finally:
@@ -267,7 +269,7 @@ class StackBackend:
         files = [n for n in history_files(self._storage, ref) if ".checkpoint.json" in n and not n.endswith(".attrs")]
         if not 1 <= version <= len(files) or (data := self._storage.read(files[version - 1])) is None:
             raise NotFoundError(
-                f"stack {ref.stack!r} has no update {version}", hint=f"dataops stack history -s {ref.stack}"
+                f"stack {ref.stack!r} has no update {version}", hint=f"dataops stack history --stack {ref.stack}"
             )
         return parse_checkpoint(data, self._storage.describe(files[version - 1]))
 

@@ -222,7 +222,7 @@ def test_a_journal_of_another_checkpoint_is_neither_replayed_nor_dropped(tmp_pat
     assert backend.load(REF, stack_secrets()).resources == []
     with pytest.raises(VerificationError, match="not in its state") as refused:
         backend.begin(REF, "update", stack_secrets())
-    assert "dataops stack recover dev" in (refused.value.hint or "")
+    assert "dataops stack recover --stack dev" in (refused.value.hint or "")
     assert path.read_bytes() == kept
     assert backend.lock_holder(REF) is None
     (lost,) = backend.lost_journals(REF)
@@ -257,7 +257,8 @@ from support.stacks import PASSPHRASE, REF, begun, done, stack_secrets, thing
 from dataops.infra.state.backend import open_backend
 from dataops.infra.state.passphrase import PassphraseSecrets
 
-update = open_backend(sys.argv[1]).begin(REF, "update", PassphraseSecrets(os.environ["PULUMI_CONFIG_PASSPHRASE"], sys.argv[2]))
+secrets = PassphraseSecrets(os.environ["PULUMI_CONFIG_PASSPHRASE"], sys.argv[2])
+update = open_backend(sys.argv[1]).begin(REF, "update", secrets)
 
 def work(worker):
     for n in range(10_000):
