@@ -59,9 +59,16 @@ class _UnixTransport(xmlrpc.client.Transport):
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
+        self._opened: list[HTTPConnection] = []
 
     def make_connection(self, host: Any) -> HTTPConnection:
-        return _UnixConnection(self._path)
+        self._opened.append(_UnixConnection(self._path))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        super().close()
+        while self._opened:
+            self._opened.pop().close()
 
 
 class SupervisorClient:

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dataops.infra.errors import ResourceError
+from dataops.infra.process import postgres_server
+from dataops.infra.process.postgres_connection import connect
+from dataops.infra.process.processes import is_alive, wait_gone
+from dataops.infra.process.supervisor import Supervisor
+from dataops.infra.providers.handlers import HandlerProvider
+from support.resources import Managed
+
+FAST = {"fsync": "off"}
+
+
+@pytest.fixture
+def cluster(provider: HandlerProvider, environment: Path, supervisor: Managed, golden: Path) -> Managed:
+    inputs = {
+        "dataDirectory": str(environment / "postgres"),
+        "supervisor": supervisor.id,
+        "source": str(golden),
+        "settings": FAST,
+        "logFile": str(environment / "logs" / "postgres.log"),
+    }
+    return Managed(provider, "dataops:local:PostgresCluster", inputs)
+
+
+def rows(cluster: Managed) -> int:
+    with connect(cluster.outputs["connection"]) as opened:
+        row = opened.execute("SELECT count(*) FROM seats").fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+def pid_of(cluster: Managed) -> int:
+    status = postgres_server.status(Path(cluster.id))
+    assert status is not None
+    return status.pid
+
+
+def test_a_clone_holds_the_data_of_its_source(cluster: Managed, golden: Path) -> None:
+    cluster.create()
+    assert rows(cluster) == 3
+    assert cluster.outputs["systemIdentifier"] == postgres_server.system_identifier(golden)
+    assert cluster.outputs["serverVersion"].startswith("18.")
+    assert cluster.refresh()
+    assert cluster.changed() == ()
+
+
+def test_what_a_clone_writes_is_not_in_its_source(cluster: Managed, golden: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in golden.rglob("*") if p.is_file()}
+    cluster.create()
+    with connect(cluster.outputs["connection"]) as opened:
+        opened.execute("DELETE FROM seats")
+    assert {p: p.stat().st_mtime_ns for p in golden.rglob("*") if p.is_file()} == before
+
+
+def test_a_cluster_without_a_source_is_empty(cluster: Managed) -> None:
+    cluster.inputs["source"] = ""
+    cluster.create()
+    with connect(cluster.outputs["connection"]) as opened:
+        query = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'postgres'"
+        assert opened.execute(query).fetchone() == ("b", "C.UTF-8", "UTF8")
+
+
+def test_nothing_is_reachable_from_other_hosts_and_the_superuser_not_over_tcp(cluster: Managed) -> None:
+    cluster.create()
+    with connect(cluster.outputs["connection"]) as opened:
+        assert opened.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
+    with pytest.raises(ResourceError, match="pg_hba.conf rejects"):
+        connect({"host": "127.0.0.1", "port": cluster.outputs["port"], "user": "postgres", "password": "x"})
+
+
+def test_a_killed_server_comes_back_with_its_data(cluster: Managed) -> None:
+    cluster.create()
+    pid = pid_of(cluster)
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: bool((s := postgres_server.status(Path(cluster.id))) and s.ready and s.pid != pid))
+    assert rows(cluster) == 3
+
+
+def test_a_stopped_server_is_drift_and_is_started_again(cluster: Managed, supervisor: Managed) -> None:
+    cluster.create()
+    port = cluster.outputs["port"]
+    Supervisor(Path(supervisor.id)).halt("postgres")
+    assert cluster.refresh()
+    assert cluster.outputs["running"] is False
+    assert cluster.changed() == ("running",)
+    cluster.update()
+    assert (rows(cluster), cluster.outputs["port"], cluster.outputs["running"]) == (3, port, True)
+
+
+def test_a_server_whose_port_was_taken_while_it_stood_still_takes_another(
+    cluster: Managed, supervisor: Managed
+) -> None:
+    cluster.create()
+    port = cluster.outputs["port"]
+    Supervisor(Path(supervisor.id)).halt("postgres")
+    with socket.create_server(("127.0.0.1", port)):
+        cluster.update()
+        assert cluster.outputs["port"] != port
+        assert rows(cluster) == 3
+
+
+def test_killing_the_supervisor_stops_the_server_and_an_update_brings_both_back(
+    cluster: Managed, supervisor: Managed
+) -> None:
+    cluster.create()
+    pid, keeper = pid_of(cluster), Supervisor(Path(supervisor.id)).pid()
+    assert keeper is not None
+    os.kill(keeper, signal.SIGKILL)
+    assert wait_gone(pid, 30)
+    assert supervisor.refresh()
+    assert supervisor.changed() == ("running",)
+    assert cluster.refresh()
+    assert cluster.changed() == ("running",)
+    supervisor.update()
+    cluster.update()
+    assert rows(cluster) == 3
+
+
+def test_a_server_changes_its_settings_by_a_restart(cluster: Managed) -> None:
+    cluster.create()
+    assert cluster.changed(settings={**FAST, "work_mem": "1MB"}) == ("settings",)
+    cluster.update(settings={**FAST, "work_mem": "1MB"})
+    with connect(cluster.outputs["connection"]) as opened:
+        assert opened.execute("SHOW work_mem").fetchone() == ("1MB",)
+
+
+def test_a_setting_that_postgres_refuses_is_told_with_its_log(cluster: Managed) -> None:
+    cluster.inputs["settings"] = {"no_such_setting": "1"}
+    with pytest.raises(ResourceError) as raised:
+        cluster.create()
+    assert "no_such_setting" in (raised.value.details or "")
+    cluster.inputs["settings"] = FAST
+    cluster.create()
+    assert rows(cluster) == 3
+
+
+def test_a_half_made_clone_is_made_anew(cluster: Managed, environment: Path, golden: Path) -> None:
+    data = environment / "postgres"
+    (environment / ".postgres.partial").touch()
+    data.mkdir()
+    shutil.copy(golden / "PG_VERSION", data)
+    (data / "base").write_text("a file where a directory belongs")
+    cluster.create()
+    assert rows(cluster) == 3
+    assert not (data / "base").is_file()
+
+
+def test_a_create_after_a_crash_adopts_the_running_server(cluster: Managed) -> None:
+    cluster.create()
+    pid, outputs = pid_of(cluster), cluster.outputs
+    cluster.create()
+    assert (pid_of(cluster), cluster.outputs) == (pid, outputs)
+
+
+def test_a_directory_of_somebody_else_is_refused_and_left_alone(cluster: Managed, environment: Path) -> None:
+    precious = environment / "postgres" / "precious"
+    precious.parent.mkdir()
+    precious.write_text("mine")
+    with pytest.raises(ResourceError, match="was not made by dataops"):
+        cluster.create()
+    assert precious.read_text() == "mine"
+
+
+def test_a_deleted_cluster_leaves_no_process_file_or_port(cluster: Managed, environment: Path) -> None:
+    cluster.create()
+    pid, port = pid_of(cluster), cluster.outputs["port"]
+    cluster.delete()
+    cluster.delete()
+    assert not is_alive(pid)
+    assert sorted(p.name for p in environment.iterdir()) == ["logs", "supervisor"]
+    socket.create_server(("127.0.0.1", port)).close()
+    assert not cluster.refresh()
+
+
+def test_deleting_the_supervisor_stops_the_server(cluster: Managed, supervisor: Managed) -> None:
+    cluster.create()
+    pid = pid_of(cluster)
+    supervisor.delete()
+    assert not is_alive(pid)
+    assert not Path(supervisor.id).exists()
+    cluster.delete()
+
+
+def test_a_lock_file_that_a_reboot_left_behind_does_not_keep_the_server_down(
+    cluster: Managed, supervisor: Managed
+) -> None:
+    cluster.create()
+    Supervisor(Path(supervisor.id)).halt("postgres")
+    lock = Path(cluster.id) / "postmaster.pid"
+    lock.write_text(f"{os.getpid()}\n{cluster.id}\n")
+    os.chown(lock, Path(cluster.id).stat().st_uid, Path(cluster.id).stat().st_gid)
+    cluster.update()
+    assert rows(cluster) == 3
+
+
+def test_settings_that_dataops_chooses_are_refused(cluster: Managed) -> None:
+    check = cluster.provider.check(cluster.urn, None, {**cluster.inputs, "settings": {"port": 1}})
+    assert [failure.property for failure in check.failures] == ["settings"]
+
+
+def test_a_long_path_gets_its_socket_elsewhere_and_takes_it_away(
+    provider: HandlerProvider, environment: Path, supervisor: Managed, golden: Path
+) -> None:
+    data = environment / ("long" * 25) / "postgres"
+    inputs = {"dataDirectory": str(data), "supervisor": supervisor.id, "source": str(golden), "settings": FAST}
+    cluster = Managed(provider, "dataops:local:PostgresCluster", inputs).create()
+    elsewhere = Path(cluster.outputs["connection"]["host"])
+    assert not elsewhere.is_relative_to(environment)
+    assert elsewhere.stat().st_mode & 0o777 == 0o700
+    assert rows(cluster) == 3
+    cluster.delete()
+    assert not elsewhere.exists()
