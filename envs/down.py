@@ -157,7 +157,7 @@ def _destroy(record: EnvironmentRecord, stack: EnvironmentStack, clock: PhaseClo
     with clock.phase("deployment", "removing what the state knows"):
         result = stack.deployer.destroy(stack.reference, record.project, {}, options, clock.on_engine_event)
         if result.failed:
-            raise failure(clock, record.name)
+            raise failure(clock, record.name, "mend the cause and run the command again, it continues from here")
     return result.changes
 
 

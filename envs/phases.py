@@ -22,7 +22,7 @@ from dataops.infra.events.engine_events import (
     ResOutputsEvent,
     StepMetadata,
 )
-from dataops.infra.resources.urn import is_provider, name_of, type_of
+from dataops.infra.resources.urn import ROOT_STACK_TYPE, is_provider, name_of, type_of
 
 PHASE_OF = {
     "dataops:local:Worktree": "code",
@@ -173,7 +173,13 @@ class PhaseClock:
         """The resources that failed, in the order in which they did, and errors that belong to no resource last."""
         with self._lock:
             found = [Failure(u, type_of(u), tuple(self._messages.get(u, ()))) for u in self._failed]
-            left = [m for urn, said in self._messages.items() if urn not in self._failed for m in said]
+            # The engine ends a failed update by saying so of the stack, which is no news beside what failed.
+            left = [
+                message
+                for urn, said in self._messages.items()
+                if urn not in self._failed and not (found and type_of(urn or "::::") == ROOT_STACK_TYPE)
+                for message in said
+            ]
             return found + ([Failure("", "", tuple(left))] if left else [])
 
     def _enter(self, name: str, text: str) -> None:

@@ -246,8 +246,8 @@ def program_of(project: ProjectFile, name: str) -> Program:
     return Program(project=name, root=project.root, main=project.main, python=python)
 
 
-def failure(clock: PhaseClock, name: str) -> DataopsError:
-    """The error for an update that ended with failed steps: which, and what was said about them."""
+def failure(clock: PhaseClock, name: str, hint: str = "") -> DataopsError:
+    """The error for an operation that ended with failed steps: which, and what was said about them."""
     failures = clock.failures()
     lines = [
         line
@@ -261,7 +261,8 @@ def failure(clock: PhaseClock, name: str) -> DataopsError:
         f"{named or 'the deployment'} failed",
         where=f"environment {name}",
         details="\n".join(lines) or None,
-        hint=f"mend the cause and run the command again, it continues from here; `dataops env down {name}` removes it",
+        hint=hint
+        or f"mend the cause and run the command again, it continues from here; `dataops env down {name}` removes it",
     )
 
 

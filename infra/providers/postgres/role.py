@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from dataops.infra.errors import ResourceError
 from dataops.infra.providers.base import (
     CheckFailure,
     CreateResult,
@@ -74,8 +75,13 @@ class RoleHandler(ResourceHandler):
             query = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY datname = current_database()"
             databases = [str(row[0]) for row in opened.execute(query).fetchall()]
         for database in databases:
-            with session(connection, doing, database) as opened:
-                _leave(opened, name)
+            try:
+                with session(connection, doing, database) as opened:
+                    _leave(opened, name)
+            except ResourceError:
+                # databases and roles are deleted side by side: what is gone has nothing of the role's
+                if _exists(connection, doing, database):
+                    raise
         with session(connection, doing) as opened:
             opened.execute(compose("DROP ROLE IF EXISTS {}", name))
 
@@ -141,6 +147,12 @@ def _find(opened: Session, name: str) -> dict[str, Any] | None:
     if row is None:
         return None
     return {"login": bool(row[0]), "memberOf": sorted(set(row[1])), "setRole": str(row[2] or "")}
+
+
+def _exists(connection: dict[str, Any], doing: str, database: str) -> bool:
+    with session(connection, doing) as opened:
+        found = opened.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
+    return found is not None
 
 
 def _leave(opened: Session, name: str) -> None:
