@@ -226,8 +226,8 @@ class StackBackend:
             found = holders(self._storage, ref)
             for holder in found:
                 self._storage.delete(holder.path)
-        # One that is alive may still write to its journal; it finds out at its next entry, and the next update folds.
-        if not any(holder.alive for holder in found):
+        # One that may be alive may still write to its journal; it finds out, and the next update folds.
+        if all(holder.alive is False for holder in found):
             self._tidy(ref)
         return found
 
