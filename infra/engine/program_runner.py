@@ -71,12 +71,30 @@ def _configure(pulumi: Any, settings: dict[str, Any]) -> None:
             stack=settings["stack"],
             organization="organization",
             monitor=settings["address"],
-            engine=settings["address"],
+            engine=_Engine(settings["address"]),
             parallel=settings["parallel"],
             dry_run=settings["preview"],
             root_directory=settings["root"],
         )
     )
+
+
+class _Engine:
+    """The engine service, spared the SDK's debug messages: several for each resource, each of which it waits for."""
+
+    def __init__(self, address: str) -> None:
+        import grpc
+        from google.protobuf.empty_pb2 import Empty
+        from pulumi.runtime.proto import engine_pb2_grpc
+
+        self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
+        self._nothing = Empty()
+
+    def Log(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._stub.Log(request, *args, **kwargs) if request.severity else self._nothing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stub, name)
 
 
 def _end_with_engine(channel: Any) -> None:
