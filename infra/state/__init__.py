@@ -2,7 +2,7 @@
 
 A *backend* keeps *stacks*. A stack has a *checkpoint*, the JSON of its deployment; a *history*, one record per update;
 and, while an update is at work, a *lock* and a *journal*. The journal says what has happened since the checkpoint was
-written; *folding* it gives the next checkpoint. A journal that a killed update leaves is folded by the next command; one
+written; *folding* it gives the next checkpoint. What a killed update leaves is folded by the next command; a journal
 that extends another checkpoint than the stack's is *lost*: it is kept, and listed for the user to look at.
 
     backend.py          the protocol and its values        session.py     one update, as the engine sees it
