@@ -47,6 +47,7 @@ class Service(pulumi.ComponentResource):
             command=args.workspace.command(args.service.run),
             directory=args.workspace.directory,
             environment_file=args.variables.path,
+            environment_digest=args.variables.digest,
             variables=args.service.variables,
             port_variable=args.service.port or "",
             health=args.service.health or "",

@@ -58,6 +58,7 @@ class EnvironmentFile(Declared):
     """A file of environment variables that only its owner reads."""
 
     token = "dataops:local:EnvironmentFile"
+    results = ("digest",)
 
     def __init__(
         self,
@@ -72,6 +73,11 @@ class EnvironmentFile(Declared):
     @property
     def path(self) -> pulumi.Output[str]:
         return self.output("path")
+
+    @property
+    def digest(self) -> pulumi.Output[str]:
+        """A secret digest of its content: what reads the file is restarted when it changes."""
+        return pulumi.Output.secret(self.output("digest"))
 
 
 def requirements_key(requirements: Path) -> str:
@@ -100,8 +106,8 @@ class WorkspaceArgs:
         repository, commit, worktree: which commit of which repository is checked out where.
         root: the platform's folder in the worktree.
         requirements: the requirements file, below the worktree.
-        source: the same file as the program sees it, to know its content.
-        venv: where the environment for a hash of requirements goes.
+        key: `requirements_key` of its content.
+        venv: where the environment with that key goes.
     """
 
     repository: Path

@@ -1,0 +1,5 @@
+"""The Pulumi program of this platform: `deploy` declares what dataops.yaml describes; declare more below it."""
+
+from dataops.stacks import deploy
+
+deploy()
