@@ -6,7 +6,7 @@ read by every user of the machine. It ends by becoming the program (`exec`), wit
 
 The specification is JSON: `command` [..], `directory`, `variables` {..}, `variablesFile` ("" or a dotenv file), `uid`
 and `gid` (null to stay), `deathSignal` (sent when the supervisor dies), `staleLock` ("" or a Postgres lock file),
-`pidFile` ("" or where to note the process id).
+`pidFile` ("" or where to note the process id), `parentFile` ("" or where the process id of the supervisor is noted).
 """
 
 import ctypes
@@ -80,15 +80,20 @@ def main() -> None:
     if specification["pidFile"]:
         with open(specification["pidFile"], "w", encoding="utf-8") as file:
             file.write(str(os.getpid()))
+    parent_noted = ""
+    if specification["parentFile"]:
+        with open(specification["parentFile"], encoding="utf-8") as file:
+            parent_noted = file.read()
     if specification["uid"] is not None:
         os.setgroups([])
         os.setgid(specification["gid"])
         os.setuid(specification["uid"])
-    parent = os.getppid()
     if specification["deathSignal"] and sys.platform == "linux":
         # after the change of user, which clears it
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, specification["deathSignal"], 0, 0, 0)
-        if os.getppid() != parent:
+        # it may have died before: then there is no signal any more
+        expected = environment.pop("DATAOPS_PARENT", "") or parent_noted
+        if expected and os.getppid() != int(expected):
             sys.exit(1)
     command = specification["command"]
     os.execvpe(command[0], command, environment)

@@ -11,6 +11,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -77,19 +78,22 @@ def initialize(data: Path, binaries: PostgresBinaries, user: ServerUser, *, sync
         "--no-instructions",
         *([] if sync else ["--no-sync"]),
     ]
-    done = subprocess.run(
-        [str(binaries.path("initdb")), *options],
-        cwd=data,
-        env=child_environment({"TZ": "UTC", "LC_ALL": "C"}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        **_identity(user),
-    )
+    # into a file: if we are killed, initdb comes to its end, whereas a broken pipe has its backend spin forever
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(
+            [str(binaries.path("initdb")), *options],
+            cwd=data,
+            env=child_environment({"TZ": "UTC", "LC_ALL": "C"}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+            **_identity(user),
+        )
+        output.seek(0)
+        said = output.read().decode(errors="replace")
     if done.returncode != 0:
-        raise ResourceError(f"initdb could not make a cluster in {data}", details=last_lines(done.stdout))
+        raise ResourceError(f"initdb could not make a cluster in {data}", details=last_lines(said))
 
 
 def _identity(user: ServerUser) -> dict[str, Any]:
@@ -214,7 +218,7 @@ def temporary_server(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=child_environment(),
+                env=child_environment({"DATAOPS_PARENT": str(os.getpid())}),
                 start_new_session=True,
             )
         try:

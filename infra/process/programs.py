@@ -24,6 +24,7 @@ class LaunchSpecification:
         death_signal: the signal sent to the program when its parent dies; 0 for none.
         stale_lock: a Postgres lock file to remove when its process is gone; "" for none.
         pid_file: where to note the process id; "" for nowhere.
+        parent_file: where the process id of the supervisor is noted; "" for nowhere.
     """
 
     command: tuple[str, ...]
@@ -35,6 +36,7 @@ class LaunchSpecification:
     death_signal: int = 0
     stale_lock: str = ""
     pid_file: str = ""
+    parent_file: str = ""
 
     def to_json(self) -> str:
         """The specification as `launch.py` reads it."""
@@ -49,6 +51,7 @@ class LaunchSpecification:
                 "deathSignal": int(self.death_signal),
                 "staleLock": self.stale_lock,
                 "pidFile": self.pid_file,
+                "parentFile": self.parent_file,
             },
             indent=1,
             sort_keys=True,

@@ -217,7 +217,11 @@ class Supervisor:
         program.log.parent.mkdir(parents=True, exist_ok=True)
         program = replace(
             program,
-            launch=replace(program.launch, pid_file=str(self._file(program.name, "pid"))),
+            launch=replace(
+                program.launch,
+                pid_file=str(self._file(program.name, "pid")),
+                parent_file=str(self.directory / "supervisord.pid"),
+            ),
             log=Path(self._relative(program.log)),
         )
         with self._locked():

@@ -74,7 +74,8 @@ def test_a_cluster_without_a_source_is_empty(cluster: Managed) -> None:
     cluster.inputs["source"] = ""
     cluster.create()
     with connect(cluster.outputs["connection"]) as opened:
-        query = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'postgres'"
+        columns = "datlocprovider, datlocale, pg_encoding_to_char(encoding)"
+        query = f"SELECT {columns} FROM pg_database WHERE datname = 'postgres'"
         assert opened.execute(query).fetchone() == ("b", "C.UTF-8", "UTF8")
 
 

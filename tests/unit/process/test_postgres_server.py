@@ -1,0 +1,112 @@
+"""The server as every kind of user runs it: root with an open home, root with a closed one, and somebody else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dataops.infra.errors import ResourceError
+from dataops.infra.process import postgres_server
+from dataops.infra.process.postgres_binaries import install_binaries
+from dataops.infra.process.postgres_connection import connect
+from dataops.infra.process.users import server_user
+from support.postgres import open_directory, throwaway_cluster
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = """
+import sys
+from pathlib import Path
+from support.postgres import throwaway_cluster
+from dataops.infra.process.postgres_connection import connect
+with throwaway_cluster(Path(sys.argv[1])) as connection, connect(connection) as opened:
+    print(opened.execute("SELECT 6 * 7").fetchone()[0])
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with open_directory() as directory:
+        yield directory
+
+
+def test_a_server_runs_below_a_directory_that_only_its_maker_enters(home: Path) -> None:
+    home.chmod(0o700)
+    with throwaway_cluster(home) as connection, connect(connection) as opened:
+        assert opened.execute("SELECT current_user").fetchone() == ("postgres",)
+        assert home.stat().st_mode & 0o777 == 0o700
+
+
+def python_of_others() -> str | None:
+    """An interpreter of this version that any user may run."""
+    for candidate in (sys.executable, shutil.which("python3", path="/usr/bin:/usr/local/bin")):
+        if candidate and all(p.stat().st_mode & 1 for p in Path(candidate).resolve().parents):
+            version = "import sys; print(sys.version_info[:2])"
+            shown = subprocess.run([candidate, "-c", version], capture_output=True, text=True, check=True).stdout
+            if shown.strip() == str(sys.version_info[:2]):
+                return candidate
+    return None
+
+
+def test_somebody_who_is_not_root_runs_a_server_of_their_own(home: Path) -> None:
+    home.chmod(0o700)
+    if os.geteuid() != 0:
+        with throwaway_cluster(home) as connection, connect(connection) as opened:
+            assert opened.execute("SELECT 6 * 7").fetchone() == (42,)
+        return
+    python = python_of_others()
+    if python is None or not os.access(ROOT, os.X_OK) or any(not p.stat().st_mode & 1 for p in ROOT.parents):
+        pytest.skip("no interpreter or checkout that another user could read")
+    user = server_user()
+    os.chown(home, user.uid, user.gid)
+    paths = [str(ROOT / ".types"), str(ROOT / "tests"), sysconfig.get_path("purelib")]
+    done = subprocess.run(
+        [python, "-c", PROGRAM, str(home)],
+        user=user.uid,
+        group=user.gid,
+        extra_groups=[],
+        cwd="/",
+        env={"PYTHONPATH": ":".join(paths), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("42\n", 0), done.stderr
+
+
+def test_a_running_cluster_is_not_cloned(home: Path) -> None:
+    with throwaway_cluster(home):
+        with pytest.raises(ResourceError, match="cannot be cloned while its server runs"):
+            postgres_server.clone(home / "cluster", home / "clone")
+    with pytest.raises(ResourceError, match="is no Postgres data directory"):
+        postgres_server.clone(home, home / "clone")
+
+
+def test_a_temporary_server_leaves_nothing_but_its_data(home: Path) -> None:
+    with throwaway_cluster(home) as connection:
+        assert Path(connection["host"]).is_dir()
+    assert [path.name for path in home.iterdir()] == ["postgres"] or list(home.iterdir()) == []
+
+
+def test_a_server_that_does_not_start_shows_its_log(home: Path) -> None:
+    user = server_user()
+    binaries = install_binaries(home, user)
+    postgres_server.initialize(home / "cluster", binaries, user, sync=False)
+    with pytest.raises(ResourceError) as raised:
+        with postgres_server.temporary_server(home / "cluster", binaries, user, settings={"no_such": "1"}):
+            pass
+    assert "no_such" in (raised.value.details or "")
+
+
+def test_binaries_are_installed_once_and_readable_by_all(home: Path) -> None:
+    first = install_binaries(home, server_user())
+    inode = first.path("postgres").stat().st_ino
+    assert install_binaries(home, server_user()).path("postgres").stat().st_ino == inode
+    assert first.path("postgres").stat().st_mode & 0o777 == 0o755
+    assert first.build.startswith(first.version)
