@@ -94,8 +94,7 @@ def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: 
                 forget_missing_worktrees(Path(record.repository))
             with clock.phase("proof", "checking that nothing is left"):
                 _prove(record)
-            if stack:
-                stack.backend.remove(stack.reference, force=True)
+            _forget_stack(record, tools)
             registry.remove(name)
     return DownReport(name, changes, tuple(swept), clock.seconds(), clock.total(), tuple(notes))
 
@@ -148,6 +147,17 @@ def _open(record: EnvironmentRecord, tools: Tools, force: bool, notes: list[str]
             ) from None
         notes.append("its state could not be opened: what it had was found by looking")
         return None
+
+
+def _forget_stack(record: EnvironmentRecord, tools: Tools) -> None:
+    """Removes the stack with its history; nothing that it knew exists any more."""
+    from dataops.infra.state.backend import StackReference
+
+    if not state_is_there(record.backend):
+        return
+    backend, reference = tools.backend(record.backend), StackReference(record.project, record.stack)
+    if backend.exists(reference):
+        backend.remove(reference, force=True)
 
 
 def _destroy(record: EnvironmentRecord, stack: EnvironmentStack, clock: PhaseClock) -> Mapping[str, int]:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 folder_option = click.option(
-    "-C", "--cwd", type=click.Path(path_type=Path), default=".", help="Work as if started in this folder."
+    "-C",
+    "--cwd",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=".",
+    help="Work as if started in this folder.",
 )
 
 
