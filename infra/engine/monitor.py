@@ -152,11 +152,11 @@ class Monitor:
         try:
             state = self.register(goal)
         except _Skipped as skipped:
-            return self._without_result(request, skipped.step, self._messages.SKIP)
+            return self._without_result(skipped.step)
         except StepFailed as failed:
             if not (self._deployment.options.continue_on_error and request.supportsResultReporting):
                 raise
-            return self._without_result(request, failed.step, self._messages.FAIL)
+            return self._without_result(failed.step)
         self._registrations.keep(state.urn, goal, own, providers)
         answer = self._messages.RegisterResourceResponse(urn=state.urn, id=state.id)
         outputs = state.outputs if request.custom else {}
@@ -165,9 +165,10 @@ class Monitor:
             answer.unknown = True
         return answer
 
-    def _without_result(self, request: Any, step: Step, result: int) -> Any:
+    def _without_result(self, step: Step) -> Any:
+        """Says of a resource that it is not there, so that the program can go on without it."""
         self._skipped.add(step.urn)
-        return self._messages.RegisterResourceResponse(urn=step.urn, result=result)
+        return self._messages.RegisterResourceResponse(urn=step.urn, result=self._messages.FAIL)
 
     def _planned(self, plan: Callable[[], list[Step]], goal: Goal | ReadGoal) -> list[Step]:
         """Plans; a refusal is told, and stops the deployment."""

@@ -1,0 +1,59 @@
+"""A program that changes with the configuration value `step`."""
+
+import pulumi
+from thing import Group, Thing
+
+step = pulumi.Config("world").require("step")
+
+if step == "raises":
+    Thing("made", value="1")
+    raise ValueError("half-way")
+if step == "kept":
+    Thing("made", value="1")
+if step == "exits":
+    raise SystemExit(3)
+if step == "unknown package":
+    pulumi.CustomResource("nowhere:index:Thing", "lost", {})
+if step == "refused":
+    Thing("bad", value="refused")
+if step.startswith("chain"):
+    a = Thing("a", value="1" if step == "chain" else "2")
+    b = Thing("b", value=a.generation.apply(lambda generation: f"after {generation}"))
+    pulumi.export("b", b.value)
+if step == "secret":
+    password = pulumi.Config("world").require_secret("password")
+    a = Thing("a", value=password)
+    Thing("b", value=pulumi.Output.format("{0}!", a.value))
+    pulumi.export("a", a.value)
+if step == "options":
+    base = Thing("base", value="1")
+    Thing("kept", value="1", opts=pulumi.ResourceOptions(retain_on_delete=True))
+    Thing("with", value="1", opts=pulumi.ResourceOptions(deleted_with=base))
+if step == "explicit":
+    provider = pulumi.ProviderResource("world", "mine", {"region": "here"})
+    group = Group("group", pulumi.ResourceOptions(providers=[provider]))
+    Thing("inside", value="1", opts=pulumi.ResourceOptions(parent=group))
+if step == "reads":
+    made = Thing("made", value="1")
+    found = Thing("found", opts=pulumi.ResourceOptions(id="outside-1"))
+    doubled = pulumi.runtime.invoke("world:index:double", {"value": 21}).value
+    pulumi.export("found", found.value)
+    pulumi.export("doubled", doubled["result"])
+if step == "imports":
+    Thing("adopted", value="there", opts=pulumi.ResourceOptions(import_="outside-1"))
+if step.startswith("hooks"):
+    import os
+
+    def hook(args):
+        with open(os.environ["HOOKED"], "a") as file:
+            file.write(f"{args.name}\n")
+
+    after = pulumi.ResourceHook("after", hook)
+    Thing("a", value=step, opts=pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(after_create=[after])))
+if step == "two fail":
+    bad = Thing("bad", value="1", fail="create")
+    Thing("after", value=bad.value)
+    Thing("other", value="1")
+if step == "speaks":
+    print("to the output")
+    pulumi.log.warn("take care")
