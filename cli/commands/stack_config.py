@@ -15,6 +15,7 @@ from dataops.cli.tables import print_json, print_table
 from dataops.cli.workspace import Workspace
 from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.state.backend import StackReference
+from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.project import config_text
 from dataops.infra.state.stack_config import ConfigValue, StackConfig
 
@@ -78,13 +79,11 @@ def get_value(request: Request, key: str, path: bool, as_json: bool) -> None:
                 f"{key!r} is not set for stack {ref.stack!r}", hint=f"dataops stack config set {key} VALUE"
             ) from None
         value = ConfigValue(space.project.defaults[full])
-    revealed = value.raw
-    if value.secret:
-        revealed = value.reveal(wiring.secrets(space, stored, ref, request))
+    secrets = wiring.secrets(space, stored, ref, request) if value.secret else None
     if as_json:
-        print_json(_json(revealed, value.secret, shown=True))
+        print_json(value_json(value, secrets))
     else:
-        click.echo(config_text(revealed))
+        click.echo(config_text(value.reveal(secrets) if secrets else value.raw))
 
 
 @config.command("set")
@@ -168,12 +167,7 @@ def _list(request: Request, show_secrets: bool, as_json: bool) -> None:
     if show_secrets and any(value.secret for value in values.values()):
         secrets = wiring.secrets(space, stored, ref, request)
     if as_json:
-        print_json(
-            {
-                key: _json(value.reveal(secrets) if secrets else value.raw, value.secret, bool(secrets))
-                for key, value in sorted(values.items())
-            }
-        )
+        print_json({key: value_json(value, secrets) for key, value in sorted(values.items())})
         return
     own = f"{space.project.name}:"
     rows = []
@@ -183,12 +177,13 @@ def _list(request: Request, show_secrets: bool, as_json: bool) -> None:
     print_table(("KEY", "VALUE"), rows)
 
 
-def _json(value: Any, secret: bool, shown: bool) -> dict[str, Any]:
-    """One value as `pulumi config --json` prints it; a secret's value only when it may be shown."""
-    if secret and not shown:
+def value_json(value: ConfigValue, secrets: SecretsManager | None) -> dict[str, Any]:
+    """One value as `pulumi config --json` prints it; a secret one only when `secrets` are given to reveal it."""
+    if value.secret and secrets is None:
         return {"secret": True}
-    whole = {"objectValue": value} if isinstance(value, (dict, list)) else {}
-    return {"value": config_text(value), **whole, "secret": secret}
+    shown = value.reveal(secrets) if secrets else value.raw
+    whole = {"objectValue": shown} if isinstance(shown, (dict, list)) else {}
+    return {"value": config_text(shown), **whole, "secret": value.secret}
 
 
 def _blinded(value: Any) -> Any:

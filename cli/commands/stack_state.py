@@ -12,11 +12,14 @@ from typing import Any
 import click
 
 from dataops.cli import wiring
+from dataops.cli.commands.stack_config import value_json
 from dataops.cli.options import Request, json_option, stack_options
 from dataops.cli.tables import ago, iso, print_json, print_table
 from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.resources.values import SECRET_SIGNATURE, SIGNATURE
 from dataops.infra.state.backend import UpdateRecord, not_found
+from dataops.infra.state.encryption import SecretsManager
+from dataops.infra.state.stack_config import ConfigValue
 
 SECRET = "[secret]"
 
@@ -73,8 +76,7 @@ def history(request: Request, page_size: int, page: int, full_dates: bool, show_
         records = records[(page - 1) * page_size : page * page_size]
     if as_json:
         secrets = wiring.secrets(workspace, wiring.settings(workspace, ref), ref, request) if show_secrets else None
-        decrypt = secrets.decrypt if secrets else None
-        print_json([_record_json(record, decrypt) for record in records])
+        print_json([_record_json(record, secrets) for record in records])
         return
     now = time.time()
     for record in records:
@@ -178,26 +180,15 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _record_json(record: UpdateRecord, decrypt: Any) -> dict[str, Any]:
-    """One update as `pulumi stack history --json` has it; `decrypt` shows secrets where it is given."""
-    config: dict[str, Any] = {}
-    for key, value in record.config.items():
-        secret = bool(value.get("secret"))
-        text = value.get("string", "")
-        if secret and decrypt is None:
-            config[key] = {"secret": True}
-            continue
-        config[key] = {"value": decrypt(text) if secret and not value.get("object") else text}
-        if value.get("object"):
-            config[key]["objectValue"] = json.loads(text)
-        config[key]["secret"] = secret
+def _record_json(record: UpdateRecord, secrets: SecretsManager | None) -> dict[str, Any]:
+    """One update as `pulumi stack history --json` has it; secret configuration only with `secrets` to reveal it."""
     return {
         "version": record.version,
         "kind": record.kind,
         "startTime": iso(record.start_time),
         "message": record.message,
         "environment": dict(record.environment),
-        "config": config,
+        "config": {key: value_json(ConfigValue(raw), secrets) for key, raw in record.config.items()},
         "result": record.result,
         "endTime": iso(record.end_time),
         "resourceChanges": dict(record.resource_changes),

@@ -49,12 +49,20 @@ class DisplayOptions:
 
 @dataclass(slots=True)
 class Row:
-    """One resource: its newest step, `state` being `running`, `done` or `failed`; times from the monotonic clock."""
+    """One resource.
+
+    Args:
+        metadata: its newest step.
+        state: `running`, `done` or `failed`.
+        started, ended: times of the monotonic clock.
+        refreshing: the step is or was a refresh, whose end says what it found.
+    """
 
     metadata: StepMetadata
     state: str
     started: float
     ended: float | None = None
+    refreshing: bool = False
     messages: list[str] = field(default_factory=list)
 
     def seconds(self, now: float) -> float:
@@ -97,6 +105,8 @@ class Progress:
         """Whether a row is worth a line: what changes, runs or fails; providers only when they fail."""
         if row.state == "failed":
             return True
+        if row.metadata.op == "refresh" and row.state == "done":
+            return False
         return row.metadata.op != "same" and not is_provider(row.metadata.type)
 
     def _step(self, metadata: StepMetadata, state: str) -> Row:
@@ -105,6 +115,7 @@ class Progress:
         if row is None or (state == "running" and row.state != "running"):
             row = self.rows[metadata.urn] = Row(metadata, state, now, messages=row.messages if row else [])
         row.metadata, row.state = metadata, state
+        row.refreshing = metadata.op == "refresh" or (row.refreshing and state != "running")
         row.ended = None if state == "running" else now
         return row
 

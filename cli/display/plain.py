@@ -43,10 +43,13 @@ class PlainDisplay:
             return
         if not (self.progress.shown(row) or self.options.show_sames):
             return
-        if self.options.planning and row.state == "done":
+        if self.options.planning and row.state == "done" and not row.refreshing:
+            return
+        if row.refreshing and row.state == "running":
+            # Most refreshes find nothing; those that do say so at their end.
             return
         if self.options.diff:
-            if row.state == "running":
+            if row.state == "running" or row.refreshing:
                 click.echo("\n".join(diff_lines(row.metadata)), err=True)
             return
         click.echo(step_line(row, self.options.planning, time.monotonic()), err=True)

@@ -69,7 +69,7 @@ def message_lines(messages: Iterable[tuple[str, str, str]]) -> list[str]:
         return []
     lines = ["Diagnostics:"]
     for urn, texts in groups.items():
-        lines += [f"  {type_of(urn)} ({name_of(urn)}):" if urn else "  the program:", *texts]
+        lines += [f"  {type_of(urn)} ({name_of(urn)}):" if urn else "  the stack:", *texts]
     return lines
 
 

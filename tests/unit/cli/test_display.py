@@ -86,7 +86,7 @@ def test_plain_lines_tell_each_step_and_end_with_outputs_and_counts(capsys: pyte
     assert "  + shop:index:Shelf c creating failed (" in printed.err
     assert "Shelf d" not in printed.err
     assert "shop:index:Shelf (c):\n    error: shelf c: no wood\n    bring some" in printed.err
-    assert "the program:\n    hello from the program" in printed.err
+    assert "the stack:\n    hello from the program" in printed.err
     assert "not for people" not in printed.err
     assert printed.out.splitlines() == [
         "Outputs:",
