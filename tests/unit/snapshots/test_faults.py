@@ -1,0 +1,126 @@
+"""`kill -9` and races: nothing half made is ever seen, nothing is left running, and the next attempt works."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dataops.infra.platform.layout import PlatformLayout
+from dataops.snapshots.golden import ensure_golden
+from dataops.snapshots.store import list_snapshots, load_manifest
+from support.small_production import Production, Restored
+
+CHILD = """
+import json, sys
+from pathlib import Path
+from support.small_production import Production
+from dataops.infra.platform.layout import PlatformLayout
+from dataops.snapshots.golden import ensure_golden
+from dataops.snapshots.store import newest
+what, home, directory, connection, lake = sys.argv[1:]
+production = Production(PlatformLayout(Path(home), directory), json.loads(connection), Path(lake))
+production.capture() if what == "capture" else ensure_golden(newest(production.layout), production.layout)
+"""
+PATIENCE = 60
+
+
+def start(what: str, production: Production) -> subprocess.Popen[bytes]:
+    layout = production.layout
+    words = [what, str(layout.home), layout.directory, json.dumps(production.connection), str(production.lake)]
+    tests = str(Path(__file__).parents[2])
+    return subprocess.Popen([sys.executable, "-c", CHILD, *words], env={**os.environ, "PYTHONPATH": tests})
+
+
+def kill_when(reached: Callable[[], bool], child: subprocess.Popen[bytes]) -> bool:
+    """Kills the child as soon as it has come that far; False when it came to its end before."""
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert time.monotonic() < deadline
+        if child.poll() is not None:
+            return False
+        time.sleep(0.001)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    return True
+
+
+def processes_in(directory: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(directory):
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def files_below(directory: Path, pattern: str) -> int:
+    return sum(1 for folder in directory.glob(pattern) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("files", [0, 1, 5, 10])
+def test_a_killed_capture_leaves_nothing_to_be_seen_and_the_next_one_works(production: Production, files: int) -> None:
+    elsewhere = production.elsewhere(f"killed-{files:08}")
+    store = elsewhere.layout.snapshots
+
+    def reached() -> bool:
+        return any(store.glob(".partial-*")) and files_below(store, ".partial-*") >= files
+
+    assert kill_when(reached, start("capture", elsewhere))
+    assert list_snapshots(elsewhere.layout) == []
+    manifest = elsewhere.capture()
+    assert [found.id for found in list_snapshots(elsewhere.layout)] == [manifest.id]
+    assert list(store.glob(".partial-*")) == []
+    load_manifest(elsewhere.layout, manifest.id, files=True)
+
+
+@pytest.fixture(scope="module")
+def captured(production: Production) -> Production:
+    elsewhere = production.elsewhere("goldens-00000000")
+    elsewhere.capture()
+    return elsewhere
+
+
+@pytest.mark.parametrize(
+    "mark", ["postgres", "postgres/PG_VERSION", "postgres.launch", "postgres/postmaster.pid", "lake", "golden.json"]
+)
+def test_a_killed_restore_leaves_nothing_to_be_seen_or_running(captured: Production, mark: str) -> None:
+    layout = captured.layout
+    assert kill_when(lambda: any(layout.golden.glob(f".partial-*/{mark}")), start("golden", captured))
+    assert list(layout.golden.glob("[!.]*")) == []
+    deadline = time.monotonic() + PATIENCE
+    while processes_in(layout.golden):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_after_killed_restores_two_at_once_build_one_golden_directory(captured: Production) -> None:
+    layout = captured.layout
+    (manifest,) = list_snapshots(layout)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: ensure_golden(manifest, layout), range(2))
+    assert first == second
+    assert list(layout.golden.glob("[!.]*")) == [first.data_directory.parent]
+    assert list(layout.golden.glob(".partial-*")) == []
+    assert processes_in(layout.golden) == []
+
+
+def test_a_golden_directory_of_something_else_is_refused(restored: Restored, captured: Production) -> None:
+    from dataclasses import replace
+
+    from dataops.infra.errors import VerificationError
+
+    layout = PlatformLayout(captured.layout.home, restored.production.layout.directory)
+    with pytest.raises(VerificationError, match="was not made of"):
+        ensure_golden(replace(restored.manifest, git_commit="other"), layout)
