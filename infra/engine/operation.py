@@ -15,7 +15,7 @@ from dataops.infra.engine.executor import Executor
 from dataops.infra.engine.hooks import Hooks
 from dataops.infra.engine.monitor import Monitor
 from dataops.infra.engine.performing import Performer
-from dataops.infra.engine.program import ProgramProcess
+from dataops.infra.engine.program import RunningProgram
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.recorder import Recorder
 from dataops.infra.engine.refresh import rebuilt, refresh_all
@@ -93,7 +93,7 @@ class Operation:
         self.deployment.rebase(resources)
         self._recorder.rebase(resources)
 
-    def run_program(self, program: ProgramProcess) -> ProgramError | None:
+    def run_program(self, program: RunningProgram) -> ProgramError | None:
         """Runs the program, then deletes what it no longer asks for; returns why the program failed, if it did."""
         deployment, callbacks, transforms = self.deployment, Callbacks(), Transforms()
         defaults = DefaultProviders(self._around.config, {*self._around.registry.packages(), "pulumi"})

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from dataops.infra.errors import ConfigurationError, ProgramError
 
@@ -56,8 +56,30 @@ class Program:
         return False
 
 
+class RunningProgram(Protocol):
+    """A program under way, as far as the engine has to do with it."""
+
+    def start(self, settings: Mapping[str, Any], say: Say, ended: Callable[[], None]) -> None:
+        """Starts the program.
+
+        Args:
+            settings: what it needs to know, `address` of the engine above all; may hold secrets.
+            say: gets what the program prints, from other threads.
+            ended: called once when it has ended.
+        """
+        ...
+
+    def error(self, timeout: float) -> ProgramError | None:
+        """Waits for the end, and ends the program if it does not come; None when the program ended well."""
+        ...
+
+    def stop(self) -> None:
+        """Ends the program and lets go of everything; may be called again."""
+        ...
+
+
 class ProgramProcess:
-    """A process that runs a program; it begins to load the SDK at once and starts when it gets its settings.
+    """A `RunningProgram` in a process of its own; it loads the SDK at once and starts when it has its settings.
 
     Args:
         environment: extra variables for the program.
@@ -94,13 +116,6 @@ class ProgramProcess:
         self._threads: list[threading.Thread] = []
 
     def start(self, settings: Mapping[str, Any], say: Say, ended: Callable[[], None]) -> None:
-        """Starts the program.
-
-        Args:
-            settings: what the runner needs to know; may hold secrets.
-            say: gets what the program prints, from other threads.
-            ended: called once when the process has ended.
-        """
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._start(_forward, self._process.stdout, "info", say)
         self._start(_forward, self._process.stderr, "info#err", say)
@@ -118,7 +133,6 @@ class ProgramProcess:
         self._start(self._await_end, ended)
 
     def error(self, timeout: float) -> ProgramError | None:
-        """Waits for the end, and ends the program if it does not come; None when the program ended well."""
         try:
             status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -134,12 +148,7 @@ class ProgramProcess:
         report = json.loads(told)
         return ProgramError(report["what"], where=str(self._program.path), details=report["trace"] or None)
 
-    def running(self) -> bool:
-        """Whether the process is still there."""
-        return self._process.poll() is None
-
     def stop(self) -> None:
-        """Ends the process and lets go of everything; may be called again."""
         if self._process.poll() is None:
             self._process.terminate()
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataops.infra.engine.deployment import Bail, DeploymentOptions
 from dataops.infra.engine.operation import Operation, Surroundings
 from dataops.infra.engine.options import UpdateOptions, UpdateResult
-from dataops.infra.engine.program import ProgramProcess
+from dataops.infra.engine.program import RunningProgram
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.targets import Targets
 from dataops.infra.errors import CancelledError, DataopsError, ExpectationError, ProgramError
@@ -38,7 +38,7 @@ class UpdateRun:
         )
         self._operation = Operation(stack, engine_options, session, self._report, around)
 
-    def go(self, process: ProgramProcess | None) -> UpdateResult:
+    def go(self, process: RunningProgram | None) -> UpdateResult:
         """Runs it; raises what is not a failed step."""
         operation, report = self._operation, self._report
         report.begin({key: "[secret]" if isinstance(v, Secret) else v for key, v in self._config.items()})
@@ -67,7 +67,7 @@ class UpdateRun:
         outputs = operation.outputs()
         return UpdateResult(self._kind, changes, outputs, failed, report.seconds, version)
 
-    def _phases(self, process: ProgramProcess | None) -> ProgramError | None:
+    def _phases(self, process: RunningProgram | None) -> ProgramError | None:
         operation = self._operation
         try:
             pending = self._session.base.pending_operations

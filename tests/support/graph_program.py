@@ -1,0 +1,110 @@
+"""A program that is a graph of resources: registers them over gRPC from this process, as the SDK would."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from dataops.infra.engine.operation import Surroundings
+from dataops.infra.engine.options import UpdateOptions, UpdateResult
+from dataops.infra.engine.update_run import UpdateRun
+from dataops.infra.errors import ProgramError
+from dataops.infra.providers import wire
+from dataops.infra.providers.protocol import load
+from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
+from support.engine_world import SECRETS, STACK, World
+
+
+@dataclass(frozen=True)
+class Node:
+    """A resource of the graph.
+
+    Args:
+        uses: indices of earlier nodes whose ids are among its inputs.
+        value: changes make it an update.
+        kind: changes make it a replacement.
+        fail: the operation that fails, or "".
+    """
+
+    uses: tuple[int, ...] = ()
+    value: str = "1"
+    kind: str = "x"
+    fail: str = ""
+
+
+@dataclass
+class GraphProgram:
+    """A `RunningProgram` that registers nodes, each once those that it uses are there.
+
+    Args:
+        nodes: by name, in an order in which each comes after what it uses.
+    """
+
+    nodes: Mapping[str, Node]
+    names: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = list(self.nodes)
+        self._threads: list[threading.Thread] = []
+
+    def start(self, settings: Mapping[str, Any], say: object, ended: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._run, args=(settings["address"], ended))
+        thread.start()
+        self._threads.append(thread)
+
+    def error(self, timeout: float) -> ProgramError | None:
+        return None
+
+    def stop(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, address: str, ended: Callable[[], None]) -> None:
+        from google.protobuf.empty_pb2 import Empty
+
+        with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(32) as pool:
+            stub = load("resource_pb2_grpc").ResourceMonitorStub(channel)
+            made: dict[str, Future[Any]] = {}
+            for name in self.names:
+                made[name] = pool.submit(self._register, stub, name, dict(made))
+            try:
+                for future in made.values():
+                    future.result()
+                stub.SignalAndWaitForShutdown(Empty())
+            except grpc.RpcError:
+                pass
+            ended()
+
+    def _register(self, stub: Any, name: str, made: dict[str, Future[Any]]) -> Any:
+        node = self.nodes[name]
+        needed = [made[self.names[index]].result() for index in node.uses]
+        request = load("resource_pb2").RegisterResourceRequest(
+            type="world:index:Thing",
+            name=name,
+            custom=True,
+            dependencies=[answer.urn for answer in needed],
+            acceptSecrets=True,
+            supportsPartialValues=True,
+        )
+        inputs = {"uses": [answer.id for answer in needed], "value": node.value, "r_kind": node.kind}
+        if node.fail:
+            inputs["fail"] = node.fail
+        wire.to_struct(inputs, into=request.object)
+        request.propertyDependencies["uses"].urns.extend(request.dependencies)
+        return stub.RegisterResource(request)
+
+
+def apply(world: World, nodes: Mapping[str, Node], options: UpdateOptions | None = None) -> UpdateResult:
+    """Brings a world's stack to a graph."""
+    world.events.clear()
+    registry = ProviderRegistry({"world": lambda context: world.provider})
+    with world.backend.begin(STACK, "update", SECRETS) as session:
+        around = Surroundings({}, registry, None, lambda name: {}, ProviderContext("", root=Path.cwd()))
+        run = UpdateRun("update", False, STACK, options or UpdateOptions(), world.events.append, session, around)
+        return run.go(GraphProgram(nodes))
