@@ -18,6 +18,8 @@ from dataops.infra.process.supervisor import Supervisor
 from dataops.infra.providers.handlers import HandlerProvider
 from support.resources import Managed
 
+pytestmark = pytest.mark.slow
+
 FAST = {"fsync": "off"}
 
 

@@ -19,6 +19,8 @@ from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.users import server_user
 from support.postgres import open_directory, throwaway_cluster
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
 import sys
