@@ -1,4 +1,4 @@
-"""`dataops stack tag ls|get|set|rm`: names and values attached to a stack."""
+"""`dataops stack tag ls|get|set|rm`: names and values that are attached to a stack."""
 
 from __future__ import annotations
 
