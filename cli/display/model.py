@@ -99,6 +99,10 @@ class Progress:
             self._note_message(event)
         elif isinstance(event, SummaryEvent):
             self.changes, self.seconds = event.changes, event.seconds
+            now = time.monotonic()
+            for row in self.rows.values():
+                # A component never reports its end.
+                row.ended = now if row.ended is None else row.ended
         return None
 
     def shown(self, row: Row) -> bool:
