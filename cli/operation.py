@@ -15,10 +15,12 @@ from dataops.cli import wiring
 from dataops.cli.circumstances import update_metadata
 from dataops.cli.display.choose import Display, Quiet, choose_display, open_event_log, showing
 from dataops.cli.display.model import DisplayOptions
+from dataops.cli.display.summary import output_lines
 from dataops.cli.display.words import UNCHANGED
 from dataops.cli.options import Request
 from dataops.cli.workspace import Workspace
 from dataops.infra.errors import CancelledError, ConfigurationError, ExpectationError, UpdateFailedError
+from dataops.infra.resources.values import unwrap_secrets
 from dataops.infra.state.backend import Backend, StackReference, not_found
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class Wanted:
     show_sames: bool = False
     suppress_progress: bool = False
     suppress_outputs: bool = False
+    show_secrets: bool = False
     event_log: Path | None = None
     message: str = ""
     parallel: int = 16
@@ -147,7 +150,7 @@ def _run(opened: Opened, wanted: Wanted, logs: Sequence[Display], planning: bool
         wanted.diff,
         wanted.show_sames,
         wanted.suppress_progress,
-        wanted.suppress_outputs,
+        wanted.suppress_outputs or wanted.show_secrets,
     )
     act = _action(opened, wanted, planning)
     # A document of the preview and a stream of the update would not be one document: the update's stream is the result.
@@ -155,6 +158,9 @@ def _run(opened: Opened, wanted: Wanted, logs: Sequence[Display], planning: bool
     display = Quiet() if unseen else choose_display(shown, wanted.as_json)
     with showing([display], logs) as receive:
         result = act(receive)
+    if wanted.show_secrets and not (planning or wanted.as_json or wanted.suppress_outputs):
+        # Events never hold a secret, so what displays show cannot.
+        click.echo("\n".join(output_lines({}, unwrap_secrets(result.outputs))))
     if result.failed:
         raise UpdateFailedError(f"the {'preview' if planning else wanted.kind} of stack {opened.ref.stack!r} failed")
     return result

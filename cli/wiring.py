@@ -126,14 +126,14 @@ def _passphrase(space: Workspace, request: Request, new: bool) -> str | None:
     if (given := passphrase_from(os.environ)) is not None:
         return given
     if (space.project.root / PLATFORM_FILE).exists():
-        return _platform_passphrase(space)
+        return _platform_passphrase(space, may_make=new)
     if not request.interactive:
         return None
     words = "A passphrase for the secrets of the new stack" if new else "Passphrase"
     return str(click.prompt(words, hide_input=True, confirmation_prompt=new, err=True))
 
 
-def _platform_passphrase(space: Workspace) -> str:
+def _platform_passphrase(space: Workspace, may_make: bool) -> str:
     from dataops.envs.passphrase import find_passphrase
     from dataops.infra.platform.loader import load_platform
 
@@ -142,4 +142,4 @@ def _platform_passphrase(space: Workspace) -> str:
         return find_passphrase({"variable": source.variable}).text
     if source.command is not None:
         return find_passphrase({"command": list(source.command), "directory": str(space.project.root)}).text
-    return find_passphrase({"file": str(space.project.root / str(source.file))}, may_make=True).text
+    return find_passphrase({"file": str(space.project.root / str(source.file))}, may_make).text

@@ -26,6 +26,7 @@ def _operation_options(function: Command) -> Command:
     @click.option("--event-log", type=click.Path(path_type=Path), help="Write each engine event as a line of JSON.")
     @click.option("--show-sames", is_flag=True, help="Show resources that do not change as well.")
     @click.option("--suppress-progress", is_flag=True, help="Show nothing until the end.")
+    @click.option("--show-secrets", is_flag=True, help="Show secret outputs in plain text.")
     @click.option("--suppress-outputs", is_flag=True, help="Do not show the stack's outputs.")
     @functools.wraps(function)
     def run(request: Request, **given: Any) -> Any:
@@ -48,6 +49,7 @@ _SHARED = (
     "show_sames",
     "suppress_progress",
     "suppress_outputs",
+    "show_secrets",
 )
 
 

@@ -53,6 +53,7 @@ def test_a_stack_lives_from_init_to_rm(console: Console, world: Path) -> None:
     assert "+ 3 created" in made.stdout
     assert "key : [secret]" in made.stdout
     assert "open sesame" not in made.stdout + made.stderr
+    assert 'key : "open sesame"' in console.stack("up", "--yes", "--show-secrets").stdout
     assert shelves(world) == {"first": "3", "second": "1"}
 
     again = console.stack("up", "--yes", "--expect-no-changes")
@@ -72,7 +73,7 @@ def test_a_stack_lives_from_init_to_rm(console: Console, world: Path) -> None:
     assert len(json.loads(exported)["deployment"]["resources"]) == 4
 
     recorded = console.stack("history", "--json").json
-    assert [found["result"] for found in recorded] == ["succeeded"] * 3
+    assert [found["result"] for found in recorded] == ["succeeded"] * 4
     assert recorded[-1]["message"] == "the first shelves"
     assert recorded[-1]["resourceChanges"] == {"create": 3}
     assert recorded[-1]["config"] == {"shop:key": {"secret": True}, "shop:size": {"value": "3", "secret": False}}
