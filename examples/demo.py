@@ -3,8 +3,8 @@
     python -m examples.demo up     production, its pipeline, a masked snapshot, a branch, its replica
     python -m examples.demo down   remove all of it
 
-It works in `.demo/flights`, a git repository of its own with a copy of `examples/flights`. Run again, it goes on with what
-is there. Every command is printed before it runs; a command that fails ends the demo with its exit status.
+It works in `.demo/flights`, a git repository of its own with a copy of `examples/flights`. Run again, it goes on with
+what is there. Every command is printed before it runs; a command that fails ends the demo with its exit status.
 """
 
 from __future__ import annotations
@@ -128,10 +128,9 @@ def up() -> None:
     say("What is there now")
     run("dataops", "env", "ls")
     run("dataops", "snapshot", "ls")
-    print(
-        f"\nDone in {time.monotonic() - began:.0f} s. Look around in {FOLDER.relative_to(Path.cwd()) if FOLDER.is_relative_to(Path.cwd()) else FOLDER}:"
-    )
-    print(f"  dataops env connect {REPLICA}\n  dataops env exec {REPLICA} -- env\n`make demo-down` removes everything.")
+    print(f"\nDone in {time.monotonic() - began:.0f} s. Look around in {FOLDER}:")
+    print(f"  dataops env connect {REPLICA}\n  dataops env exec {REPLICA} -- env")
+    print("`make demo-down` removes everything.")
 
 
 def count(fingerprint: dict[str, dict[str, str]]) -> int:
