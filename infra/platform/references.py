@@ -31,6 +31,12 @@ def known_datasets(platform: Platform) -> set[str]:
     return made | tables | {f"lake:{path}" for path in platform.stores.lake.objects}
 
 
+def unmasked(platform: Platform) -> list[str]:
+    """Datasets that have no masking rules at all, sorted: a capture will stop at them."""
+    tables = {f"warehouse:{table}" for table in platform.masking.tables}
+    return sorted(known_datasets(platform) - tables - {f"lake:{path}" for path in platform.masking.lake})
+
+
 def _datasets(platform: Platform) -> Iterator[Finding]:
     known, schemas = known_datasets(platform), set(platform.stores.warehouse.schemas)
     for i, table in enumerate(platform.stores.warehouse.tables):

@@ -19,6 +19,11 @@ FLIGHT = "year, month, day, carrier, flight, origin, sched_dep_time"
 
 CONSTRAINTS = (
     ("flights", "flights_pkey", f"PRIMARY KEY ({FLIGHT})"),
+    ("passengers", "passengers_pkey", "PRIMARY KEY (passenger_id)"),
+    ("passengers", "passengers_email_key", "UNIQUE (email)"),
+    ("passengers", "passengers_passport_number_key", "UNIQUE (passport_number)"),
+    ("bookings", "bookings_pkey", "PRIMARY KEY (booking_id)"),
+    ("bookings", "bookings_reference_key", "UNIQUE (reference)"),
     ("flights", "flights_carrier_fkey", "FOREIGN KEY (carrier) REFERENCES raw.airlines"),
     ("flights", "flights_tailnum_fkey", "FOREIGN KEY (tailnum) REFERENCES raw.planes"),
     ("flights", "flights_origin_fkey", "FOREIGN KEY (origin) REFERENCES raw.airports"),

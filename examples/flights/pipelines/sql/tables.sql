@@ -1,4 +1,5 @@
--- The schema `raw`: the files of the lake as tables. Foreign keys are added by load.py once the rows are there.
+-- The schema `raw`: the files of the lake as tables. The keys of large
+-- tables, and all foreign keys, are added by load.py once the rows are there.
 
 CREATE TABLE IF NOT EXISTS raw.airlines (
     carrier text PRIMARY KEY,
@@ -72,17 +73,17 @@ CREATE TABLE IF NOT EXISTS raw.flights (
 );
 
 CREATE TABLE IF NOT EXISTS raw.passengers (
-    passenger_id integer PRIMARY KEY,
+    passenger_id integer NOT NULL,
     name text NOT NULL,
-    email text NOT NULL UNIQUE,
+    email text NOT NULL,
     phone text NOT NULL,
     date_of_birth date NOT NULL,
-    passport_number text NOT NULL UNIQUE
+    passport_number text NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS raw.bookings (
-    booking_id integer PRIMARY KEY,
-    reference text NOT NULL UNIQUE,
+    booking_id integer NOT NULL,
+    reference text NOT NULL,
     passenger_id integer NOT NULL,
     year smallint NOT NULL,
     month smallint NOT NULL,
