@@ -13,6 +13,8 @@ from support.terminal import at_terminal
 
 QUESTION = "Do you want to perform this"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def console(tmp_path: Path) -> Console:

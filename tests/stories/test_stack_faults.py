@@ -14,7 +14,7 @@ import pytest
 from support.console import Console, project
 from support.programs import SHELVES
 
-STACK = "organization/shop/dev"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ pulumi.export("key", config.get_secret("key"))
 """
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Path:

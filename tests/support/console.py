@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -98,12 +100,33 @@ class Console:
         return {name: value for name, value in merged.items() if value is not None}
 
 
+class SameProcess(Console):
+    """`dataops` without a process of its own: for tests of what it says, many of them."""
+
+    def run(self, *words: str, stdin: str = "", variables: Mapping[str, str | None] | None = None) -> Outcome:
+        from dataops.cli.main import main
+
+        out, err = io.StringIO(), io.StringIO()
+        before, typed = dict(os.environ), sys.stdin
+        os.environ.clear()
+        os.environ.update(self._environment(variables or {}))
+        sys.stdin = io.StringIO(stdin)
+        try:
+            with contextlib.chdir(self.folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                status = main(words)
+        finally:
+            sys.stdin = typed
+            os.environ.clear()
+            os.environ.update(before)
+        return Outcome(status, out.getvalue(), err.getvalue())
+
+
 PROJECT = "name: shop\nruntime: python\n"
 
 
-def project(folder: Path, program: str = "", **variables: str) -> Console:
+def project(folder: Path, program: str = "", kind: type[Console] = Console, **variables: str) -> Console:
     """A console in a folder with a Pulumi.yaml and a program."""
-    console = Console(folder, dict(variables))
+    console = kind(folder, dict(variables))
     console.write("Pulumi.yaml", PROJECT)
     console.write("__main__.py", program)
     return console

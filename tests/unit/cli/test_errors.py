@@ -9,7 +9,7 @@ import pytest
 
 from dataops.cli import main as main_module
 from dataops.infra.errors import DataopsError, LockedError, NotFoundError
-from support.console import Console, project
+from support.console import SameProcess, project
 
 
 @pytest.fixture
@@ -57,13 +57,13 @@ def test_a_defect_hides_its_traceback_until_asked_for(
 
 
 def test_outside_a_project_the_command_says_so(tmp_path: Path) -> None:
-    outcome = Console(tmp_path).run("stack", "ls")
+    outcome = SameProcess(tmp_path).run("stack", "ls")
     assert outcome.status == 6
     assert "no Pulumi.yaml" in outcome.stderr
 
 
 def test_a_bad_project_file_is_named_with_its_line(tmp_path: Path) -> None:
-    console = project(tmp_path / "p")
+    console = project(tmp_path / "p", kind=SameProcess)
     console.write("Pulumi.yaml", "name: shop\nruntime: [python]\n")
     outcome = console.run("stack", "ls")
     assert outcome.status == 2

@@ -10,7 +10,7 @@ import pytest
 
 from dataops.cli.commands import stack as stack_module
 from dataops.cli.main import COMMANDS
-from support.console import Console
+from support.console import SameProcess
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -25,27 +25,27 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_a_mistyped_command_suggests_the_nearest(tmp_path: Path) -> None:
-    outcome = Console(tmp_path).run("stack", "hisotry")
+    outcome = SameProcess(tmp_path).run("stack", "hisotry")
     assert outcome.status == 2
     assert "Did you mean `dataops stack history`?" in outcome.stderr
 
 
 def test_a_mistyped_option_suggests_the_nearest(tmp_path: Path) -> None:
-    outcome = Console(tmp_path).run("stack", "up", "--skip-previw")
+    outcome = SameProcess(tmp_path).run("stack", "up", "--skip-previw")
     assert outcome.status == 2
     assert "--skip-preview" in outcome.stderr
     assert "dataops stack up --help" in outcome.stderr
 
 
 def test_help_lists_every_command_with_its_summary(tmp_path: Path) -> None:
-    outcome = Console(tmp_path).run("--help")
+    outcome = SameProcess(tmp_path).run("--help")
     assert outcome.status == 0
     assert all(f"  {name} " in outcome.stdout for name in COMMANDS)
 
 
 @pytest.mark.parametrize("name", sorted(stack_module.COMMANDS))
 def test_every_stack_command_has_an_example_in_its_help(name: str, tmp_path: Path) -> None:
-    outcome = Console(tmp_path).run("stack", name, "--help")
+    outcome = SameProcess(tmp_path).run("stack", name, "--help")
     assert outcome.status == 0, outcome.stderr
     assert f"dataops stack {name}" in outcome.stdout
     assert "Example" in outcome.stdout
@@ -54,4 +54,4 @@ def test_every_stack_command_has_an_example_in_its_help(name: str, tmp_path: Pat
 def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     from importlib.metadata import version
 
-    assert Console(tmp_path).run("--version").stdout == f"dataops {version('dataops')}\n"
+    assert SameProcess(tmp_path).run("--version").stdout == f"dataops {version('dataops')}\n"

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from dataops.cli.commands.stack_config import looks_secret
-from support.console import Console, project
+from support.console import Console, SameProcess, project
 
 
 @pytest.fixture
 def console(tmp_path: Path) -> Console:
     """A project with the stack `dev` selected."""
-    console = project(tmp_path / "shop")
+    console = project(tmp_path / "shop", kind=SameProcess)
     console.stack("init", "dev")
     return console
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from support.console import Console, project
+from support.console import Console, SameProcess, project
 
 
 @pytest.fixture
 def console(tmp_path: Path) -> Console:
-    return project(tmp_path / "shop")
+    return project(tmp_path / "shop", kind=SameProcess)
 
 
 def names(console: Console) -> list[str]:
@@ -81,7 +81,7 @@ def test_removing_needs_consent_and_takes_the_configuration_along(console: Conso
 
 
 def test_another_folder_may_be_named(console: Console, tmp_path: Path) -> None:
-    elsewhere = Console(tmp_path / "elsewhere", {"PULUMI_BACKEND_URL": console.variables["PULUMI_BACKEND_URL"]})
+    elsewhere = SameProcess(tmp_path / "elsewhere", {"PULUMI_BACKEND_URL": console.variables["PULUMI_BACKEND_URL"]})
     elsewhere.stack("init", "dev", "-C", str(console.folder))
     elsewhere.stack("-C", str(console.folder), "config", "set", "a", "1")
     assert names(console) == ["dev"]
