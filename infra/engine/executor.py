@@ -87,7 +87,11 @@ class Executor:
             return
         workers = min(len(steps), self._deployment.options.parallel)
         with ThreadPoolExecutor(max(1, workers), thread_name_prefix="step") as pool:
-            list(pool.map(self._attempt, steps))
+            try:
+                list(pool.map(self._attempt, steps))
+            except KeyboardInterrupt:
+                self._deployment.fail(stop=True)
+                raise
 
     def register_outputs(self, urn: str, outputs: dict[str, object], *, failed: bool = False) -> None:
         """Records the outputs of a component or the stack; when `failed`, the old ones stay beside them."""

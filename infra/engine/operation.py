@@ -128,6 +128,9 @@ class Operation:
             monitor.may_shut_down.set()
             if monitor.finished and not deployment.failed:
                 error = program.error(_PROGRAM_END_SECONDS)
+        except KeyboardInterrupt:
+            self.interrupt()
+            raise
         finally:
             monitor.may_shut_down.set()
             deployment.cancelled.set()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import types
 from functools import cache
@@ -25,6 +26,8 @@ _PACKAGE = "dataops_pulumi_protocol"
 def load(name: str) -> Any:
     """One generated module, such as `resource_pb2` or `resource_pb2_grpc`."""
     if _PACKAGE not in sys.modules:
+        # gRPC reports every closed connection on standard error otherwise, here and in the processes that we start.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         spec = importlib.util.find_spec("pulumi")
         if spec is None or not spec.submodule_search_locations:
             raise InternalError("the Pulumi SDK is not installed", hint="pip install pulumi")

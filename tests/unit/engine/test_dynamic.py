@@ -1,0 +1,48 @@
+"""Dynamic providers: a process of their own, with all that may happen to one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dataops.infra.errors import CancelledError
+from support.engine_world import STACK, World
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_provider_process_that_dies_is_reported_with_its_last_words() -> None:
+    world = World()
+    assert world.up("dies.py", how="dies").failed
+    name, message = world.messages()[0]
+    assert name == "it" and "the provider is gone" in message and "out of memory, say" in message
+    assert _left_over() == []
+
+
+def test_an_interrupted_update_finishes_and_records_what_it_was_doing(tmp_path: Path) -> None:
+    world, started = World(), tmp_path / "started"
+    interrupter = threading.Thread(target=_interrupt_once_there_is, args=(started,))
+    interrupter.start()
+    with pytest.raises(CancelledError):
+        world.up("dies.py", how="waits", started=str(started))
+    interrupter.join()
+    recorded = world.backend.export(STACK)["deployment"]
+    assert "late" in [resource.get("id") for resource in recorded["resources"]]
+    assert not recorded.get("pending_operations")
+    assert _left_over() == []
+
+
+def _interrupt_once_there_is(file: Path) -> None:
+    while not file.exists():
+        time.sleep(0.02)
+    signal.raise_signal(signal.SIGINT)
+
+
+def _left_over() -> list[str]:
+    """The processes of ours that are still there."""
+    return [child.name() for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
