@@ -151,9 +151,8 @@ class _Parts:
             return writer.finish(), blake3_hex(_NOT_SCHEMA.sub(b"", text))
 
     def _table(self, number: int, plan: TablePlan) -> CapturedTable:
-        with self.source.worker() as connection:
-            path = self.directory / "tables" / f"{number:05}.copy.zst"
-            captured = capture_table(connection, plan, path, self.search)
+        path = self.directory / "tables" / f"{number:05}.copy.zst"
+        captured = capture_table(self.source, self.binaries, plan, path, self.search)
         self.options.progress(f"{plan.table.label}: {captured.entry.rows:,} rows")
         return captured
 

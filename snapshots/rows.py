@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,9 @@ from dataops.snapshots.masking.base import UnmaskableError
 from dataops.snapshots.policy import MaskedField, TablePlan
 
 if TYPE_CHECKING:
-    from dataops.snapshots.catalogue import Connection
+    from dataops.infra.process.postgres_binaries import PostgresBinaries
+    from dataops.snapshots.source import Source
 
-BATCH = 1 << 20
 REMEMBERED = 1_000_000
 LEVEL = 3
 NULL = b"\\N"
@@ -142,16 +142,19 @@ class CapturedTable:
     masking: dict[str, MaskedColumn]
 
 
-def capture_table(connection: Connection, plan: TablePlan, path: Path, search: HostSearch) -> CapturedTable:
+def capture_table(
+    source: Source, binaries: PostgresBinaries, plan: TablePlan, path: Path, search: HostSearch
+) -> CapturedTable:
     """Copies one table into a file of the snapshot, masked.
 
     Raises:
         VerificationError: a value cannot be masked.
+        ResourceError: the server refuses.
     """
     columns = [ColumnMasking(field) for field in plan.masked]
     rows = 0
     with DataWriter(path) as writer:
-        for batch in _batches(connection, plan):
+        for batch in source.rows(_query(source, plan), binaries):
             data = _mask(batch, columns) if columns else batch
             rows += data.count(b"\n")
             search.look(plan.table.label, data)
@@ -160,27 +163,18 @@ def capture_table(connection: Connection, plan: TablePlan, path: Path, search: H
     return CapturedTable(entry, {column.field.label: column.result() for column in columns})
 
 
-def _batches(connection: Connection, plan: TablePlan) -> Iterator[bytearray]:
-    """The table's rows as COPY text, about a megabyte at a time, never cut within a row."""
+def _query(source: Source, plan: TablePlan) -> str:
     from psycopg import sql
 
     query = sql.SQL("COPY {} {} TO STDOUT").format(
         sql.Identifier(plan.table.schema, plan.table.name),
         sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, plan.columns))) if plan.columns else sql.SQL(""),
     )
-    batch = bytearray()
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
-        for row in copy:
-            batch += row
-            if len(batch) >= BATCH:
-                yield batch
-                batch = bytearray()
-    if batch:
-        yield batch
+    return query.as_string(source.leader)
 
 
-def _mask(batch: bytearray, columns: list[ColumnMasking]) -> bytes:
-    rows = [line.split(b"\t") for line in bytes(batch).split(b"\n")]
+def _mask(batch: bytes, columns: list[ColumnMasking]) -> bytes:
+    rows = [line.split(b"\t") for line in batch.split(b"\n")]
     rows.pop()  # what follows the last newline
     for column in columns:
         index = column.field.index

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from dataops.infra.errors import ResourceError, VerificationError
-from dataops.infra.process.commands import run_command
+from dataops.infra.process.commands import last_lines, run_command
+from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.snapshots.catalogue import Catalogue, read_catalogue
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 LOCK_SECONDS = 60
+BLOCK = 1 << 20
 # what decides how values are written as text; restoring sets the same
 TEXT_FORM = {
     "client_encoding": "UTF8",
@@ -73,30 +77,65 @@ class Source:
     server_version: int
     catalogue: Catalogue
 
-    @contextmanager
-    def worker(self) -> Iterator[Connection]:
-        """A further connection that sees the same snapshot."""
-        with _session(self.server, self.database) as connection:
-            connection.execute(_BEGIN)
-            connection.execute(f"SET TRANSACTION SNAPSHOT '{self.snapshot}'".encode())
-            yield connection
+    def rows(self, query: str, binaries: PostgresBinaries) -> Iterator[bytes]:
+        """What a COPY statement writes, in the snapshot, in pieces that end with a row.
+
+        `psql` reads it, because fetching row by row in Python is slow and starves the threads beside it.
+
+        Raises:
+            ResourceError: the server refuses.
+        """
+        settings = "".join(f"SET {name} = '{value}';\n" for name, value in _SESSION.items())
+        script = f"{settings}{_BEGIN};\nSET TRANSACTION SNAPSHOT '{self.snapshot}';\n{query};\nCOMMIT;\n"
+        command = [str(binaries.path("psql")), "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
+        command += ["--set=VERBOSITY=terse", *self._target()]
+        with tempfile.TemporaryFile() as errors:
+            with subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=child_environment(self._secrets()),
+            ) as process:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                try:
+                    process.stdin.write(script.encode())
+                    process.stdin.close()
+                    yield from _whole_rows(process.stdout)
+                except BaseException:
+                    process.kill()
+                    raise
+            if process.returncode != 0:
+                errors.seek(0)
+                said = last_lines(errors.read().decode(errors="replace"), 3)
+                raise ResourceError(f"reading the database {self.database} failed", details=said)
+
+    def _target(self) -> list[str]:
+        server = self.server
+        return [
+            f"--host={server['host']}",
+            f"--port={server['port']}",
+            f"--username={server['user']}",
+            f"--dbname={self.database}",
+        ]
+
+    def _secrets(self) -> dict[str, str]:
+        password = self.server.get("password")
+        return {"PGPASSWORD": str(password)} if password else {}
 
     def dump(self, section: str, binaries: PostgresBinaries) -> bytes:
         """The schema as SQL: the section `pre-data`, which precedes the rows, or `post-data`."""
-        password = self.server.get("password")
         result = run_command(
             [
                 binaries.path("pg_dump"),
                 *_DUMP,
                 f"--section={section}",
                 f"--snapshot={self.snapshot}",
-                f"--host={self.server['host']}",
-                f"--port={self.server['port']}",
-                f"--username={self.server['user']}",
-                f"--dbname={self.database}",
+                *self._target(),
             ],
             purpose=f"read the schema of {self.database}",
-            environment={"PGPASSWORD": str(password)} if password else {},
+            environment=self._secrets(),
         )
         return result.stdout.encode()
 
@@ -111,6 +150,18 @@ class Source:
             if row is not None:
                 entries[f"{schema}.{name}"] = SequenceEntry(row[0], row[1])
         return entries
+
+
+def _whole_rows(stream: IO[bytes]) -> Iterator[bytes]:
+    """A stream in pieces of about a megabyte that end with a newline, which COPY text has at the end of rows only."""
+    rest = b""
+    while block := stream.read(BLOCK):
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            yield rest + block[:cut]
+            rest = block[cut:]
+        else:
+            rest += block
 
 
 @contextmanager
