@@ -42,7 +42,7 @@ class EnvironmentRecord:
         repository: git's common directory; directory: the platform's folder within the work tree, "" for its top.
         root: the folder that holds everything the environment has on this machine.
         backend, project, stack: where its state is.
-        passphrase: how the passphrase is found, never the passphrase itself.
+        passphrase: how the passphrase is found, never the passphrase itself; salt: what it is combined with.
         snapshot: the snapshot that its data came from, "" for none.
         facts: where things are, as `envs.facts` reads them from the state.
         phases: the last completed `up`, phase name to seconds.
@@ -61,6 +61,7 @@ class EnvironmentRecord:
     project: str
     stack: str
     passphrase: dict[str, Any]
+    salt: str = ""
     target: str = "local"
     snapshot: str = ""
     state: State = State.CREATING

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataops.envs.passphrase import FoundPassphrase
+from dataops.envs.passphrase import FoundPassphrase, find_passphrase
+from dataops.envs.registry import EnvironmentRecord
 from dataops.infra.errors import AuthenticationError, DataopsError
 
 if TYPE_CHECKING:
@@ -82,6 +83,21 @@ def open_stack(
     if not exists:
         backend.create(reference, secrets)
     return EnvironmentStack(backend, reference, secrets, tools.deployer(backend, secrets), found.made)
+
+
+def derive_early(tools: Tools, records: Iterable[EnvironmentRecord]) -> None:
+    """Begins to derive the key of the platform's secrets, which takes long, beside whatever comes first.
+
+    The stacks of a platform share a salt, so the record of any environment will do. What is wrong with it is told
+    later, by whoever needs the key.
+    """
+    record = next((record for record in records if record.salt), None)
+    if record is None:
+        return
+    try:
+        tools.secrets(find_passphrase(record.passphrase).text, record.salt)
+    except DataopsError:
+        return
 
 
 def state_is_there(url: str) -> bool:

@@ -96,7 +96,7 @@ def make_it_so(change: Change, checkout: Checkout, tools: Tools, clock: PhaseClo
     if stack.passphrase_made:
         notes.append(f"made a passphrase for the state's secrets: {stack.passphrase_made} (mode 0600; keep it safe)")
         clock.note("passphrase", notes[-1])
-    record = _remember(change, checkout, registry, notes)
+    record = _remember(change, checkout, registry, stack, notes)
     with noting_failure(registry, change.name):
         parameters = _parameters(change, checkout)
         with clock.phase("code", f"commit {change.commit[:12]} of {change.branch}"):
@@ -154,7 +154,9 @@ def _open(change: Change, checkout: Checkout, tools: Tools) -> EnvironmentStack:
     )
 
 
-def _remember(change: Change, checkout: Checkout, registry: Registry, notes: list[str]) -> EnvironmentRecord:
+def _remember(
+    change: Change, checkout: Checkout, registry: Registry, stack: EnvironmentStack, notes: list[str]
+) -> EnvironmentRecord:
     """Writes down what is about to be made, before it is."""
     old = registry.load(change.name)
     record = EnvironmentRecord(
@@ -170,6 +172,7 @@ def _remember(change: Change, checkout: Checkout, registry: Registry, notes: lis
         project=checkout.platform.name,
         stack=change.name,
         passphrase=checkout.passphrase_source,
+        salt=str((stack.secrets.provider.get("state") or {}).get("salt") or ""),
         target=change.target,
         snapshot=change.snapshot,
         state=State.UPDATING if old is not None and old.facts else State.CREATING,

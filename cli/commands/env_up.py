@@ -15,6 +15,7 @@ from dataops.cli.tables import print_json
 from dataops.infra.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from dataops.envs.stack import Tools
     from dataops.envs.update import UpdateReport
 
 
@@ -40,12 +41,13 @@ def up(branch: str | None, snapshot: str, target: str, cwd: Path, as_json: bool)
     from dataops.envs.up import UpRequest
     from dataops.envs.up import up as bring_up
 
+    tools = _tools(cwd)
     checkout = Checkout.find(cwd.absolute())
     branch = branch or checkout.repository.current_branch()
     if not branch:
         raise ConfigurationError("no branch is checked out", hint="dataops env up --branch BRANCH")
     with progress() as sink:
-        report = bring_up(UpRequest(branch, snapshot, target), checkout, wiring.environment_tools(), PhaseClock(sink))
+        report = bring_up(UpRequest(branch, snapshot, target), checkout, tools, PhaseClock(sink))
     _print(report, as_json)
 
 
@@ -67,12 +69,25 @@ def deploy(name: str, yes: bool, cwd: Path, as_json: bool) -> None:
     from dataops.envs.checkout import Checkout
     from dataops.envs.phases import PhaseClock
 
+    tools = _tools(cwd)
     checkout = Checkout.find(cwd.absolute())
     change = deployment.plan(name, checkout)
     confirm(f"Deploy {name} at {change.commit[:12]} of {change.branch}?", yes, f"dataops env deploy {name}")
     with progress() as sink:
-        report = deployment.deploy(change, checkout, wiring.environment_tools(), PhaseClock(sink))
+        report = deployment.deploy(change, checkout, tools, PhaseClock(sink))
     _print(report, as_json)
+
+
+def _tools(cwd: Path) -> Tools:
+    """The tools of environments; the key of the state's secrets is on its way while dataops.yaml is read."""
+    from dataops.envs.checkout import find_layout
+    from dataops.envs.registry import Registry
+    from dataops.envs.stack import derive_early
+
+    tools = wiring.environment_tools()
+    if layout := find_layout(cwd.absolute()):
+        derive_early(tools, Registry(layout.registry).all())
+    return tools
 
 
 def _print(report: UpdateReport, as_json: bool) -> None:
