@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from dataops.snapshots.masking.base import Family, Masker, UnmaskableError, derive_key
 from dataops.snapshots.masking.permutation import AlphabetPermutation, IntegerPermutation
@@ -120,14 +121,15 @@ class EmailMasker(Masker):
 
     def __init__(self, key: bytes, domain: str) -> None:
         self._local = _Words(derive_key(key, "local part"))
-        self._domain = _Words(derive_key(key, "domain"))
+        # many addresses, few domains
+        self._domain = lru_cache(65536)(_Words(derive_key(key, "domain")).apply)
         self._whole = AlphabetPermutation(derive_key(key, "whole"), "0123456789abcdef")
         self._below = domain
 
     def mask(self, value: str) -> str:
         local, _, domain = value.partition("@")
         if local and domain and "@" not in domain and value.isascii() and value.isprintable():
-            return f"{self._local.apply(local)}@{self._domain.apply(domain)}.{self._below}"
+            return f"{self._local.apply(local)}@{self._domain(domain)}.{self._below}"
         if not value:
             return value
         return f"x{self._whole.apply(value.encode().hex())}@{self._below}"
