@@ -29,7 +29,7 @@ ALPHABETS = {
 class Rule(BaseModel):
     """What all rules share; `injective` says whether different values stay different."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     injective: ClassVar[bool] = False
 
 
@@ -171,7 +171,7 @@ class ColumnRules(BaseModel):
         like: a table (or, in the lake, a table or another object) whose rules these columns follow.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
     __pydantic_extra__: dict[str, MaskingRule]
 
     keep: tuple[Text, ...] = Field(default=(), description="Columns that stay as they are.")
@@ -188,7 +188,7 @@ class ColumnRules(BaseModel):
 class Masking(BaseModel):
     """What happens to each column of each table and file on its way into a snapshot."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     tables: dict[Table, ColumnRules] = Field(default={}, description="Rules by table of the warehouse, `schema.table`.")
     lake: dict[ObjectName, ColumnRules] = Field(default={}, description="Rules by object of the lake.")

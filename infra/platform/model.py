@@ -34,7 +34,7 @@ Privilege = Literal["select", "insert", "update", "delete", "truncate", "referen
 class Section(BaseModel):
     """What all parts of the file share: unknown keys are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, defer_build=True)
 
 
 class Passphrase(Section):
@@ -80,7 +80,7 @@ class Stores(Section):
     """Where data lies."""
 
     warehouse: Warehouse = Field(description="The relational store; pipelines find it in WAREHOUSE_URL.")
-    lake: Lake = Field(default=Lake(), description="The object store; pipelines find it in LAKE_URL.")
+    lake: Lake = Field(default_factory=Lake, description="The object store; pipelines find it in LAKE_URL.")
 
 
 class Schedule(Section):
@@ -179,9 +179,9 @@ class ReplicaEnvironment(Section):
 class Environments(Section):
     """How environments differ; everything else they share."""
 
-    production: DeployedEnvironment = Field(default=DeployedEnvironment(), description="Where the truth lives.")
-    staging: DeployedEnvironment = Field(default=DeployedEnvironment(), description="Where releases are tried.")
-    replica: ReplicaEnvironment = Field(default=ReplicaEnvironment(), description="One per branch.")
+    production: DeployedEnvironment = Field(default_factory=DeployedEnvironment, description="Where the truth lives.")
+    staging: DeployedEnvironment = Field(default_factory=DeployedEnvironment, description="Where releases are tried.")
+    replica: ReplicaEnvironment = Field(default_factory=ReplicaEnvironment, description="One per branch.")
 
 
 class LocalTarget(Section):
@@ -191,7 +191,7 @@ class LocalTarget(Section):
 class Targets(Section):
     """Where environments run."""
 
-    local: LocalTarget = Field(default=LocalTarget(), description="Processes on this machine.")
+    local: LocalTarget = Field(default_factory=LocalTarget, description="Processes on this machine.")
 
 
 class Platform(Section):
@@ -203,17 +203,18 @@ class Platform(Section):
         default=".dataops/state", description="Where state lives: a path in the platform's folder, or file:///path."
     )
     passphrase: Passphrase = Field(
-        default=Passphrase(file=".dataops/passphrase"), description="Where the passphrase for secrets comes from."
+        default_factory=lambda: Passphrase(file=".dataops/passphrase"),
+        description="Where the passphrase for secrets comes from.",
     )
-    code: Code = Field(default=Code(), description="How code is made runnable.")
+    code: Code = Field(default_factory=Code, description="How code is made runnable.")
     stores: Stores = Field(description="Where data lies.")
     pipelines: dict[Name, Pipeline] = Field(default={}, description="Pipelines by name.")
     services: dict[Name, Service] = Field(default={}, description="Services by name.")
     products: dict[Name, Product] = Field(default={}, description="Data products by name.")
-    access: Access = Field(default=Access(), description="Who may do what.")
-    masking: Masking = Field(default=Masking(), description="What happens to each column in a snapshot.")
-    environments: Environments = Field(default=Environments(), description="How environments differ.")
-    targets: Targets = Field(default=Targets(), description="Where environments run.")
+    access: Access = Field(default_factory=Access, description="Who may do what.")
+    masking: Masking = Field(default_factory=Masking, description="What happens to each column in a snapshot.")
+    environments: Environments = Field(default_factory=Environments, description="How environments differ.")
+    targets: Targets = Field(default_factory=Targets, description="Where environments run.")
     production_hosts: tuple[Text, ...] = Field(
         default=(), description="Hosts that no replica may ever point at, beside those that production publishes."
     )
