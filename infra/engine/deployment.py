@@ -23,6 +23,7 @@ class DeploymentOptions:
         parallel: how many operations run at once.
         continue_on_error: a failed resource stops only what depends on it.
         targets: the resources that may change.
+        target_dependents: deleting a target deletes what depends on it, too.
         kind: `update`, `refresh` or `destroy`.
     """
 
@@ -31,6 +32,7 @@ class DeploymentOptions:
     continue_on_error: bool = False
     targets: Targets = Targets()
     kind: str = "update"
+    target_dependents: bool = False
 
 
 class Bail(Exception):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from dataops.infra.engine.builtin_provider import BuiltinProvider
 from dataops.infra.engine.callbacks import Callbacks
 from dataops.infra.engine.default_providers import DefaultProviders
-from dataops.infra.engine.deletes import delete_leftovers
+from dataops.infra.engine.deletes import perform_deletes, plan_deletes
 from dataops.infra.engine.deployment import Bail, Deployment, DeploymentOptions
 from dataops.infra.engine.engine_service import EngineService
 from dataops.infra.engine.executor import Executor
@@ -122,7 +122,7 @@ class Operation:
                 deployment.fail(stop=True)
             self.executor.wait()
             if not deployment.cancelled.is_set():
-                delete_leftovers(deployment, self._generator, self.executor)
+                self.delete_leftovers()
             self._stack_outputs = monitor.stack_outputs
             self.finish_stack()
             monitor.may_shut_down.set()
@@ -148,9 +148,10 @@ class Operation:
         if urn in self.deployment.news:
             self.executor.register_outputs(urn, outputs, failed=self.deployment.failed)
 
-    def destroy(self) -> None:
-        """Deletes everything."""
-        delete_leftovers(self.deployment, self._generator, self.executor)
+    def delete_leftovers(self) -> None:
+        """Deletes what the program has not asked for: everything, when none was run."""
+        steps = plan_deletes(self.deployment, self._generator, self.providers, self._report)
+        perform_deletes(steps, self.deployment, self.executor)
 
     def outputs(self) -> Properties:
         """The stack's outputs as they are now."""

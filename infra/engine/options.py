@@ -22,6 +22,7 @@ class UpdateOptions:
         expect_no_changes: `ExpectationError` when there were any.
         continue_on_error: a failed resource stops only what depends on it.
         targets: URNs or patterns of those that may change; none given: all.
+        target_dependents: deleting a target deletes what depends on it, too; it is refused otherwise.
         environment: extra variables for the program and its dynamic providers.
         metadata: for the history, such as `git.head`.
     """
@@ -32,6 +33,7 @@ class UpdateOptions:
     expect_no_changes: bool = False
     continue_on_error: bool = False
     targets: tuple[str, ...] = ()
+    target_dependents: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 

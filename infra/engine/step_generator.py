@@ -18,7 +18,7 @@ from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.replacement import plan_replacement
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.state_builder import new_state, read_state, trigger_of, trigger_record
-from dataops.infra.engine.step import Step, delete_step
+from dataops.infra.engine.step import Step
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers.base import Changes, CheckFailure, DiffResult, Provider
 from dataops.infra.resources.state import ResourceState
@@ -302,26 +302,6 @@ class StepGenerator:
         if old.provider:
             self._providers.ensure(old.provider, provider_urn(old.provider))
         return [*steps, Step("same", old, old.copy())]
-
-    def delete_steps(self) -> list[Step]:
-        """What is left over once the program has ended: replaced resources and those it no longer asks for."""
-        steps, targets = [], self._deployment.options.targets
-        for state in self._deployment.resources:
-            if state.urn not in targets:
-                continue
-            if state.delete or id(state) in self._deployment.replaced:
-                if id(state) in self.deleted_already:
-                    continue
-                steps.append(delete_step(state, replaced=True))
-            elif self.operated_on(state.urn) or id(state) in self.deleted_already:
-                continue
-            elif state.pending_replacement:
-                steps.append(Step("remove-pending-replace", old=state))
-            else:
-                steps.append(delete_step(state))
-            self.deletes.add(state.urn)
-            self._providers.ensure(state.provider, state.urn)
-        return steps
 
 
 def _triggers(new: object, old: object) -> bool:

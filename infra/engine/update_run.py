@@ -34,7 +34,12 @@ class UpdateRun:
         self._session = session
         self._report = Reporter(on_event, preview)
         engine_options = DeploymentOptions(
-            preview, options.parallel, options.continue_on_error, Targets(options.targets), kind
+            preview,
+            options.parallel,
+            options.continue_on_error,
+            Targets(options.targets),
+            kind,
+            options.target_dependents,
         )
         self._operation = Operation(stack, engine_options, session, self._report, around)
 
@@ -83,7 +88,7 @@ class UpdateRun:
                 assert process is not None
                 return operation.run_program(process)
             if self._kind == "destroy":
-                operation.destroy()
+                operation.delete_leftovers()
         except Bail:
             operation.deployment.fail(stop=True)
         return None

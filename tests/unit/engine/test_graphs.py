@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
@@ -114,6 +115,16 @@ def test_a_failed_delete_keeps_what_the_resource_needs() -> None:
     apply(world, {"a": Node(), "b": Node((0,), fail="delete")})
     assert apply(world, {}).failed
     assert sorted(world.resources()) == ["a", "b"]
+
+
+def test_a_target_that_something_else_needs_is_deleted_only_with_it() -> None:
+    world = World()
+    apply(world, {"a": Node(), "b": Node((0,))})
+    target = UpdateOptions(targets=("**::a",))
+    assert apply(world, {}, target).failed and world.messages()[0][0] == "b"
+    assert sorted(world.resources()) == ["a", "b"]
+    assert not apply(world, {}, replace(target, target_dependents=True)).failed
+    assert world.resources() == {}
 
 
 def test_a_replacement_is_made_before_the_old_one_is_deleted() -> None:
