@@ -69,8 +69,10 @@ class LivePhases:
     def shown(self) -> Iterator[PhaseSink]:
         from rich.console import Console
         from rich.live import Live
+        from rich.spinner import Spinner
 
         console = Console(stderr=True)
+        self._spinner = Spinner("dots", style="cyan")
         with Live(console=console, get_renderable=self._table, refresh_per_second=12, transient=True) as live:
 
             def sink(event: PhaseEvent) -> None:
@@ -96,16 +98,13 @@ class LivePhases:
         )
 
     def _table(self) -> Table:
-        from rich.spinner import Spinner
         from rich.table import Table
         from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         for phase, (began, ended, text, failed) in list(self._rows.items()):
-            running = ended is None
-            mark = (
-                Spinner("dots", style="cyan") if running else Text("✗" if failed else "✓", "red" if failed else "green")
-            )
+            outcome = Text("✗", "red") if failed else Text("✓", "green")
+            mark = self._spinner if ended is None else outcome
             seconds = time.monotonic() - began if ended is None else ended
             table.add_row(mark, Text(phase), Text(f"{seconds:.1f} s", "dim"), Text(text, "dim"))
         return table

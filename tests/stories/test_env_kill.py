@@ -10,28 +10,25 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dataops.envs.sweep import leftovers
 from support.scratch_git import git
-from support.scratch_platform import ScratchPlatform, scratch_platform
+from support.scratch_platform import ScratchPlatform
 
 pytestmark = pytest.mark.slow
+
 
 SEED = int(os.environ.get("DATAOPS_SEED") or random.randrange(10_000))
 LINES_OF_UP, LINES_OF_DOWN = 21, 14
 """About how many lines the two commands print here; a cut after the last one lets the command end."""
 
 
-@pytest.fixture(scope="module")
-def shop() -> Iterator[ScratchPlatform]:
-    with scratch_platform() as platform:
-        platform.produce()
-        platform.branch("feature/kill")
-        yield platform
+@pytest.fixture(scope="module", autouse=True)
+def _branch(shop: ScratchPlatform) -> None:
+    shop.branch("feature/kill")
 
 
 def cut(shop: ScratchPlatform, lines: int, *words: str) -> str:
@@ -56,7 +53,7 @@ def check_whole(shop: ScratchPlatform) -> None:
     assert status["parts"] and all(part["answers"] for part in status["parts"]) and not status["interrupted"]
     assert shop.do("env", "fingerprint", "feature-kill", "-o", "json").json["tables"]
     again = shop.do("env", "up", "--branch", "feature/kill", "-o", "json").json
-    assert again["changed"] is False
+    assert again["changed"] is False and again["notes"] == []
 
 
 def check_gone(shop: ScratchPlatform) -> None:
@@ -110,6 +107,40 @@ def test_what_a_killed_up_left_is_removed_by_down(shop: ScratchPlatform) -> None
     kill_up(shop, lines)
     if shop.run("env", "status", "feature-kill").status == 0:
         shop.do("env", "down", "feature-kill", "--yes")
+    check_gone(shop)
+
+
+def test_a_replica_whose_removal_was_killed_comes_up_again(shop: ScratchPlatform) -> None:
+    check_whole(shop)
+    cut(shop, random.Random(SEED).randrange(2, LINES_OF_DOWN), "env", "down", "feature-kill", "--yes")
+    check_whole(shop)
+    shop.do("env", "down", "feature-kill", "--yes")
+    check_gone(shop)
+
+
+def test_taking_over_from_a_killed_holder_is_recorded(shop: ScratchPlatform) -> None:
+    cut(shop, 4, "env", "up", "--branch", "feature/kill")
+    left = shop.do("env", "status", "feature-kill", "-o", "json").json
+    assert left["interrupted"] and left["state"] == "creating" and left["locked_by"] is None
+    made = shop.do("env", "up", "--branch", "feature/kill", "-o", "json").json
+    recorded = shop.do("env", "status", "feature-kill", "-o", "json").json["notes"]
+    assert "who died during `env up --branch feature/kill`" in made["notes"][0]
+    assert [note["what"] for note in recorded] == made["notes"]
+    shop.do("env", "down", "feature-kill", "--yes")
+
+
+def test_an_interrupted_up_says_so_and_goes_on_later(shop: ScratchPlatform) -> None:
+    process = shop.start("env", "up", "--branch", "feature/kill")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Supervisor" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    _, said = process.communicate()
+    assert process.returncode == 8, said
+    assert shop.do("env", "status", "feature-kill", "-o", "json").json["state"] == "failed"
+    check_whole(shop)
+    shop.do("env", "down", "feature-kill", "--yes")
     check_gone(shop)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,6 @@ from support.scratch_platform import MARTS, ScratchPlatform, scratch_platform
 pytestmark = pytest.mark.slow
 
 DOUBLED = {"pipelines/marts.py": MARTS.replace("FACTOR = 1", "FACTOR = 2")}
-
-
-@pytest.fixture(scope="module")
-def shop() -> Iterator[ScratchPlatform]:
-    with scratch_platform() as platform:
-        platform.produce()
-        yield platform
 
 
 def up(shop: ScratchPlatform, branch: str) -> dict[str, Any]:

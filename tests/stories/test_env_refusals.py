@@ -19,13 +19,6 @@ def bare() -> Iterator[ScratchPlatform]:
         yield platform
 
 
-@pytest.fixture(scope="module")
-def shop() -> Iterator[ScratchPlatform]:
-    with scratch_platform() as platform:
-        platform.produce()
-        yield platform
-
-
 def test_an_unknown_branch_names_the_nearest(bare: ScratchPlatform) -> None:
     git(bare.folder, "branch", "feature/known")
     refused = bare.run("env", "up", "--branch", "feature/knwon")
