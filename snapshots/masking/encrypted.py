@@ -46,6 +46,7 @@ class FpeMasker(Masker):
     def __init__(self, key: bytes, alphabet: str, *, tolerant: bool = False) -> None:
         self._permutation = AlphabetPermutation(key, alphabet)
         self._alphabet = frozenset(alphabet)
+        self._runs = _runs(alphabet)
         self._tolerant = tolerant
 
     def mask(self, value: str) -> str:
@@ -55,7 +56,7 @@ class FpeMasker(Masker):
         for character in value:
             if not inside(character) and _tells(character, self._tolerant):
                 raise UnmaskableError("a value has letters or digits outside the alphabet of its rule")
-        return _replace(value, inside, self._permutation.apply)
+        return _replace(value, self._runs, self._permutation.apply)
 
 
 def _tells(character: str, tolerant: bool) -> bool:
@@ -64,10 +65,28 @@ def _tells(character: str, tolerant: bool) -> bool:
     return character.isalnum() or not character.isascii()
 
 
-def _replace(text: str, inside: Callable[[str], bool], permute: Callable[[str], str]) -> str:
-    """Permutes the characters that are `inside`, all together, and puts them back where they were."""
-    permuted = iter(permute("".join(filter(inside, text))))
-    return "".join(next(permuted) if inside(character) else character for character in text)
+def _runs(alphabet: str) -> re.Pattern[str]:
+    """Matches runs of characters of an alphabet."""
+    return re.compile("[" + "".join(map(re.escape, alphabet)) + "]+")
+
+
+def _replace(text: str, runs: re.Pattern[str], permute: Callable[[str], str]) -> str:
+    """Permutes the characters that `runs` matches, all together, and puts them back where they were."""
+    found = runs.findall(text)
+    if not found:
+        return text
+    permuted, begin = permute("".join(found)), 0
+    if len(found) == 1:
+        return text.replace(found[0], permuted, 1)
+    pieces, last = [], 0
+    for match in runs.finditer(text):
+        start, end = match.span()
+        pieces += [text[last:start], permuted[begin : begin + end - start]]
+        begin, last = begin + end - start, end
+    return "".join(pieces) + text[last:]
+
+
+_LETTER_RUNS, _DIGIT_RUNS = _runs(LETTERS), _runs(DIGITS)
 
 
 class _Words:
@@ -83,8 +102,8 @@ class _Words:
 
     def apply(self, text: str) -> str:
         lower = text.lower()
-        permuted = _replace(lower, LETTERS.__contains__, self._letters.apply)
-        permuted = _replace(permuted, DIGITS.__contains__, self._digits.apply)
+        permuted = _replace(lower, _LETTER_RUNS, self._letters.apply)
+        permuted = _replace(permuted, _DIGIT_RUNS, self._digits.apply)
         if lower == text:
             return permuted
         return "".join(p.upper() if t.isupper() else p for t, p in zip(text, permuted, strict=True))

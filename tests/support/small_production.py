@@ -136,9 +136,9 @@ def small_production() -> Iterator[Production]:
             admin.execute(f"CREATE DATABASE {DATABASE}".encode())
         psql = install_binaries(home, server_user()).path("psql")
         script = Path(__file__).with_name("small_production.sql")
+        target = [f"--host={connection['host']}", f"--port={connection['port']}", f"--username={connection['user']}"]
         subprocess.run(
-            [psql, "-Xqo/dev/null", "-vON_ERROR_STOP=1", f"-h{connection['host']}", f"-p{connection['port']}"]
-            + [f"-U{connection['user']}", f"-d{DATABASE}", f"-f{script}"],
+            [str(psql), "-Xqo/dev/null", "-vON_ERROR_STOP=1", *target, f"--dbname={DATABASE}", f"--file={script}"],
             check=True,
         )
         with connect(connection, DATABASE) as admin:

@@ -44,9 +44,12 @@ def test_a_manifest_that_was_changed_is_refused(copied: tuple[PlatformLayout, st
     document = json.loads(path.read_bytes())
     document["manifest"]["tables"]["raw.passengers"]["rows"] += 1
     path.write_text(json.dumps(document))
-    for load in (lambda: load_manifest(layout, snapshot), lambda: newest(layout), lambda: list_snapshots(layout)):
-        with pytest.raises(VerificationError, match="signature"):
-            load()
+    with pytest.raises(VerificationError, match="signature"):
+        load_manifest(layout, snapshot)
+    with pytest.raises(VerificationError, match="signature"):
+        newest(layout)
+    with pytest.raises(VerificationError, match="signature"):
+        list_snapshots(layout)
 
 
 def test_a_manifest_signed_by_another_key_is_refused(
@@ -72,10 +75,10 @@ def test_a_file_that_was_changed_or_lost_is_refused_and_nothing_is_restored_from
 ) -> None:
     layout, snapshot = copied
     manifest = load_manifest(layout, snapshot)
-    for label, spoil in {"raw.bookings": bytes.upper, "raw.passengers": lambda data: data[: len(data) // 2]}.items():
+    for label in ("raw.bookings", "raw.passengers"):
         path = layout.snapshots / snapshot / manifest.tables[label].data.file
         whole = path.read_bytes()
-        path.write_bytes(spoil(whole))
+        path.write_bytes(whole.upper() if label == "raw.bookings" else whole[: len(whole) // 2])
         with pytest.raises(VerificationError, match="recorded content"):
             load_manifest(layout, snapshot, files=True)
         with pytest.raises(VerificationError, match="recorded content"):

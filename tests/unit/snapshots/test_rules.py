@@ -114,7 +114,7 @@ INJECTIVE: list[tuple[Any, st.SearchStrategy[str]]] = [
     ("hash", st.text()),
     ("email", st.text() | st.emails() | st.from_regex(r"[a-cA-C.]{1,4}@[a-cA-C.]{1,4}", fullmatch=True)),
     ("phone", st.text(st.sampled_from("0123456789+- ()x")) | st.from_regex(r"\+?[0-9 -]{1,16}", fullmatch=True)),
-    ("digits", st.text(st.sampled_from("0123456789-/AB")) | st.text(st.characters(exclude_categories=("Nd",)))),
+    ("digits", st.text(st.sampled_from("0123456789-/AB")) | st.text(st.characters(exclude_categories=["Nd"]))),
     ({"rule": "fpe", "alphabet": "upper_digits"}, st.text(st.sampled_from(string.ascii_uppercase + "0123456789-"))),
     ({"rule": "fpe", "alphabet": "абвгд"}, st.text(st.sampled_from("абвгд-"))),
     ("keep", st.text()),
