@@ -37,6 +37,7 @@ class PlainPhases:
     def __init__(self, quiet: bool = False) -> None:
         self._began = time.monotonic()
         self._quiet = quiet
+        self._gone = False
 
     def __call__(self, event: PhaseEvent) -> None:
         from dataops.envs.phases import Moment
@@ -54,8 +55,13 @@ class PlainPhases:
                 pass
 
     def _say(self, phase: str, text: str, always: bool = False) -> None:
-        if always or not self._quiet:
+        if self._gone or (self._quiet and not always):
+            return
+        try:
             click.echo(f"{time.monotonic() - self._began:6.2f} s  {phase:<12}  {text}", err=True)
+        except BrokenPipeError:
+            # Whoever read along has gone, as `head` does; that is no reason to stop half-way.
+            self._gone = True
 
 
 class LivePhases:
