@@ -88,6 +88,9 @@ class Checkout:
             raise ConfigurationError(
                 f"commit {commit[:12]} has no {path}", hint="write one on that branch with `dataops init` and commit it"
             )
+        here = self.repository.top / path
+        if here.is_file() and here.read_text(encoding="utf-8") == text:
+            return self.platform
         return parse_platform(path, text)
 
 
