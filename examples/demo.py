@@ -17,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 
+from dataops.infra.platform.layout import PlatformLayout
+
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parent / ".demo" / "flights"
 DATAOPS = Path(sys.executable).with_name("dataops")
@@ -128,7 +130,8 @@ def up() -> None:
     say("What is there now")
     run("dataops", "env", "ls")
     run("dataops", "snapshot", "ls")
-    print(f"\nDone in {time.monotonic() - began:.0f} s. Look around in {FOLDER}:")
+    print(f"\nDone in {time.monotonic() - began:.0f} s. Look around:")
+    print(f"  cd {FOLDER}\n  export PATH={DATAOPS.parent}:$PATH")
     print(f"  dataops env connect {REPLICA}\n  dataops env exec {REPLICA} -- env")
     print("`make demo-down` removes everything.")
 
@@ -145,7 +148,12 @@ def down() -> None:
         return
     for environment in json.loads(answer("env", "ls", "-o", "json")):
         run("dataops", "env", "down", environment["name"], "--yes", "--force")
+    remains = PlatformLayout.of("flights", FOLDER / ".git").root
+    for folder in [remains, *(path for path in remains.rglob("*") if path.is_dir())]:
+        folder.chmod(0o700)  # golden directories are read-only
+    shutil.rmtree(remains)
     shutil.rmtree(FOLDER)
+    print(f"Removed {remains} and {FOLDER}")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class Access(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dataops:components:Access", name, None, opts)
-        self._below = pulumi.ResourceOptions(parent=self)
+        self._below = args.warehouse.inside(self)
         self._warehouse = args.warehouse
         self.pipeline = self._owning(PIPELINE)
         self.developer = self._owning(DEVELOPER) if args.developer else None

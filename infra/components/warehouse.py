@@ -56,10 +56,11 @@ class Warehouse(pulumi.ComponentResource):
             opts=below,
         )
         self.connection = self.cluster.connection
-        owner = Role(OWNER, connection=self.connection, opts=below)
+        inside = self.inside(self)
+        owner = Role(OWNER, connection=self.connection, opts=inside)
         self.owner = owner.role_name
         self.objects = Database(
-            args.database, connection=self.connection, owner=self.owner, schemas=args.schemas, opts=below
+            args.database, connection=self.connection, owner=self.owner, schemas=args.schemas, opts=inside
         )
         self.database = self.objects.database_name
         self.url = pulumi.Output.all(self.cluster.host, self.cluster.port, self.database).apply(
@@ -67,6 +68,10 @@ class Warehouse(pulumi.ComponentResource):
         )
         outputs: dict[str, Any] = {"url": self.url, "database": self.database}
         self.register_outputs(outputs)
+
+    def inside(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Options of what exists only in the cluster: where the cluster goes, it need not be deleted one by one."""
+        return pulumi.ResourceOptions(parent=parent, deleted_with=self.cluster)
 
     def url_of(self, role: Role) -> pulumi.Output[str]:
         """The URL with which a role logs in; secret, since it holds the password."""
