@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class EnvironmentStatus:
         """The state in a word or two, for people."""
         if self.interrupted:
             return f"{self.record.state.value} (interrupted)"
+        if self.record.state is State.ORPHANED:
+            return "orphaned (its repository is gone)"
         silent = [part for part in self.parts if not part.answers]
         if self.record.state is State.READY and silent:
             return "ready (something does not answer)"
@@ -83,6 +85,8 @@ class EnvironmentStatus:
 
 def status(record: EnvironmentRecord, registry: Registry, look: bool = True) -> EnvironmentStatus:
     """The status of one environment; with `look`, whether its parts answer."""
+    if record.state not in IN_PROGRESS and not Path(record.repository).is_dir():
+        record = replace(record, state=State.ORPHANED)
     held = holder_of(registry.folder, record.name)
     alive = held is not None and held.alive()
     parts = tuple(_look(record)) if look and record.state is not State.DESTROYING else ()

@@ -129,6 +129,7 @@ def test_an_environment_goes_also_when_branch_configuration_and_repository_are_g
         production = other.do("env", "status", "production", "-o", "json").json
         subprocess.run(["rm", "-rf", str(other.folder)], check=True)
         elsewhere = other.home
+        assert [e["state"] for e in other.do("env", "ls", "-o", "json", cwd=elsewhere).json] == ["orphaned"]
         assert other.run("env", "down", "production", "--yes", cwd=elsewhere).status == 5
         gone = other.do("env", "down", "production", "--yes", "--force", "-o", "json", cwd=elsewhere).json
         assert "its state is gone" in gone["notes"][0] and gone["swept"]
