@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from dataops.cli import wiring
-from dataops.cli.commands.env_options import confirm, find_environment, folder_option, output_option
+from dataops.cli.commands.env_options import confirm, end_in_order, find_environment, folder_option, output_option
 from dataops.cli.commands.env_progress import progress
 from dataops.cli.commands.env_report import phase_lines
 from dataops.cli.tables import print_json
@@ -35,6 +35,7 @@ def down(name: str, yes: bool, force: bool, cwd: Path, as_json: bool) -> None:
     from dataops.envs.down import refuse
     from dataops.envs.phases import PhaseClock
 
+    end_in_order()
     registry, record = find_environment(name, cwd)
     refuse(record, force)
     confirm(f"Remove {name} ({record.role}, branch {record.branch}) and its data?", yes, f"dataops env down {name}")

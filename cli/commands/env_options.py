@@ -48,6 +48,15 @@ def find_environment(name: str, cwd: Path) -> tuple[Registry, EnvironmentRecord]
     return find_record(check_name(name), find_layout(cwd.absolute()))
 
 
+def end_in_order() -> None:
+    """Lets a polite request to end, as CI sends it, do what Ctrl-C does: stop, record and clean up."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
 def confirm(question: str, yes: bool, command: str) -> None:
     """Asks before something that cannot be undone.
 

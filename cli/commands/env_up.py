@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dataops.cli import wiring
-from dataops.cli.commands.env_options import confirm, folder_option, output_option
+from dataops.cli.commands.env_options import confirm, end_in_order, folder_option, output_option
 from dataops.cli.commands.env_progress import progress
 from dataops.cli.commands.env_report import report_json, report_text
 from dataops.cli.tables import print_json
@@ -84,6 +84,7 @@ def _tools(cwd: Path) -> Tools:
     from dataops.envs.registry import Registry
     from dataops.envs.stack import derive_early
 
+    end_in_order()
     tools = wiring.environment_tools()
     if layout := find_layout(cwd.absolute()):
         derive_early(tools, Registry(layout.registry).all())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dataops.cli.commands.env_options import find_environment, folder_option, output_option
+from dataops.cli.commands.env_options import end_in_order, find_environment, folder_option, output_option
 from dataops.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def run(name: str, environment: str, step: str | None, cwd: Path, as_json: bool)
     """
     from dataops.envs.pipeline import run_in
 
+    end_in_order()
     registry, record = find_environment(environment, cwd)
     done = run_in(record, registry, name, step, _show_step)
     if as_json:

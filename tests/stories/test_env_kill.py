@@ -129,12 +129,13 @@ def test_taking_over_from_a_killed_holder_is_recorded(shop: ScratchPlatform) -> 
     shop.do("env", "down", "feature-kill", "--yes")
 
 
-def test_an_interrupted_up_says_so_and_goes_on_later(shop: ScratchPlatform) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_up_says_so_and_goes_on_later(shop: ScratchPlatform, number: signal.Signals) -> None:
     process = shop.start("env", "up", "--branch", "feature/kill")
     assert process.stderr is not None
     for line in process.stderr:
         if "Supervisor" in line:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             break
     _, said = process.communicate()
     assert process.returncode == 8, said
