@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dataops.envs.sweep import end_processes
+from dataops.envs.sweep import end_processes, remove_files
 from support.console import SCRIPT, Outcome
 from support.scratch_git import commit, git, repository
 
@@ -173,8 +173,11 @@ def scratch_platform(files: dict[str, str] | None = None) -> Iterator[ScratchPla
     """A platform in a place that every user may enter, with a short path; nothing of it is left at the end."""
     place = Path(tempfile.mkdtemp(prefix="dataops-story-", dir="/tmp"))
     place.chmod(0o755)
+    platform = ScratchPlatform(repository(place / "repo", {**FILES, **(files or {})}), place / "home")
     try:
-        yield ScratchPlatform(repository(place / "repo", {**FILES, **(files or {})}), place / "home")
+        yield platform
     finally:
         end_processes(place)
+        for root in platform.roots():
+            remove_files(root)
         shutil.rmtree(place, ignore_errors=True)
