@@ -31,7 +31,7 @@ PAGE = """<!doctype html>
 <p>Environment <strong>{environment}</strong>. The hours with the longest mean delay, for at least 100 flights.
 JSON for one carrier: {carriers}.</p>
 <table><thead><tr><th>Carrier</th><th>Hour</th><th>Flights</th><th>Mean delay</th><th>90th percentile</th>
-<th>More than 15 minutes late</th></tr></thead><tbody>
+<th>Late departures</th></tr></thead><tbody>
 {rows}
 </tbody></table></body></html>
 """
