@@ -6,24 +6,31 @@ rule before the first row is read. Rows are masked on their way, in memory; what
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.platform.model import Platform
-from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries
+from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.users import server_user
 from dataops.snapshots import keys, store
 from dataops.snapshots.hosts import HostSearch
-from dataops.snapshots.lake import CapturedObject, ObjectPlan, capture_object, plan_objects
+from dataops.snapshots.lake import ObjectPlan, plan_objects
 from dataops.snapshots.manifest import Manifest, MaskedColumn, StoredFile, blake3_hex, seal
-from dataops.snapshots.policy import TablePlan, plan_tables, policy_hash
-from dataops.snapshots.rows import CapturedTable, DataWriter, capture_table
+from dataops.snapshots.policy import Problems, TablePlan, plan_tables, policy_hash
+from dataops.snapshots.quotations import quotations
+from dataops.snapshots.rows import CapturedTable
 from dataops.snapshots.source import Source, open_source
+from dataops.snapshots.worker import Answer, Assignment, Task
+from dataops.snapshots.workers import Workers
+from dataops.snapshots.writer import DataWriter
+
+if TYPE_CHECKING:
+    from dataops.infra.platform.document import Document
 
 _NOT_SCHEMA = re.compile(rb"^(--.*|\\(un)?restrict .*|\s*)\n", re.MULTILINE)
 
@@ -37,14 +44,16 @@ class CaptureOptions:
     """What can be chosen about a capture.
 
     Args:
-        workers: connections that read at the same time.
+        workers: processes that read and mask at the same time; 0 for as many as there are processors, at most 4.
         production_hosts: addresses to search the data for, beside those that `dataops.yaml` names.
         progress: called with a line for each thing that is done; from several threads.
+        document: the `dataops.yaml` that the rules stand in, to say where one is missing.
     """
 
-    workers: int = 2
+    workers: int = 0
     production_hosts: tuple[str, ...] = ()
     progress: Callable[[str], None] = _silent
+    document: Document | None = None
 
 
 _DEFAULT = CaptureOptions()
@@ -81,10 +90,17 @@ def capture(
     masking_key = keys.masking_key(layout.keys)
     signing_key = keys.signing_key(layout.keys)
     search = HostSearch((*platform.production_hosts, *options.production_hosts))
-    with store.new_snapshot(layout.snapshots) as directory, open_source(connection, database) as source:
-        tables = plan_tables(source.catalogue, platform.masking, masking_key)
-        objects = plan_objects(lake, platform.masking, masking_key)
-        parts = _Parts(source, lake, directory, binaries, search, options)
+    count = options.workers or min(4, os.cpu_count() or 1)
+    with (
+        store.new_snapshot(layout.snapshots) as directory,
+        Workers(count) as workers,
+        open_source(connection, database, binaries) as source,
+    ):
+        problems = Problems(options.document)
+        tables = plan_tables(source.catalogue, platform.masking, masking_key, problems)
+        objects = plan_objects(lake, platform.masking, masking_key, problems)
+        problems.raise_any()
+        parts = _Parts(source, lake, directory, search, options)
         manifest = Manifest(
             id="",
             platform=platform.name,
@@ -96,10 +112,11 @@ def capture(
             server_version=source.server_version,
             database=database,
             materialized_views=tuple(f"{schema}.{name}" for schema, name in source.catalogue.materialized_views),
-            **parts.write(tables, objects),
+            **parts.write(tables, objects, workers),
             production_hosts=search.hosts,
             production_references=search.references(),
         ).named()
+        source.check_unchanged()
         store.publish(directory, manifest, seal(manifest, signing_key))
     return manifest
 
@@ -111,55 +128,88 @@ class _Parts:
     source: Source
     lake: Path
     directory: Path
-    binaries: PostgresBinaries
     search: HostSearch
     options: CaptureOptions
 
-    def write(self, tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...]) -> dict[str, Any]:
+    def write(
+        self, tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...], workers: Workers
+    ) -> dict[str, Any]:
         """Writes all files and returns the fields of the manifest that describe them; the first failure ends it."""
-        with ThreadPoolExecutor(self.options.workers, thread_name_prefix="capture") as pool:
-            schema = [pool.submit(self._schema, section) for section in ("pre-data", "post-data")]
-            # the largest first, so that none is left alone at the end
-            order = sorted(range(len(tables)), key=lambda i: -tables[i].table.bytes)
-            rows = {tables[i].table.label: pool.submit(self._table, i, tables[i]) for i in order}
-            copies = {plan.path: pool.submit(self._object, plan) for plan in objects}
-            futures: list[Future[Any]] = [*schema, *rows.values(), *copies.values()]
-            try:
-                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                    future.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
-            sequences = self.source.sequences()
-        done = {name: future.result() for name, future in sorted(rows.items())}
-        copied = {name: future.result() for name, future in sorted(copies.items())}
-        (pre_data, pre_hash), (post_data, post_hash) = (future.result() for future in schema)
+        pre_data, post_data = (self.source.dump(section) for section in ("pre-data", "post-data"))
+        assignment = Assignment(
+            self.source.reader,
+            self.lake,
+            self.directory,
+            self.search.hosts,
+            quotations((pre_data + post_data).decode()),
+        )
+        answers: dict[str, Answer] = {}
+
+        def done(task: Task, answer: Answer) -> None:
+            answers[_label(task)] = answer
+            self.search.add(answer.references)
+            self.options.progress(_progress(task, answer))
+
+        workers.perform(assignment, group_tasks(tables, objects), done)
+        captured = {label: answer.captured for label, answer in sorted(answers.items()) if answer.captured}
+        schema_hash = blake3_hex("".join(_schema_hash(text) for text in (pre_data, post_data)).encode())
         return {
-            "pre_data": pre_data,
-            "post_data": post_data,
-            "schema_hash": blake3_hex((pre_hash + post_hash).encode()),
-            "sequences": sequences,
-            "tables": {name: captured.entry for name, captured in done.items()},
-            "objects": {name: captured.entry for name, captured in copied.items()},
-            "masking": _merge([*(table.masking for table in done.values()), *(o.masking for o in copied.values())]),
+            "pre_data": self._schema("pre-data", pre_data),
+            "post_data": self._schema("post-data", post_data),
+            "schema_hash": schema_hash,
+            "sequences": self.source.sequences(),
+            "tables": {name: part.entry for name, part in captured.items() if isinstance(part, CapturedTable)},
+            "objects": {
+                name.removeprefix("lake:"): part.entry
+                for name, part in captured.items()
+                if not isinstance(part, CapturedTable)
+            },
+            "masking": _merge([part.masking for part in captured.values()]),
         }
 
-    def _schema(self, section: str) -> tuple[StoredFile, str]:
-        text = self.source.dump(section, self.binaries)
+    def _schema(self, section: str, text: bytes) -> StoredFile:
         self.search.look("schema", text)
         with DataWriter(self.directory / "schema" / f"{section}.sql.zst") as writer:
             writer.write(text)
-            return writer.finish(), blake3_hex(_NOT_SCHEMA.sub(b"", text))
+            return writer.finish()
 
-    def _table(self, number: int, plan: TablePlan) -> CapturedTable:
-        path = self.directory / "tables" / f"{number:05}.copy.zst"
-        captured = capture_table(self.source, self.binaries, plan, path, self.search)
-        self.options.progress(f"{plan.table.label}: {captured.entry.rows:,} rows")
-        return captured
 
-    def _object(self, plan: ObjectPlan) -> CapturedObject:
-        captured = capture_object(self.lake, plan, self.directory, self.search)
-        self.options.progress(f"lake:{plan.path}: {captured.entry.bytes:,} bytes")
-        return captured
+def group_tasks(tables: Sequence[TablePlan], objects: Sequence[ObjectPlan]) -> list[list[Task]]:
+    """Tasks that one worker should perform in turn, the most work first, so that none is left alone at the end.
+
+    An object goes with the table whose columns have the same rules: it is likely to hold the same values, whose masks
+    are known by then.
+    """
+    largest_first = sorted(range(len(tables)), key=lambda i: -tables[i].table.bytes * (1 + 4 * len(tables[i].masked)))
+    groups = [[Task(tables[i], f"tables/{i:05}.copy.zst")] for i in largest_first]
+    homes: dict[frozenset[str], list[Task]] = {}
+    for group in groups:
+        homes.setdefault(_rules(group[0].plan), group)
+    for plan in sorted(objects, key=lambda plan: -plan.identity.size):
+        rules = _rules(plan)
+        if rules and rules in homes:
+            homes[rules].append(Task(plan))
+        else:
+            groups.append([Task(plan)])
+    return groups
+
+
+def _rules(plan: TablePlan | ObjectPlan) -> frozenset[str]:
+    return frozenset(f"{field.label.rpartition('.')[2]} {field.rule}" for field in plan.masked)
+
+
+def _label(task: Task) -> str:
+    return task.plan.table.label if isinstance(task.plan, TablePlan) else task.plan.label
+
+
+def _progress(task: Task, answer: Answer) -> str:
+    if isinstance(answer.captured, CapturedTable):
+        return f"{_label(task)}: {answer.captured.entry.rows:,} rows"
+    return f"{_label(task)}: {answer.captured.entry.bytes if answer.captured else 0:,} bytes"
+
+
+def _schema_hash(text: bytes) -> str:
+    return blake3_hex(_NOT_SCHEMA.sub(b"", text))
 
 
 def _merge(parts: list[dict[str, MaskedColumn]]) -> dict[str, MaskedColumn]:

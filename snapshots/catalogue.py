@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
+LONGEST_NAME = 63
 _OWN = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _NO_EXTENSION = """NOT EXISTS (
   SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"""
@@ -81,6 +82,9 @@ SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.rel
 WHERE c.relkind = %s AND {_OWN} AND {_NO_EXTENSION} AND (c.relkind <> 'm' OR c.relispopulated) ORDER BY c.oid"""
 
 UNSUPPORTED = f"""
+SELECT 'the encoding ' || pg_encoding_to_char(encoding) || ', in which text need not be valid' FROM pg_database
+WHERE datname = current_database() AND pg_encoding_to_char(encoding) = 'SQL_ASCII'
+UNION ALL
 SELECT 'large objects, which no rule can cover: ' || count(*) FROM pg_largeobject_metadata HAVING count(*) > 0
 UNION ALL
 SELECT 'the foreign server ' || srvname || ', which would lead out of a replica' FROM pg_foreign_server
@@ -154,6 +158,8 @@ def read_catalogue(connection: Connection) -> Catalogue:
         COLUMNS, (oids,)
     ):
         length = modifier - 4 if base in ("varchar", "bpchar") and modifier is not None and modifier >= 4 else None
+        if base == "name":
+            length = LONGEST_NAME  # it would be cut off without a word
         columns[oid].append(
             Column(
                 name,

@@ -29,22 +29,27 @@ def names_any(text: str, hosts: Iterable[str]) -> str | None:
 
 
 class HostSearch:
-    """Counts where production hosts occur. Safe to use from several threads."""
+    """Counts where production hosts occur. Not safe to use from several threads, but for `add`."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self.hosts = meaningful(hosts)
         self._needles = [(host, host.encode(), _pattern(host)) for host in self.hosts]
         self._found: Counter[tuple[str, str]] = Counter()
 
-    def look(self, where: str, data: bytes | bytearray) -> None:
+    def look(self, where: str, data: bytes | memoryview) -> None:
         """Searches some text, whatever its case; pieces must not be cut within a value."""
         if not self._needles:
             return
-        lower = data.lower()
+        lower = bytes(data).lower()
         for host, needle, pattern in self._needles:
             # the plain search is much the faster one, and nearly always finds nothing
             if needle in lower and (count := len(pattern.findall(lower))):
                 self._found[where, host] += count
+
+    def add(self, references: Iterable[ProductionReference]) -> None:
+        """Counts what others found."""
+        for reference in references:
+            self._found[reference.where, reference.host] += reference.count
 
     def references(self) -> tuple[ProductionReference, ...]:
         """What was found so far."""

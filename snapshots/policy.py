@@ -5,15 +5,25 @@ Decided before any row is read. Fails closed: what no rule names does not leave 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dataops.infra.errors import VerificationError
 from dataops.infra.platform.masking import AnyRule, Keep, Masking
+from dataops.infra.platform.names import TABLE
 from dataops.snapshots.catalogue import Catalogue, Column, SourceTable
 from dataops.snapshots.manifest import blake3_hex, canonical_json
 from dataops.snapshots.masking.base import Family, Masker
 from dataops.snapshots.masking.choose import describe, masker_for
+
+if TYPE_CHECKING:
+    from dataops.infra.platform.document import Document
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_NOT_PLAIN = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "keep", "like"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +31,12 @@ class MaskedField:
     """A column that is changed: its place among the captured columns, its rule in words, and the rule at work."""
 
     index: int
-    name: str
     label: str
     rule: str
-    masker: Masker
-    length: int | None
-    padded: bool
-    required: bool
+    family: Family
+    masker: Masker = field(repr=False)  # it holds a key
+    length: int | None = None
+    padded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +48,66 @@ class TablePlan:
     masked: tuple[MaskedField, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectColumn:
+    """One column of an object of the lake; `type` in words, `required` that it never holds NULL."""
+
+    name: str
+    type: str
+    family: Family
+    required: bool
+
+
 @dataclass(slots=True)
-class _Problems:
-    """What is wrong with a policy, and the lines that would put it right."""
+class Problems:
+    """What is wrong with a policy, and the lines that would put it right.
 
-    found: list[str]
-    missing: dict[str, list[str]]
+    Args:
+        document: the `dataops.yaml` that the policy stands in, to say where.
+    """
 
-    def raise_any(self, section: str) -> None:
+    document: Document | None = None
+    found: list[str] = field(default_factory=list)
+    missing: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    def add_missing(self, section: str, owner: str, label: str, line: str) -> None:
+        """Notes a column or object without a rule, and the line to add for it."""
+        found = f"{label} has no masking rule"
+        if found not in self.found:  # partitions share their rules
+            self.found.append(found)
+            self.missing.setdefault(section, {}).setdefault(owner, []).append(line)
+
+    def raise_any(self) -> None:
+        """Raises `VerificationError` with all that was noted, if anything was."""
         if not self.found:
             return
         lines = list(self.found[1:])
         if self.missing:
-            lines += ["add to dataops.yaml:", "  masking:", f"    {section}:"]
-            for owner, columns in self.missing.items():
-                lines += [f"      {owner}:", *(f"        {line}" for line in columns)]
+            lines += ["add to dataops.yaml:", "  masking:"]
+        for section, owners in self.missing.items():
+            lines.append(f"    {section}:")
+            for owner, columns in owners.items():
+                lines += [f"      {_key(owner)}:", *(f"        {line}" for line in columns)]
         raise VerificationError(
             self.found[0],
+            where=self._where(),
             hint="every column needs a rule: `keep` only if it is neither personal nor secret",
             details="\n".join(lines) or None,
         )
+
+    def _where(self) -> str | None:
+        """The line of the rules that lack something, or else of the whole policy."""
+        if self.document is None:
+            return None
+        section, owners = next(iter(self.missing.items()), ("", {}))
+        place = ("masking", section, next(iter(owners), "")) if section else ("masking",)
+        return f"{self.document.path}:{self.document.line(place)}"
+
+
+def _key(name: str) -> str:
+    """A name as a key of YAML."""
+    plain = _PLAIN_KEY.fullmatch(name) and name.lower() not in _NOT_PLAIN
+    return name if plain else json.dumps(name, ensure_ascii=False)
 
 
 def policy_hash(masking: Masking) -> str:
@@ -73,16 +122,17 @@ def policy_hash(masking: Masking) -> str:
     )
 
 
-def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes) -> tuple[TablePlan, ...]:
-    """Puts a rule on every column of every table.
-
-    Raises:
-        VerificationError: a column has no rule, or one that cannot stand there; names all such columns.
-    """
-    problems = _Problems([f"the database has {what}" for what in catalogue.unsupported], {})
+def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes, problems: Problems) -> tuple[TablePlan, ...]:
+    """Puts a rule on every column of every table; columns without one, or with one that cannot stand, are problems."""
+    problems.found += [f"the database has {what}" for what in catalogue.unsupported]
     maskers: dict[tuple[str, Family], Masker | None] = {}
     plans = []
     for table in catalogue.tables:
+        if not re.match(TABLE, table.root) or "." in table.schema:
+            problems.found.append(
+                f"the table {table.root} has a name that no rule can have: lower-case letters, digits and _ only"
+            )
+            continue
         rules = masking.table_rules(table.root) or {}
         captured = [column for column in table.columns if not column.generated]
         masked = []
@@ -90,7 +140,7 @@ def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes) -> tuple[Tab
             label = f"{table.root}.{column.name}"
             rule = rules.get(column.name)
             if rule is None:
-                _missing(problems, table.root, label, column)
+                problems.add_missing("tables", table.root, label, suggestion(column.name, column.family))
                 continue
             kind = (describe(rule), column.family)
             if kind not in maskers:
@@ -100,29 +150,10 @@ def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes) -> tuple[Tab
             if complaint:
                 problems.found.append(f"{label} cannot be masked with `{rule.rule}`: {complaint}")
             elif masker is not None and not isinstance(rule, Keep):
-                masked.append(
-                    MaskedField(
-                        index,
-                        column.name,
-                        label,
-                        describe(rule),
-                        masker,
-                        column.length,
-                        column.padded,
-                        column.required,
-                    )
-                )
+                masked.append(MaskedField(index, label, *kind, masker, column.length, column.padded))
         plans.append(TablePlan(table, tuple(column.name for column in captured), tuple(masked)))
     _check_foreign_keys(catalogue, masking, problems)
-    problems.raise_any("tables")
     return tuple(plans)
-
-
-def _missing(problems: _Problems, owner: str, label: str, column: Column) -> None:
-    found = f"{label} has no masking rule"
-    if found not in problems.found:  # partitions share their rules
-        problems.found.append(found)
-        problems.missing.setdefault(owner, []).append(suggestion(column.name, column.family))
 
 
 def suggestion(column: str, family: Family) -> str:
@@ -133,7 +164,7 @@ def suggestion(column: str, family: Family) -> str:
         Family.INTEGER: "digits",
         Family.UUID: "{rule: fpe, alphabet: hex}",
     }
-    return f"{column}: {safe.get(family, 'null')}    # or `keep`"
+    return f"{_key(column)}: {safe.get(family, 'null')}    # or `keep`"
 
 
 def _unfit(rule: AnyRule, masker: Masker | None, column: Column, partitions: bool) -> str | None:
@@ -148,7 +179,7 @@ def _unfit(rule: AnyRule, masker: Masker | None, column: Column, partitions: boo
     return None
 
 
-def _check_foreign_keys(catalogue: Catalogue, masking: Masking, problems: _Problems) -> None:
+def _check_foreign_keys(catalogue: Catalogue, masking: Masking, problems: Problems) -> None:
     for foreign in catalogue.foreign_keys:
         here, there = masking.table_rules(foreign.table) or {}, masking.table_rules(foreign.referenced) or {}
         for own, other in zip(foreign.columns, foreign.referenced_columns, strict=True):
@@ -160,32 +191,38 @@ def _check_foreign_keys(catalogue: Catalogue, masking: Masking, problems: _Probl
 
 
 def plan_columns(
-    path: str, columns: Sequence[tuple[str, Family]], masking: Masking, key: bytes
+    path: str, columns: Sequence[ObjectColumn] | None, masking: Masking, key: bytes, problems: Problems
 ) -> tuple[MaskedField, ...]:
     """Puts a rule on every column of an object of the lake; the columns that are changed.
 
-    Raises:
-        VerificationError: the object or a column has no rule, or one that cannot stand there.
+    Args:
+        columns: None for an object that has none: it needs an entry without rules, which says to copy it as it is.
+        problems: takes what is missing or cannot stand.
     """
-    problems = _Problems([], {})
     rules = masking.object_rules(path)
-    if rules is None and not columns:
-        problems.found.append(f"lake:{path} has no masking rule")
-        problems.missing[path] = ["keep: []    # the object has no columns: it is copied as it is"]
+    if columns is None:
+        if rules is None:
+            note = "keep: []    # it is not Parquet, so it has no columns: it is copied as it is"
+            problems.add_missing("lake", path, f"lake:{path}", note)
+        elif rules:
+            problems.found.append(f"lake:{path} cannot be masked: only Parquet objects have columns")
+        return ()
     masked = []
-    for index, (name, family) in enumerate(columns):
-        label = f"lake:{path}.{name}"
-        rule = (rules or {}).get(name)
+    for index, column in enumerate(columns):
+        label = f"lake:{path}.{column.name}"
+        rule = (rules or {}).get(column.name)
         if rule is None:
-            problems.found.append(f"{label} has no masking rule")
-            problems.missing.setdefault(path, []).append(suggestion(name, family))
+            problems.add_missing("lake", path, label, suggestion(column.name, column.family))
             continue
-        masker = masker_for(rule, family, key)
+        masker = masker_for(rule, column.family, key)
         if masker is None:
-            problems.found.append(f"{label} cannot be masked with `{rule.rule}`: the rule does not serve its type")
-        elif not isinstance(rule, Keep):
-            masked.append(MaskedField(index, name, label, describe(rule), masker, None, False, False))
-    if not columns and any(not isinstance(rule, Keep) for rule in (rules or {}).values()):
-        problems.found.append(f"lake:{path} cannot be masked: only Parquet objects have columns")
-    problems.raise_any("lake")
+            complaint: str | None = f"the rule does not serve the type {column.type}"
+        else:
+            complaint = "the column is required" if rule.rule == "null" and column.required else None
+        if complaint:
+            problems.found.append(f"{label} cannot be masked with `{rule.rule}`: {complaint}")
+        elif masker is not None and not isinstance(rule, Keep):
+            masked.append(MaskedField(index, label, describe(rule), column.family, masker))
+    if not columns and rules is None:
+        problems.add_missing("lake", path, f"lake:{path}", "keep: []    # it has no columns")
     return tuple(masked)

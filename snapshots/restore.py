@@ -18,7 +18,7 @@ from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.snapshots.manifest import Manifest, StoredFile, TableEntry
-from dataops.snapshots.source import TEXT_FORM
+from dataops.snapshots.reader import TEXT_FORM
 
 if TYPE_CHECKING:
     from psycopg import sql

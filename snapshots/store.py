@@ -6,20 +6,24 @@ has an id is whole. One capture at a time: it holds the lock of the store and fi
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dataops.infra.errors import LockedError, NotFoundError, VerificationError
+from dataops.infra.errors import LockedError, NotFoundError, ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots import keys
 from dataops.snapshots.manifest import FILE, Manifest, StoredFile, unseal
 
 PARTIAL = ".partial-"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+CLEARING_SECONDS = 10
 _ID = re.compile(r"^\d{8}T\d{6}Z-[0-9a-f]{12}$")
 
 
@@ -100,6 +104,7 @@ def new_snapshot(store: Path) -> Iterator[Path]:
 
     Raises:
         LockedError: another capture is under way; names its process.
+        ResourceError: there is no room left.
     """
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(store / ".lock", "a+") as lock:
@@ -114,13 +119,33 @@ def new_snapshot(store: Path) -> Iterator[Path]:
         lock.write(str(os.getpid()))
         lock.flush()
         for leftover in store.glob(f"{PARTIAL}*"):
-            shutil.rmtree(leftover)
+            _clear(leftover)
         directory = store / f"{PARTIAL}{os.getpid()}"
         directory.mkdir(mode=0o700)
         try:
             yield directory
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            hint = "free some disk space and capture again"
+            raise ResourceError("no room left for the snapshot", where=str(store), hint=hint) from None
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            if directory.exists():
+                _clear(directory)
+
+
+def _clear(directory: Path) -> None:
+    """Removes what a capture left. If it was killed just now, its workers may write for another moment."""
+    deadline = time.monotonic() + CLEARING_SECONDS
+    while True:
+        try:
+            return shutil.rmtree(directory)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def publish(directory: Path, manifest: Manifest, sealed: bytes) -> Path:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from dataops.snapshots.masking.base import Family, Masker, UnmaskableError, derive_key
 from dataops.snapshots.masking.permutation import AlphabetPermutation, IntegerPermutation
 
 DIGITS = "0123456789"
+DOMAINS = 65536
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -45,16 +45,16 @@ class FpeMasker(Masker):
 
     def __init__(self, key: bytes, alphabet: str, *, tolerant: bool = False) -> None:
         self._permutation = AlphabetPermutation(key, alphabet)
+        self._characters = alphabet
         self._alphabet = frozenset(alphabet)
         self._runs = _runs(alphabet)
         self._tolerant = tolerant
 
     def mask(self, value: str) -> str:
-        inside = self._alphabet.__contains__
-        if all(map(inside, value)):
+        if not value.strip(self._characters):  # nothing but characters of the alphabet
             return self._permutation.apply(value)
         for character in value:
-            if not inside(character) and _tells(character, self._tolerant):
+            if character not in self._alphabet and _tells(character, self._tolerant):
                 raise UnmaskableError("a value has letters or digits outside the alphabet of its rule")
         return _replace(value, self._runs, self._permutation.apply)
 
@@ -140,15 +140,24 @@ class EmailMasker(Masker):
 
     def __init__(self, key: bytes, domain: str) -> None:
         self._local = _Words(derive_key(key, "local part"))
-        # many addresses, few domains
-        self._domain = lru_cache(65536)(_Words(derive_key(key, "domain")).apply)
+        self._domain = _Words(derive_key(key, "domain"))
+        self._domains: dict[str, str] = {}
         self._whole = AlphabetPermutation(derive_key(key, "whole"), "0123456789abcdef")
         self._below = domain
 
     def mask(self, value: str) -> str:
         local, _, domain = value.partition("@")
         if local and domain and "@" not in domain and value.isascii() and value.isprintable():
-            return f"{self._local.apply(local)}@{self._domain(domain)}.{self._below}"
+            return f"{self._local.apply(local)}@{self._mask_domain(domain)}.{self._below}"
         if not value:
             return value
         return f"x{self._whole.apply(value.encode().hex())}@{self._below}"
+
+    def _mask_domain(self, domain: str) -> str:
+        """Remembers some: there are many addresses and few domains."""
+        known = self._domains
+        if domain not in known:
+            if len(known) >= DOMAINS:
+                known.clear()
+            known[domain] = self._domain.apply(domain)
+        return known[domain]

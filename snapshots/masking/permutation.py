@@ -64,14 +64,18 @@ class AlphabetPermutation:
 
     def _shuffle(self, length: int) -> array[int] | None:
         """The shuffled domain of texts of one length, None where it is large enough for FF1."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
         from blake3 import blake3
 
         size = len(self._alphabet) ** length
         if size >= SMALLEST_FF1_DOMAIN:
             return None
-        weights = array("Q")
-        weights.frombytes(blake3(length.to_bytes(4, "big"), key=self._key).digest(length=8 * size))
-        return array("L", sorted(range(size), key=weights.__getitem__))
+        stream = blake3(length.to_bytes(4, "big"), key=self._key).digest(length=8 * size)
+        weights = pa.Array.from_buffers(pa.uint64(), size, [None, pa.py_buffer(stream)])
+        order = array("Q")
+        order.frombytes(pc.array_sort_indices(weights).buffers()[1])
+        return order[:size]
 
 
 class IntegerPermutation:

@@ -1,0 +1,121 @@
+"""Reading rows in a snapshot of the database that another connection holds."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from dataops.infra.errors import ResourceError
+from dataops.infra.process.commands import last_lines
+from dataops.infra.process.environment import child_environment
+from dataops.infra.process.postgres_binaries import PostgresBinaries
+
+BLOCK = 4 << 20
+LOCK_SECONDS = 60
+# what decides how values are written as text; restoring sets the same
+TEXT_FORM = {
+    "client_encoding": "UTF8",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "bytea_output": "hex",
+    "extra_float_digits": "3",
+    "lc_monetary": "C",
+    "search_path": "",
+}
+SESSION = {
+    **TEXT_FORM,
+    "row_security": "off",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    # behind somebody who waits to change a table that we hold already, we would wait forever
+    "lock_timeout": f"{LOCK_SECONDS}s",
+}
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads tables as they were at one moment.
+
+    Args:
+        server: how to connect: `host`, `port`, `user` and perhaps `password`.
+        database: its name.
+        snapshot: the name of an exported snapshot; whoever exported it holds it.
+        binaries: for `psql`.
+    """
+
+    server: Mapping[str, Any] = field(repr=False)
+    database: str
+    snapshot: str
+    binaries: PostgresBinaries
+
+    def rows(self, schema: str, table: str, columns: Sequence[str]) -> Iterator[bytes]:
+        """The rows of a table as COPY text, in pieces that end with a row.
+
+        `psql` reads it, because fetching row by row in Python is slow and starves the threads beside it.
+
+        Raises:
+            ResourceError: the server refuses.
+        """
+        listed = f" ({', '.join(map(_quoted, columns))})" if columns else ""
+        settings = "".join(f"SET {name} = '{value}';\n" for name, value in SESSION.items())
+        copy = f"COPY {_quoted(schema)}.{_quoted(table)}{listed} TO STDOUT"
+        script = f"{settings}{BEGIN};\nSET TRANSACTION SNAPSHOT '{self.snapshot}';\n{copy};\nCOMMIT;\n"
+        command = [str(self.binaries.path("psql")), "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
+        # terse and without context: those would quote rows
+        command += ["--set=VERBOSITY=terse", "--set=SHOW_CONTEXT=never", *self.target()]
+        with tempfile.TemporaryFile() as errors:
+            with subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=child_environment(self.secrets()),
+            ) as process:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                try:
+                    process.stdin.write(script.encode())
+                    process.stdin.close()
+                    yield from _whole_rows(process.stdout)
+                except BaseException:
+                    process.kill()
+                    raise
+            if process.returncode != 0:
+                errors.seek(0)
+                said = last_lines(errors.read().decode(errors="replace"), 3)
+                raise ResourceError(f"reading {schema}.{table} in the database {self.database} failed", details=said)
+
+    def target(self) -> list[str]:
+        """The options of Postgres' programs that say what to connect to."""
+        server = self.server
+        return [
+            f"--host={server['host']}",
+            f"--port={server['port']}",
+            f"--username={server['user']}",
+            f"--dbname={self.database}",
+        ]
+
+    def secrets(self) -> dict[str, str]:
+        """The variables of Postgres' programs that must not be arguments."""
+        password = self.server.get("password")
+        return {"PGPASSWORD": str(password)} if password else {}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _whole_rows(stream: IO[bytes]) -> Iterator[bytes]:
+    """A stream in pieces that end with a newline, which COPY text has at the end of rows only."""
+    rest: list[bytes] = []  # of a row that may be larger than many blocks
+    while block := stream.read(BLOCK):
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            yield b"".join([*rest, block[:cut]])
+            rest = []
+        rest.append(block[cut:])

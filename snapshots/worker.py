@@ -1,0 +1,132 @@
+"""A process that captures tables and objects; `workers` starts it.
+
+It is told everything over its standard input, since arguments and variables can be read by others: keys are among it.
+It holds raw personal data, so it leaves no core dump, tells errors without the values that caused them, and ends, with
+the programs it runs, as soon as whoever started it is gone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import queue
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from dataops.infra.errors import DataopsError, InternalError, ResourceError
+from dataops.snapshots.columns import Memory
+from dataops.snapshots.hosts import HostSearch
+from dataops.snapshots.lake import CapturedObject, ObjectPlan, capture_object
+from dataops.snapshots.manifest import ProductionReference
+from dataops.snapshots.policy import TablePlan
+from dataops.snapshots.quotations import Quotation
+from dataops.snapshots.reader import Reader
+from dataops.snapshots.rows import CapturedTable, capture_table
+from dataops.snapshots.store import NO_ROOM
+
+PR_SET_DUMPABLE = 4
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What all tasks of a capture have in common; the first thing that a worker is told.
+
+    Args:
+        reader: reads the database.
+        lake: the directory of the lake.
+        directory: that of the snapshot in the making.
+        hosts: production hosts to search for.
+        quotations: values that the schema quotes.
+    """
+
+    reader: Reader
+    lake: Path
+    directory: Path
+    hosts: tuple[str, ...]
+    quotations: Mapping[str, Quotation] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A table, whose rows go into `file`, or an object."""
+
+    plan: TablePlan | ObjectPlan
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a task: either what was captured, or why not."""
+
+    captured: CapturedTable | CapturedObject | None
+    references: tuple[ProductionReference, ...] = ()
+    error: DataopsError | None = None
+
+
+def perform(assignment: Assignment, task: Task, memory: Memory) -> Answer:
+    """Captures one table or object. Whatever goes wrong is told by type: messages of others could quote values."""
+    search = HostSearch(assignment.hosts)
+    try:
+        plan = task.plan
+        captured: CapturedTable | CapturedObject
+        if isinstance(plan, TablePlan):
+            path = assignment.directory / task.file
+            captured = capture_table(assignment.reader, plan, path, search, memory)
+        else:
+            captured = capture_object(assignment.lake, plan, assignment.directory, search, memory)
+        return Answer(captured, search.references())
+    except DataopsError as error:
+        return Answer(None, error=error)
+    except BaseException as error:  # FF1 panics past `Exception`
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            hint = "free some disk space and capture again"
+            return Answer(None, error=ResourceError("no room left for the snapshot", hint=hint))
+        label = plan.table.label if isinstance(plan, TablePlan) else plan.label
+        own = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(HERE)]
+        frame = own[-1]
+        place = f"{type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}"
+        return Answer(None, error=InternalError(f"{label} could not be captured: {place}"))
+
+
+def _keep_to_oneself() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _receive(stream: IO[bytes], received: queue.SimpleQueue[Any]) -> None:
+    """Passes on what comes in; once nothing more can come, everything here ends."""
+    try:
+        while (message := pickle.load(stream)) is not None:
+            received.put(message)
+        received.put(None)
+    except BaseException:
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+
+def main() -> None:
+    """Performs tasks until there are no more."""
+    _keep_to_oneself()
+    answers = sys.stdout.buffer
+    received: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(sys.stdin.buffer, received), daemon=True).start()
+    import pyarrow.compute  # noqa: F401  # while the others are still deciding what is to be done
+
+    assignment = received.get()
+    if assignment is None:
+        return
+    memory = Memory(assignment.quotations)
+    while (task := received.get()) is not None:
+        pickle.dump(perform(assignment, task, memory), answers)
+        answers.flush()

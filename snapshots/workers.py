@@ -1,0 +1,126 @@
+"""The processes that capture tables and objects side by side; see `worker` for one of them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from dataops.infra.errors import ResourceError
+from dataops.infra.process.environment import child_environment
+from dataops.snapshots.worker import Answer, Assignment, Task
+
+STOP_SECONDS = 10
+PROGRAM = "from dataops.snapshots.worker import main; main()"
+
+
+class Workers:
+    """Some worker processes; a context manager, after which none is left. They start up while others are prepared.
+
+    Args:
+        count: how many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._failure: BaseException | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Workers:
+        command = [sys.executable, "-P", "-c", PROGRAM]
+        for _ in range(self._count):
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # nobody may read what a worker says by accident
+                env=child_environment(),
+                start_new_session=True,
+            )
+            self._processes.append(process)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kill()
+        for process in self._processes:
+            process.wait(STOP_SECONDS)
+            for stream in (process.stdin, process.stdout):
+                with suppress(BrokenPipeError):
+                    if stream:
+                        stream.close()
+
+    def perform(
+        self, assignment: Assignment, groups: Sequence[Sequence[Task]], done: Callable[[Task, Answer], None]
+    ) -> None:
+        """Has all tasks performed.
+
+        Args:
+            groups: those of one group are performed by one worker, in order; groups are begun in order.
+            done: called with each task and its answer, from several threads.
+
+        Raises:
+            DataopsError: the first failure of a task; then the others are given up.
+        """
+        waiting = iter(groups)
+        threads = [
+            threading.Thread(target=self._drive, args=(process, assignment, waiting, done), daemon=True)
+            for process in self._processes
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failure:
+            raise self._failure
+
+    def _drive(
+        self,
+        process: subprocess.Popen[bytes],
+        assignment: Assignment,
+        waiting: Any,
+        done: Callable[[Task, Answer], None],
+    ) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            pickle.dump(assignment, process.stdin)
+            while (group := self._next(waiting)) is not None:
+                for task in group:
+                    pickle.dump(task, process.stdin)
+                    process.stdin.flush()
+                    answer: Answer = pickle.load(process.stdout)
+                    if answer.error:
+                        raise answer.error
+                    done(task, answer)
+            pickle.dump(None, process.stdin)
+            process.stdin.flush()
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            status = process.wait()
+            self._fail(ResourceError(f"a process that captures ended (exit status {status})", hint="was there memory?"))
+        except BaseException as error:
+            self._fail(error)
+
+    def _next(self, waiting: Any) -> Sequence[Task] | None:
+        with self._lock:
+            return None if self._failure else next(waiting, None)
+
+    def _fail(self, error: BaseException) -> None:
+        """Keeps the first failure; what the others fail with is that they are ended."""
+        with self._lock:
+            if self._failure is None:
+                self._failure = error
+        self._kill()
+
+    def _kill(self) -> None:
+        """Ends the workers and the programs that they run."""
+        for process in self._processes:
+            if process.poll() is None:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
