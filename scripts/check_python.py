@@ -4,7 +4,8 @@ import shutil
 import sys
 
 if sys.version_info < (3, 11):
-    sys.exit("dataops needs Python 3.11 or newer; this is %d.%d. Name another: make PYTHON=python3.12" % sys.version_info[:2])
+    found = ".".join(str(number) for number in sys.version_info[:2])  # no f-string: this must run on any Python 3
+    sys.exit("dataops needs Python 3.11 or newer, this is " + found + "; name another: make PYTHON=python3.12 ...")
 if not shutil.which("git"):
     sys.exit("dataops needs git on PATH: install the package `git`")
 if not shutil.which("uv"):
