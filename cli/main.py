@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -72,6 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after `dataops`; by default those of this process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        # A process of our own, and a short one: it makes little garbage, and need not look for it as it ends.
+        gc.set_threshold(50_000, 20, 50)
+        atexit.register(gc.freeze)
     try:
         status = dataops.main(words, prog_name="dataops", standalone_mode=False)
         sys.stdout.flush()

@@ -157,7 +157,7 @@ class Operation:
         """The stack's outputs as they are now."""
         known = [*self.deployment.news.values(), *self.deployment.resources]
         if self._session is not None:
-            return self._session.deployment().outputs()
+            return self._session.outputs()
         return next((state.outputs for state in known if state.type == ROOT_STACK_TYPE), {})
 
     def interrupt(self) -> None:

@@ -6,6 +6,7 @@ engine lives; this process ends with it. How the program ended is written as JSO
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -17,6 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 FAILED = 32
+COLLECTED = (20_000, 20, 20)
+"""When the collector runs: rarely, since programs are short and make little that is garbage."""
 
 
 def main() -> int:
@@ -26,11 +29,15 @@ def main() -> int:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
+    gc.disable()  # nothing of what the imports make is garbage
     try:
         import pulumi
         import pulumi.runtime
     except ImportError:
         return _tell(report, "the Pulumi SDK cannot be imported", traceback.format_exc())
+    gc.freeze()
+    gc.set_threshold(*COLLECTED)
+    gc.enable()
     line = channel.readline()
     if not line:
         return 1
@@ -58,6 +65,8 @@ def main() -> int:
     except Exception as error:
         return _tell(report, _summary(error), _trimmed(error, main_path))
     finally:
+        # The interpreter collects several times as it ends; the operating system is quicker.
+        gc.freeze()
         threads.shutdown(wait=False, cancel_futures=True)
         sys.stdout.flush()
         sys.stderr.flush()

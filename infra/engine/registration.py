@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,8 @@ class Registrations:
         dependencies, by_property = list(options.depends_on), self._by_property(request, properties, bool(own))
         if own:
             dependencies = list(dict.fromkeys([*dependencies, *(u for urns in by_property.values() for u in urns)]))
-        if contains(properties, lambda value: isinstance(value, Output)):
+        if contains(properties, lambda value: isinstance(value, (Output, Asset, Archive))):
             properties = {key: _downgraded(value) for key, value in properties.items()}
-        if contains(properties, lambda value: isinstance(value, (Asset, Archive))):
             properties = wire.with_hashes(properties, self._root)
         if is_provider(request.type) and options.version:
             properties["version"] = options.version
@@ -245,9 +245,14 @@ def _position(request: Any, root: Path) -> str:
     if not request.HasField("sourcePosition"):
         return ""
     position = request.sourcePosition
-    path = position.uri.removeprefix("file://")
+    shown = _within(position.uri.removeprefix("file://"), root)
+    return shown and f"{shown}#{position.line}" + (f",{position.column}" if position.column else "")
+
+
+@cache
+def _within(path: str, root: Path) -> str:
+    """The URI of a file of the project; "" when it lies outside."""
     try:
-        shown = "project:///" + Path(path).relative_to(root).as_posix()
+        return "project:///" + Path(path).relative_to(root).as_posix()
     except ValueError:
         return ""
-    return f"{shown}#{position.line}" + (f",{position.column}" if position.column else "")

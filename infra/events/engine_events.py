@@ -210,8 +210,16 @@ def to_json(event: Event, sequence: int) -> dict[str, Any]:
     return {"sequence": sequence, "timestamp": int(time.time()), name: payload}
 
 
+_PLAIN = frozenset({str, bool, int, float, type(None)})
+
+
 def blind(value: Value) -> Any:
     """A property value as JSON with `[secret]` and `[unknown]` where a value must not or cannot be shown."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is dict:
+        return {k: v if type(v) in _PLAIN else blind(v) for k, v in value.items()}
     if isinstance(value, Secret):
         return "[secret]"
     if isinstance(value, Output):

@@ -7,32 +7,52 @@ by the time that the program has registered its first resource.
 from __future__ import annotations
 
 import os
+import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 from dataops.infra.providers.base import Provider
 from dataops.infra.providers.plugin_client import PluginClient
 from dataops.infra.providers.plugin_process import PluginProcess
-from dataops.infra.providers.protocol import CHANNEL_OPTIONS
 from dataops.infra.providers.registry import ProviderContext
 
 
-def start_dynamic_process(context: ProviderContext) -> PluginProcess:
+@dataclass(frozen=True, slots=True)
+class DynamicProcess:
+    """A process that serves dynamic resources, and our end of the socket to it."""
+
+    process: PluginProcess
+    connection: socket.socket
+
+    def stop(self) -> None:
+        """Ends it; may be called again."""
+        self.connection.close()
+        self.process.stop()
+
+
+def start_dynamic_process(context: ProviderContext) -> DynamicProcess:
     """Starts the process that serves dynamic resources, without waiting for it."""
     environment = {**os.environ, **context.environment}
     path = [str(context.root), *filter(None, [environment.get("PYTHONPATH", "")])]
     environment |= {"PYTHONPATH": os.pathsep.join(path), "PULUMI_PROJECT": context.project or "project"}
     host = Path(__file__).with_name("dynamic_host.py")
-    return PluginProcess([context.python, "-u", host], context.root, environment)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command: list[str | Path] = [context.python, "-u", host, str(theirs.fileno())]
+        try:
+            process = PluginProcess(command, context.root, environment, [theirs.fileno()])
+        except BaseException:
+            ours.close()
+            raise
+    process.listen()
+    return DynamicProcess(process, ours)
 
 
-def connect_dynamic_process(process: PluginProcess) -> Provider:
-    """A provider on a process of `start_dynamic_process`; waits until that can answer."""
-    import grpc
+def connect_dynamic_process(started: DynamicProcess) -> Provider:
+    """A provider on a process of `start_dynamic_process`; calls wait until that can answer."""
+    from dataops.infra.providers.socket_channel import SocketChannel
 
-    port = process.port()
-    channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL_OPTIONS)
-    grpc.channel_ready_future(channel).result(timeout=30)
-    return PluginClient(channel, process.explain, process.stop)
+    return PluginClient(SocketChannel(started.connection), started.process.explain, started.stop)
 
 
 def start_dynamic_provider(context: ProviderContext) -> Provider:

@@ -22,9 +22,16 @@ class PluginProcess:
         command: the program and its arguments; never secrets.
         folder: its working directory.
         environment: all of its environment.
+        descriptors: open files that it inherits.
     """
 
-    def __init__(self, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        folder: Path,
+        environment: Mapping[str, str],
+        descriptors: Sequence[int] = (),
+    ) -> None:
         self._command = str(command[0])
         self._last: collections.deque[str] = collections.deque(maxlen=_LINES_KEPT)
         try:
@@ -36,6 +43,7 @@ class PluginProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                pass_fds=descriptors,
             )
         except OSError as error:
             raise ResourceError(f"cannot start {self._command}: {error.strerror}") from error
@@ -50,14 +58,21 @@ class PluginProcess:
         if not line.strip().isdigit():
             self.stop()
             raise ResourceError(f"{self._command} ended before it could serve", details=self.explain() or None)
-        self._drain = threading.Thread(target=self._read_output, name="plugin-stdout", daemon=True)
-        self._drain.start()
+        self.listen()
         return int(line)
 
+    def listen(self) -> None:
+        """Begins to read what it prints; `port` does so by itself."""
+        self._drain = threading.Thread(target=self._read_output, name="plugin-stdout", daemon=True)
+        self._drain.start()
+
     def explain(self) -> str:
-        """The last lines that the process wrote to its standard error."""
-        if self._process.poll() is not None:
-            self._reader.join(timeout=1)
+        """The last lines that the process wrote; gives one that is about to end a moment to do so."""
+        try:
+            self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return "\n".join(self._last)
+        self._reader.join(timeout=1)
         return "\n".join(self._last)
 
     def stop(self) -> None:
@@ -84,4 +99,5 @@ class PluginProcess:
     def _read_output(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self._last.append(line.decode(errors="replace").rstrip())
+            if said := line.decode(errors="replace").rstrip():
+                self._last.append(said)

@@ -108,7 +108,7 @@ class JournalWriter:
         self._create = create
         self._log: Log | None = None
         self._changed = threading.Condition()
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[int, Mapping[str, Any]]] = []
         self._count = 0
         self._synced = -1
         self._writing = False
@@ -121,7 +121,7 @@ class JournalWriter:
         return self._log is not None
 
     def add(self, record: Mapping[str, Any]) -> int:
-        """Takes a record in; it is written with the next `sync`. Returns its number."""
+        """Takes a record in, which must not change from now on; the next `sync` writes it. Returns its number."""
         with self._changed:
             return self._put(record)
 
@@ -140,13 +140,13 @@ class JournalWriter:
         """Writes what is waiting, letting others add and wait meanwhile."""
         self._writing = True
         batch, self._waiting = self._waiting, []
-        last = self._count - 1
+        last, synced = self._count - 1, self._synced
         self._changed.release()
         failure: BaseException | None = None
         try:
             if self._log is None:
                 self._log = self._create()
-            self._log.append(b"".join(batch))
+            self._log.append(b"".join(_line(number, synced, record) for number, record in batch))
         except BaseException as error:
             failure = error
         self._changed.acquire()
@@ -160,7 +160,7 @@ class JournalWriter:
 
     def _put(self, record: Mapping[str, Any]) -> int:
         number = self._count
-        self._waiting.append(_line(number, self._synced, record))
+        self._waiting.append((number, record))
         self._count += 1
         return number
 

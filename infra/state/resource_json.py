@@ -50,6 +50,8 @@ FIELDS: tuple[tuple[str, str, bool], ...] = (
     ("extensionRef", "", False),
     ("snippetID", "", False),
 )
+_OWN_FIELDS = tuple(field for field in FIELDS if field[1])
+
 HANDLED = ("manifest", "secrets_providers", "resources", "pending_operations", "metadata")
 """The parts of a deployment that `Deployment` holds."""
 
@@ -96,7 +98,7 @@ class Vault:
 def resource_to_json(resource: ResourceState, vault: Vault) -> dict[str, Any]:
     """One resource, fields in Pulumi's order, empty ones left out."""
     said: dict[str, Any] = {}
-    for json_name, name, always in FIELDS:
+    for json_name, name, always in FIELDS if resource.extra else _OWN_FIELDS:
         value: Any = getattr(resource, name) if name else resource.extra.get(json_name)
         if not value and not always:
             continue

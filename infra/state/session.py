@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from dataops.infra.resources.state import Deployment
+from dataops.infra.resources.values import Properties
 from dataops.infra.state.journal import JournalEntry
 
 
@@ -37,6 +38,10 @@ class UpdateSession(Protocol):
 
     def deployment(self) -> Deployment:
         """The base with all that was recorded since."""
+        ...
+
+    def outputs(self) -> Properties:
+        """The stack's outputs in `deployment()`, without the cost of all the rest."""
         ...
 
     def finish(

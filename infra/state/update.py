@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from dataops.infra.errors import DataopsError, InternalError
 from dataops.infra.resources.state import Deployment
-from dataops.infra.resources.values import Secret
+from dataops.infra.resources.urn import ROOT_STACK_TYPE
+from dataops.infra.resources.values import Properties, Secret
 from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.fold import Fold
 from dataops.infra.state.journal import EntryKind, JournalEntry
@@ -21,8 +22,11 @@ from dataops.infra.state.resource_json import (
     Vault,
     deployment_from_json,
     deployment_to_json,
+    resource_from_json,
     resource_to_json,
 )
+
+_TOLD = tuple(f.name for f in fields(JournalEntry) if f.name not in ("kind", "operation", "durable", "state"))
 
 
 class Commit(Protocol):
@@ -107,6 +111,12 @@ class StackUpdate:
             said = self._fold.deployment()
         return deployment_from_json(said, self._vault)
 
+    def outputs(self) -> Properties:
+        with self._order:
+            said = self._fold.deployment()
+        roots = [r for r in said.get("resources") or () if r["type"] == ROOT_STACK_TYPE and not r.get("delete")]
+        return resource_from_json(roots[0], self._vault).outputs if roots else {}
+
     def finish(
         self,
         result: str,
@@ -183,11 +193,10 @@ class StackUpdate:
 
     def _encode(self, entry: JournalEntry) -> dict[str, Any]:
         said: dict[str, Any] = {"kind": entry.kind.value, "operation": entry.operation}
-        for field in fields(entry):
-            value = getattr(entry, field.name)
-            if field.name in said or field.name in ("kind", "durable", "state") or value is None or value is False:
-                continue
-            said[field.name] = value
+        for name in _TOLD:
+            value = getattr(entry, name)
+            if value is not None and value is not False:
+                said[name] = value
         if entry.state is not None:
             said["state"] = resource_to_json(entry.state, self._vault)
         return said
