@@ -52,6 +52,8 @@ class Wanted:
     parallel: int = 16
     refresh: bool = False
     targets: tuple[str, ...] = ()
+    target_dependents: bool = False
+    clear_pending_creates: bool = False
     continue_on_error: bool = False
     remove: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
@@ -176,6 +178,8 @@ def _action(opened: Opened, wanted: Wanted, planning: bool) -> Callable[[EventSi
         message=wanted.message,
         continue_on_error=wanted.continue_on_error,
         targets=wanted.targets,
+        target_dependents=wanted.target_dependents,
+        clear_pending_creates=wanted.clear_pending_creates,
         metadata={} if planning else update_metadata(opened.workspace.project.root),
     )
     engine, ref, program, config = opened.deployer, opened.ref, opened.program, opened.config

@@ -20,6 +20,7 @@ def _operation_options(function: Command) -> Command:
     @click.option("-m", "--message", default="", help="A note for the stack's history.")
     @click.option("-p", "--parallel", type=click.IntRange(min=1), default=16, help="Operations that run at once.")
     @click.option("-t", "--target", "targets", multiple=True, metavar="URN", help="Only this resource; repeatable.")
+    @click.option("--target-dependents", is_flag=True, help="Also what depends on a resource that --target names.")
     @click.option("--expect-no-changes", is_flag=True, help="Fail with exit status 7 when anything changes.")
     @click.option("--diff", is_flag=True, help="Show each property that changes.")
     @click.option("-j", "--json", "as_json", is_flag=True, help="Print steps and results as JSON.")
@@ -42,6 +43,7 @@ _SHARED = (
     "message",
     "parallel",
     "targets",
+    "target_dependents",
     "expect_no_changes",
     "diff",
     "as_json",
@@ -114,6 +116,9 @@ def preview(request: Request, shared: dict[str, Any], settings: tuple[str, ...],
 
 @click.command()
 @_consent_options
+@click.option(
+    "--clear-pending-creates", is_flag=True, help="Forget creations of unknown outcome that interrupted updates left."
+)
 @stack_options
 @_operation_options
 def refresh(request: Request, shared: dict[str, Any], **given: Any) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 from dataops.infra.engine.goal import Goal
-from dataops.infra.errors import ResourceError
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import PROVIDER_TYPE_PREFIX
 from dataops.infra.resources.values import Properties, Secret
@@ -21,31 +20,27 @@ class DefaultProviders:
 
     Args:
         config: the stack's configuration, `<package>:<key>` to value.
-        packages: those that there is a provider for.
+        require: raises `ResourceError` for a package, of a version, that there is no provider for.
         register: registers a goal like one of the program's and returns its state; set once the monitor is there.
     """
 
     register: Callable[[Goal], ResourceState]
 
-    def __init__(self, config: Mapping[str, str | Secret], packages: Collection[str]) -> None:
+    def __init__(self, config: Mapping[str, str | Secret], require: Callable[[str, str], None]) -> None:
         self._config = config
-        self._packages = packages
+        self._require = require
         self._lock = threading.Lock()
         self._references: dict[tuple[str, str], Future[str]] = {}
 
     def reference(self, package: str, version: str = "", url: str = "") -> str:
         """The reference `<urn>::<id>` of a package's default provider; `ResourceError` when there is none."""
-        if package not in self._packages:
-            raise ResourceError(
-                f"there is no provider for the package {package!r}",
-                hint=f"known packages: {', '.join(sorted(self._packages))}",
-            )
         key = (package, version + url)
         with self._lock:
             mine = key not in self._references
             future = self._references.setdefault(key, Future())
         if mine:
             try:
+                self._require(package, version)
                 state = self.register(self._goal(package, version, url))
                 future.set_result(f"{state.urn}::{state.id}")
             except BaseException as error:

@@ -19,9 +19,16 @@ def plan_deletes(
     Raises:
         Bail: something that is no target depends on a target; it was reported.
     """
+    for urn in deployment.options.targets.missing(deployment.olds.keys() | generator.urns):
+        report.error(f"the target '{urn}' is not in the stack; mind that a shell replaces $ unless it is quoted")
+        deployment.fail(stop=True)
+    if deployment.cancelled.is_set():
+        raise Bail("targets")
     leftovers = [state for state in deployment.resources if _is_left_over(state, deployment, generator)]
-    steps = []
-    for state in _only_targets(leftovers, deployment, generator, report):
+    condemned = _only_targets(leftovers, deployment, generator, report)
+    kept = {id(state) for state in leftovers} - {id(state) for state in condemned}
+    steps = [Step("same", state, state) for state in leftovers if id(state) in kept and not state.delete]
+    for state in condemned:
         if state.delete or id(state) in deployment.replaced:
             steps.append(delete_step(state, replaced=True))
         elif state.pending_replacement:
@@ -35,6 +42,9 @@ def plan_deletes(
 
 def perform_deletes(steps: list[Step], deployment: Deployment, executor: Executor) -> None:
     """Performs deletions; what a resource needs stays when that resource could not be deleted."""
+    # In the order of the state, in which each resource comes after what it depends on.
+    executor.run([step for step in steps if step.op == "same"])
+    steps = [step for step in steps if step.op != "same"]
     planned = {id(step.resource): step for step in steps}
     needed: set[int] = set()
     told = 0

@@ -23,7 +23,7 @@ class DeploymentOptions:
         parallel: how many operations run at once.
         continue_on_error: a failed resource stops only what depends on it.
         targets: the resources that may change.
-        target_dependents: deleting a target deletes what depends on it, too.
+        target_dependents: what depends on a target is one, too.
         kind: `update`, `refresh` or `destroy`.
     """
 

@@ -15,6 +15,7 @@ from dataops.infra.engine.recorder import Recorder
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step
 from dataops.infra.errors import DataopsError, ResourceError
+from dataops.infra.providers.base import OutcomeUnknownError
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import ROOT_STACK_TYPE
 
@@ -128,7 +129,8 @@ class Executor:
             self._hooks.before(step)
             outcome = self._performer.perform(step)
         except DataopsError as error:
-            self._recorder.failure(number, step)
+            if not isinstance(error, OutcomeUnknownError):
+                self._recorder.failure(number, step)
             message = explain(error, step.urn) if isinstance(error, ResourceError) else str(error)
             self._fail(step, message, protected=isinstance(error, ProtectedError))
             raise StepFailed(step) from None
@@ -142,13 +144,17 @@ class Executor:
             assert outcome.state is not None
             self._fail(step, not_ready_message(outcome.state, outcome.not_ready))
             raise StepFailed(step)
-        counted = step.logical or step.op == "refresh"
+        op, counted = outcome.op, step.logical
+        if step.op == "refresh":
+            # What a refresh finds is what a `refresh` is about; before an update it is only preparation.
+            counted = self._deployment.options.kind == "refresh"
+            op = outcome.op if counted else step.op
         if step.op == "read":
             counted = step.old is not None and outcome.state is not None
             counted = counted and not equal(step.old.outputs, outcome.state.outputs)  # type: ignore[union-attr]
         if step.skipped:
             counted = False
-        self._report.done(step, outcome.state, op=outcome.op, counted=counted, seconds=time.monotonic() - started)
+        self._report.done(step, outcome.state, op=op, counted=counted, seconds=time.monotonic() - started)
         if step.resource.custom:
             self._after(step, outcome)
         return outcome.state

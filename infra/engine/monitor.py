@@ -79,7 +79,9 @@ class Monitor:
         state = self._executor.run(steps)
         assert state is not None
         if any(step.op in ("import", "import-replacement") for step in steps):
-            return self._deployment.news[state.urn]
+            imported = self._deployment.news[state.urn]
+            steps = self._planned(lambda: self._generator.plan_imported(goal, imported), goal)
+            return (self._executor.run(steps) if steps else None) or imported
         return state
 
     def RegisterResource(self, request: Any, context: Any) -> Any:

@@ -96,7 +96,7 @@ class Operation:
     def run_program(self, program: RunningProgram) -> ProgramError | None:
         """Runs the program, then deletes what it no longer asks for; returns why the program failed, if it did."""
         deployment, callbacks, transforms = self.deployment, Callbacks(), Transforms()
-        defaults = DefaultProviders(self._around.config, {*self._around.registry.packages(), "pulumi"})
+        defaults = DefaultProviders(self._around.config, self._require)
         registrations = Registrations(transforms, callbacks, defaults, self._around.context.root)
         monitor = Monitor(
             deployment,
@@ -176,6 +176,10 @@ class Operation:
             connect, self._dynamic = self._dynamic, None
             return connect()
         return self._around.registry.provide(context)
+
+    def _require(self, package: str, version: str) -> None:
+        if package != "pulumi":
+            self._around.registry.require(replace(self._around.context, package=package, version=version))
 
     def _settings(self, address: str) -> dict[str, object]:
         options, stack, config = self.deployment.options, self.deployment.reference, self._around.config

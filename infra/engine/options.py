@@ -22,7 +22,9 @@ class UpdateOptions:
         expect_no_changes: `ExpectationError` when there were any.
         continue_on_error: a failed resource stops only what depends on it.
         targets: URNs or patterns of those that may change; none given: all.
-        target_dependents: deleting a target deletes what depends on it, too; it is refused otherwise.
+        target_dependents: what depends on a target is one, too; without, deleting a target that something depends
+            on is refused.
+        clear_pending_creates: forget creations of unknown outcome that earlier operations left.
         environment: extra variables for the program and its dynamic providers.
         metadata: for the history, such as `git.head`.
     """
@@ -34,6 +36,7 @@ class UpdateOptions:
     continue_on_error: bool = False
     targets: tuple[str, ...] = ()
     target_dependents: bool = False
+    clear_pending_creates: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 

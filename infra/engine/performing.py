@@ -166,21 +166,9 @@ class Performer:
             raise ResourceError(f"resource '{new.id}' does not exist")
         if read.inputs is None:
             raise ResourceError("the provider does not support importing resources; try updating it")
-        wanted, _ = diffing.ignore_changes(new.inputs, read.inputs, step.ignore_changes)
-        checked = provider.check(new.urn, read.inputs, wanted)
-        for failure in checked.failures:
-            raise ResourceError(f"{failure.property}: {failure.reason}" if failure.property else failure.reason)
-        diff = diffing.diff_resource(
-            provider, new.urn, read.id, read.inputs, read.outputs, checked.inputs, step.ignore_changes
-        )
-        if diff.changes is Changes.SOME:
-            raise ResourceError(
-                f"inputs to import do not match the existing resource: {', '.join(diff.changed or diff.replaces)}",
-                hint="bring the program in line with what exists, then import",
-            )
         now = datetime.now(UTC)
         return Outcome(
-            marked(new.copy(id=read.id, inputs=checked.inputs, outputs=read.outputs, created=now, modified=now)),
+            marked(new.copy(id=read.id, inputs=read.inputs, outputs=read.outputs, created=now, modified=now)),
             not_ready=read.init_errors,
         )
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -114,11 +116,12 @@ class ProgramProcess:
             os.close(writing)
         self._report = os.fdopen(reading, "rb")
         self._threads: list[threading.Thread] = []
+        self._lines = 0
 
     def start(self, settings: Mapping[str, Any], say: Say, ended: Callable[[], None]) -> None:
         assert self._process.stdin and self._process.stdout and self._process.stderr
-        self._start(_forward, self._process.stdout, "info", say)
-        self._start(_forward, self._process.stderr, "info#err", say)
+        self._start(self._forward, self._process.stdout, "info", say)
+        self._start(self._forward, self._process.stderr, "info#err", say)
         whole = {
             **settings,
             "main": str(self._program.path),
@@ -138,10 +141,11 @@ class ProgramProcess:
         except subprocess.TimeoutExpired:
             self.stop()
             return None
-        for thread in self._threads:
-            thread.join(timeout=5)
+        self._drain()
         if status == 0:
             return None
+        # A process that the program left behind may hold the other end: what there is now is all there will be.
+        os.set_blocking(self._report.fileno(), False)
         told = self._report.read()
         if not told:
             return ProgramError(f"the program ended with the exit status {status}", where=str(self._program.path))
@@ -150,20 +154,41 @@ class ProgramProcess:
 
     def stop(self) -> None:
         if self._process.poll() is None:
-            self._process.terminate()
+            self._signal(signal.SIGTERM)
             try:
                 self._process.wait(timeout=2)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                self._signal(signal.SIGKILL)
                 self._process.wait()
-        for thread in self._threads:
-            thread.join(timeout=5)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr, self._report):
+        self._drain()
+        streams = [self._process.stdin, self._report]
+        if not any(thread.is_alive() for thread in self._threads):
+            streams += [self._process.stdout, self._process.stderr]
+        for stream in streams:
             try:
                 if stream and not stream.closed:
                     stream.close()
             except BrokenPipeError:
                 continue
+
+    def _signal(self, number: int) -> None:
+        """Signals the program and what it has started, which is in a session of its own."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def _drain(self) -> None:
+        """Waits for what the program has printed, but for no process that it left behind with its output open."""
+        for thread in self._threads:
+            while thread.is_alive():
+                before = self._lines
+                thread.join(timeout=1)
+                if self._lines == before:
+                    break
+
+    def _forward(self, stream: IO[bytes], severity: str, say: Say) -> None:
+        for line in stream:
+            self._lines += 1
+            say(line.decode(errors="replace"), severity)
 
     def _await_end(self, ended: Callable[[], None]) -> None:
         self._process.wait()
@@ -175,14 +200,10 @@ class ProgramProcess:
         self._threads.append(thread)
 
 
-def _forward(stream: IO[bytes], severity: str, say: Say) -> None:
-    for line in stream:
-        say(line.decode(errors="replace"), severity)
-
-
 def _interpreter_environment(python: Path) -> dict[str, str]:
     """Our environment, with the interpreter's virtual environment activated."""
-    environment = dict(os.environ)
+    # gRPC would tell the user of every connection that we close; what matters comes as an error.
+    environment = {"GRPC_VERBOSITY": "NONE", **os.environ}
     folder = python.parent.parent
     if (folder / "pyvenv.cfg").exists():
         environment["VIRTUAL_ENV"] = str(folder)

@@ -56,6 +56,7 @@ class StepGenerator:
         self.replace_keys: dict[str, tuple[str, ...]] = {}
         self.deleted_already: set[int] = set()
         self.skipped_creates: set[str] = set()
+        self.targeted: set[str] = set()
 
     def plan(self, goal: Goal) -> list[Step]:
         """The steps that a goal needs, in order; the last to make its state is the one to answer with.
@@ -69,6 +70,17 @@ class StepGenerator:
         if goal.custom and goal.import_id and self._imports(draft):
             return self._plan_import(draft)
         return self._plan_checked(draft)
+
+    def plan_imported(self, goal: Goal, imported: ResourceState) -> list[Step]:
+        """The steps that bring a resource which has just been imported to its goal; none when it is there."""
+        with self.lock:
+            planned = self.planned[imported.urn]
+            new = new_state(goal, imported.urn, imported, None)
+            provider = self._providers.for_resource(goal.custom, goal.type, goal.provider, imported.urn)
+        steps = self._plan_checked(Draft(goal, imported.urn, imported, new, provider, False, False))
+        with self.lock:
+            self.planned[imported.urn] = planned
+        return [] if all(step.op == "same" for step in steps) else steps
 
     def plan_read(self, goal: ReadGoal) -> list[Step]:
         """The steps that reading an existing resource needs."""
@@ -288,7 +300,15 @@ class StepGenerator:
     def _targeted(self, draft: Draft) -> bool:
         if is_provider(draft.new.type) or draft.new.type == ROOT_STACK_TYPE:
             return True
-        return draft.urn in self._deployment.options.targets
+        options = self._deployment.options
+        if not options.targets:
+            return True
+        chosen = draft.urn in options.targets
+        if not chosen and options.target_dependents:
+            chosen = not self.targeted.isdisjoint({draft.new.parent, *named_by(draft.new)})
+        if chosen:
+            self.targeted.add(draft.urn)
+        return chosen
 
     def _untargeted(self, old: ResourceState, urn: str) -> list[Step]:
         """Keeps a resource that is no target as it is recorded, with what it needs to stay in the state."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dataops.infra.engine.deployment import Bail, DeploymentOptions
 from dataops.infra.engine.operation import Operation, Surroundings
 from dataops.infra.engine.options import UpdateOptions, UpdateResult
@@ -75,6 +77,10 @@ class UpdateRun:
     def _phases(self, process: RunningProgram | None) -> ProgramError | None:
         operation = self._operation
         try:
+            if self._options.clear_pending_creates and not self._preview:
+                base = self._session.base
+                kept = [item for item in base.pending_operations if item.kind != "creating"]
+                self._session.rewrite_base(replace(base, pending_operations=kept))
             pending = self._session.base.pending_operations
             if self._options.refresh or self._kind == "refresh":
                 operation.refresh()
@@ -82,7 +88,9 @@ class UpdateRun:
                 listed = "".join(f"\n  * {item.resource.urn}, interrupted while {item.kind}" for item in pending)
                 self._report.warning(
                     f"{len(pending)} operations of an earlier update may or may not have taken effect:{listed}\n"
-                    "`refresh` finds out about resources that are recorded; see for yourself about those being created"
+                    "`refresh` finds out about those that are recorded. One that was being created may exist without "
+                    "being recorded: look for it where it would be, delete it there or import it, then let "
+                    "`refresh --clear-pending-creates` forget the operation"
                 )
             if self._kind == "update":
                 assert process is not None

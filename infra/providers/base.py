@@ -115,6 +115,10 @@ class InvokeResult:
     failures: tuple[CheckFailure, ...] = ()
 
 
+class OutcomeUnknownError(ResourceError):
+    """The provider went away during an operation: what it was to do may or may not have happened."""
+
+
 class Provider(Protocol):
     """One configured provider. Methods may be called from several threads at once; each may raise `ResourceError`.
 

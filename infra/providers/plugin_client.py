@@ -18,6 +18,7 @@ from dataops.infra.providers.base import (
     DiffKind,
     DiffResult,
     InvokeResult,
+    OutcomeUnknownError,
     PropertyDiff,
     ReadResult,
     UpdateResult,
@@ -216,7 +217,7 @@ class PluginClient:
             if code is grpc.StatusCode.UNIMPLEMENTED:
                 raise _Unimplemented(f"the provider cannot do this: {error.details()}") from None
             if code is grpc.StatusCode.UNAVAILABLE or code is grpc.StatusCode.CANCELLED:
-                raise ResourceError("the provider is gone", details=self._explain() or None) from None
+                raise OutcomeUnknownError("the provider is gone", details=self._explain() or None) from None
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise DeadlineError(error.details() or "the provider did not answer in time") from None
             if detail := _initialization_detail(error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ ProviderFactory = Callable[[ProviderContext], Provider]
 
 
 class ProviderRegistry:
-    """Providers by package; dynamic providers (`pulumi-python`) are always there.
+    """Providers by package; dynamic providers (`pulumi-python`) are always there, and so are installed plugins.
 
     Args:
         factories: package to factory.
@@ -53,15 +54,27 @@ class ProviderRegistry:
         """The packages that are known."""
         return tuple(sorted(self._factories))
 
+    def require(self, context: ProviderContext) -> None:
+        """Makes sure, before anything is started, that there is a provider; `ResourceError` when there is none."""
+        self._find(context)
+
     def provide(self, context: ProviderContext) -> Provider:
         """A new provider for a package; `ResourceError` when there is none."""
-        factory = self._factories.get(context.package)
-        if factory is None:
+        return self._find(context)(context)
+
+    def _find(self, context: ProviderContext) -> ProviderFactory:
+        if (factory := self._factories.get(context.package)) is not None:
+            return factory
+        from dataops.infra.providers.plugin_binary import find_plugin, start_plugin
+
+        binary = find_plugin(context.package, context.version, {**os.environ, **context.environment})
+        if binary is None:
             raise ResourceError(
                 f"there is no provider for the package {context.package!r}",
-                hint=f"known packages: {', '.join(self.packages())}",
+                hint=f"known packages: {', '.join(self.packages())}; another needs the plugin "
+                f"pulumi-resource-{context.package} on PATH or in PULUMI_HOME/plugins",
             )
-        return factory(context)
+        return lambda context: start_plugin(binary, context)
 
 
 def _dynamic(context: ProviderContext) -> Provider:

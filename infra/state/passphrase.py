@@ -144,7 +144,8 @@ def _derive(salt: bytes, passphrase: str) -> Future[AESGCM]:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=work, name="derive-key", daemon=True).start()
+    # Not a daemon: the interpreter would tear it out of the library's native code at its end, which aborts the process.
+    threading.Thread(target=work, name="derive-key").start()
     return future
 
 

@@ -1,11 +1,13 @@
 """A dynamic provider whose process dies, or that waits, when it creates its resource."""
 
+from typing import Any
+
 import pulumi
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 
 
 class Dying(ResourceProvider):
-    def create(self, props):
+    def create(self, props: dict[str, Any]) -> CreateResult:
         import os
         import sys
         import time
@@ -19,7 +21,7 @@ class Dying(ResourceProvider):
 
 
 class Thing(Resource):
-    def __init__(self, name, **props):
+    def __init__(self, name: str, **props: Any) -> None:
         super().__init__(Dying(), name, props)
 
 

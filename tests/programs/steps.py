@@ -1,7 +1,7 @@
 """A program that changes with the configuration value `step`."""
 
 import pulumi
-from thing import Group, Thing
+from thing import Group, Thing  # type: ignore[import-not-found]  # beside this file when it runs
 
 step = pulumi.Config("world").require("step")
 
@@ -44,7 +44,7 @@ if step == "imports":
 if step.startswith("hooks"):
     import os
 
-    def hook(args):
+    def hook(args: pulumi.ResourceHookArgs) -> None:
         with open(os.environ["HOOKED"], "a") as file:
             file.write(f"{args.name}\n")
 

@@ -30,12 +30,18 @@ class Node:
         value: changes make it an update.
         kind: changes make it a replacement.
         fail: the operation that fails, or "".
+        first: whether the old one is deleted before its replacement is made.
+        component: no custom resource, but a parent of others.
+        parent: the index of an earlier node.
     """
 
     uses: tuple[int, ...] = ()
     value: str = "1"
     kind: str = "x"
     fail: str = ""
+    first: bool = False
+    component: bool = False
+    parent: int | None = None
 
 
 @dataclass
@@ -83,16 +89,25 @@ class GraphProgram:
 
     def _register(self, stub: Any, name: str, made: dict[str, Future[Any]]) -> Any:
         node = self.nodes[name]
+        parent = "" if node.parent is None else made[self.names[node.parent]].result().urn
+        if node.component:
+            group = load("resource_pb2").RegisterResourceRequest(type="world:index:Group", name=name, parent=parent)
+            answer = stub.RegisterResource(group)
+            stub.RegisterResourceOutputs(load("resource_pb2").RegisterResourceOutputsRequest(urn=answer.urn))
+            return answer
         needed = [made[self.names[index]].result() for index in node.uses]
         request = load("resource_pb2").RegisterResourceRequest(
             type="world:index:Thing",
             name=name,
             custom=True,
+            parent=parent,
             dependencies=[answer.urn for answer in needed],
             acceptSecrets=True,
             supportsPartialValues=True,
         )
-        inputs = {"uses": [answer.id for answer in needed], "value": node.value, "r_kind": node.kind}
+        inputs: dict[str, Any] = {"uses": [answer.id for answer in needed], "value": node.value, "r_kind": node.kind}
+        if node.first:
+            inputs["dbr"] = True
         if node.fail:
             inputs["fail"] = node.fail
         wire.to_struct(inputs, into=request.object)

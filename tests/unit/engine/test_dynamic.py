@@ -10,8 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dataops.infra.engine.options import UpdateOptions
 from dataops.infra.errors import CancelledError
-from support.engine_world import STACK, World
+from dataops.infra.resources.urn import name_of
+from support.engine_world import SECRETS, STACK, World
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +24,18 @@ def test_a_provider_process_that_dies_is_reported_with_its_last_words() -> None:
     name, message = world.messages()[0]
     assert name == "it" and "the provider is gone" in message and "out of memory, say" in message
     assert _left_over() == []
+
+
+def test_a_creation_whose_provider_dies_is_pending_until_the_user_has_looked() -> None:
+    world = World()
+    assert world.up("dies.py", how="dies").failed
+    (pending,) = world.backend.load(STACK, SECRETS).pending_operations
+    assert (pending.kind, name_of(pending.resource.urn)) == ("creating", "it")
+    assert world.up("dies.py", how="dies").failed
+    warned = " ".join(message for _, message in world.messages("warning"))
+    assert "::it, interrupted while creating" in warned and "--clear-pending-creates" in warned
+    assert not world.refresh(UpdateOptions(clear_pending_creates=True)).failed
+    assert world.backend.load(STACK, SECRETS).pending_operations == []
 
 
 def test_an_interrupted_update_finishes_and_records_what_it_was_doing(tmp_path: Path) -> None:
