@@ -11,7 +11,6 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, NoReturn
 
 import grpc
@@ -41,6 +40,35 @@ class CallError(grpc.RpcError):  # type: ignore[misc]
         return ()
 
 
+class Answer:
+    """The answer to one call, once it has come; for one who waits."""
+
+    __slots__ = ("_come", "_data", "_error")
+
+    def __init__(self) -> None:
+        self._come = threading.Lock()
+        self._come.acquire()
+        self._data = b""
+        self._error: CallError | None = None
+
+    def give(self, data: bytes) -> None:
+        """It has come; only once."""
+        self._data = data
+        self._come.release()
+
+    def fail(self, error: CallError) -> None:
+        """It will not come; only once, and instead of `give`."""
+        self._error = error
+        self._come.release()
+
+    def result(self) -> bytes:
+        """Waits for it; `CallError` when the call has failed."""
+        with self._come:
+            if self._error is not None:
+                raise self._error
+            return self._data
+
+
 class SocketChannel:
     """The caller's end of a connected socket, which it closes.
 
@@ -51,7 +79,7 @@ class SocketChannel:
         self._connection = connection
         self._numbers = itertools.count(1)
         self._sending = threading.Lock()
-        self._pending: dict[int, Future[bytes]] = {}
+        self._pending: dict[int, Answer] = {}
         self._lock = threading.Lock()
         self._gone = False
         self._reader = threading.Thread(target=self._read, name="socket-channel", daemon=True)
@@ -71,22 +99,22 @@ class SocketChannel:
 
         return refuse
 
-    def send(self, method: bytes, data: bytes) -> Future[bytes]:
-        """Sends a request; the answer's bytes come with the future."""
-        number, future = next(self._numbers), Future[bytes]()
+    def send(self, method: bytes, data: bytes) -> Answer:
+        """Sends a request; the answer's bytes come with what is returned."""
+        number, answer = next(self._numbers), Answer()
         with self._lock:
             gone = self._gone
-            self._pending[number] = future
+            self._pending[number] = answer
         if gone:
             self._fail_all()
-            return future
+            return answer
         head = _REQUEST.pack(len(data), number, len(method)) + method
         try:
             with self._sending:
                 self._connection.sendall(head + data)
         except OSError:
             self._fail_all()
-        return future
+        return answer
 
     def close(self) -> None:
         """Hangs up; may be called again."""
@@ -112,19 +140,19 @@ class SocketChannel:
 
     def _answer(self, number: int, status: int, data: bytes) -> None:
         with self._lock:
-            future = self._pending.pop(number)
+            answer = self._pending.pop(number)
         if status:
             code = _CODES.get(status, grpc.StatusCode.UNKNOWN)
-            future.set_exception(CallError(code, data.decode(errors="replace")))
+            answer.fail(CallError(code, data.decode(errors="replace")))
         else:
-            future.set_result(data)
+            answer.give(data)
 
     def _fail_all(self) -> None:
         with self._lock:
             self._gone = True
             lost, self._pending = self._pending, {}
-        for future in lost.values():
-            future.set_exception(CallError(grpc.StatusCode.UNAVAILABLE, "the other end is gone"))
+        for answer in lost.values():
+            answer.fail(CallError(grpc.StatusCode.UNAVAILABLE, "the other end is gone"))
 
 
 class _Method:
@@ -138,6 +166,6 @@ class _Method:
     def __call__(self, request: Any, **_: Any) -> Any:
         return self._decode(self._channel.send(self._name, self._encode(request)).result())
 
-    def future(self, request: Any, **_: Any) -> Future[bytes]:
+    def future(self, request: Any, **_: Any) -> Answer:
         """The bytes of the answer, later."""
         return self._channel.send(self._name, self._encode(request))

@@ -107,7 +107,11 @@ class JournalWriter:
     def __init__(self, create: Callable[[], Log], header: Mapping[str, Any]) -> None:
         self._create = create
         self._log: Log | None = None
-        self._changed = threading.Condition()
+        self._changed = threading.Lock()
+        # Those who wait for the batch that is being written, and for the one after it; which is which alternates.
+        self._batches = [threading.Condition(self._changed), threading.Condition(self._changed)]
+        self._current = 0
+        self._flying = -1
         self._waiting: list[tuple[int, Mapping[str, Any]]] = []
         self._count = 0
         self._synced = -1
@@ -132,7 +136,13 @@ class JournalWriter:
                 if self._failure is not None:
                     raise self._failure
                 if self._writing:
-                    self._changed.wait()
+                    batch = self._batches[self._current if number <= self._flying else 1 - self._current]
+                    try:
+                        batch.wait()
+                    except BaseException:
+                        # The one who was woken to write the next batch may be the one who is interrupted.
+                        batch.notify_all()
+                        raise
                     continue
                 self._write()
 
@@ -141,6 +151,7 @@ class JournalWriter:
         self._writing = True
         batch, self._waiting = self._waiting, []
         last, synced = self._count - 1, self._synced
+        self._flying = last
         self._changed.release()
         failure: BaseException | None = None
         try:
@@ -156,7 +167,13 @@ class JournalWriter:
         else:
             # What a failed fsync left on disk is unknown and a second one would lie, so this journal is finished.
             self._failure = failure
-        self._changed.notify_all()
+        self._batches[self._current].notify_all()
+        self._current = 1 - self._current
+        # One of the next batch writes it; the others need not know before it is on disk.
+        if failure is None:
+            self._batches[self._current].notify()
+        else:
+            self._batches[self._current].notify_all()
 
     def _put(self, record: Mapping[str, Any]) -> int:
         number = self._count
