@@ -131,9 +131,7 @@ class _Parts:
     search: HostSearch
     options: CaptureOptions
 
-    def write(
-        self, tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...], workers: Workers
-    ) -> dict[str, Any]:
+    def write(self, tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...], workers: Workers) -> dict[str, Any]:
         """Writes all files and returns the fields of the manifest that describe them; the first failure ends it."""
         pre_data, post_data = (self.source.dump(section) for section in ("pre-data", "post-data"))
         assignment = Assignment(

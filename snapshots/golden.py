@@ -28,7 +28,7 @@ from dataops.infra.process.postgres_binaries import PostgresBinaries, install_bi
 from dataops.infra.process.postgres_server import initialize, remove, system_identifier, temporary_server
 from dataops.infra.process.users import ServerUser, server_user
 from dataops.snapshots.lake import FOLDER
-from dataops.snapshots.manifest import Manifest, StoredFile
+from dataops.snapshots.manifest import Manifest, StoredFile, blake3_hex
 from dataops.snapshots.restore import SERVER_SETTINGS, restore
 from dataops.snapshots.store import check_file
 
@@ -105,15 +105,26 @@ def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBi
         copy_tree(snapshot / FOLDER, lake)
     for path, entry in manifest.objects.items():
         check_file(draft, StoredFile(f"lake/{path}", entry.data.stored, entry.data.hash))
+    strange = {str(path.relative_to(lake)) for path in lake.rglob("*") if path.is_symlink() or not path.is_dir()}
+    if strange := strange - manifest.objects.keys():
+        raise VerificationError(
+            f"the snapshot {manifest.id} has a file that its manifest does not name: {min(strange)}",
+            where=str(snapshot / FOLDER),
+            hint="take a new snapshot with `dataops snapshot capture`",
+        )
+    _seal(draft)
     record = {
         "snapshot": manifest.id,
         "manifestHash": manifest.hash,
         "serverVersion": binaries.version,
         "systemIdentifier": system_identifier(data),
         "tables": len(manifest.tables),
+        "files": _fingerprint(draft),
     }
-    (draft / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
-    _seal(draft)
+    note = draft / RECORD
+    note.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    note.chmod(0o444)
+    _sync([note, draft])
 
 
 def _existing(target: Path, manifest: Manifest) -> Golden | None:
@@ -124,6 +135,12 @@ def _existing(target: Path, manifest: Manifest) -> Golden | None:
     if record["manifestHash"] != manifest.hash:
         raise VerificationError(
             f"the golden directory was not made of the snapshot {manifest.id}", where=str(target), hint="remove it"
+        )
+    if record.get("files") != _fingerprint(target):
+        raise VerificationError(
+            "the golden directory was changed since it was built",
+            where=str(target),
+            hint="remove it: it is built again when it is needed",
         )
     return Golden(
         manifest.id,
@@ -156,6 +173,18 @@ def _seal(root: Path) -> None:
     for folder in folders:
         if folder != root:  # a directory must be writable to be renamed
             folder.chmod(0o500 if folder.is_relative_to(root / "postgres") else 0o555)
+
+
+def _fingerprint(root: Path) -> str:
+    """What changes with any file of a golden directory. Only looks at each, since reading all would take too long."""
+    lines = []
+    for folder in ("postgres", "lake"):
+        for path in (root / folder, *sorted((root / folder).rglob("*"))):
+            status = path.lstat()
+            # the last cannot be set back by whoever changed the file
+            facts = (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            lines.append(f"{path.relative_to(root)} {facts}")
+    return blake3_hex("\n".join(lines).encode())
 
 
 def _sync(paths: list[Path]) -> None:

@@ -52,9 +52,7 @@ def _fields(parent: Any) -> list[Any]:
     return found
 
 
-def rewrite(
-    source: IO[bytes], target: Path, columns: Sequence[ColumnMasking], label: str, search: HostSearch
-) -> int:
+def rewrite(source: IO[bytes], target: Path, columns: Sequence[ColumnMasking], label: str, search: HostSearch) -> int:
     """Writes a masked copy; the number of rows. Remarks and statistics of the file, which quote values, stay behind.
 
     Args:

@@ -180,8 +180,10 @@ def _unfit(rule: AnyRule, masker: Masker | None, column: Column, partitions: boo
 
 
 def _check_foreign_keys(catalogue: Catalogue, masking: Masking, problems: Problems) -> None:
+    roots = {table.label: table.root for table in catalogue.tables}  # a partition may have a key of its own
     for foreign in catalogue.foreign_keys:
-        here, there = masking.table_rules(foreign.table) or {}, masking.table_rules(foreign.referenced) or {}
+        here = masking.table_rules(roots.get(foreign.table, foreign.table)) or {}
+        there = masking.table_rules(roots.get(foreign.referenced, foreign.referenced)) or {}
         for own, other in zip(foreign.columns, foreign.referenced_columns, strict=True):
             if own in here and other in there and describe(here[own]) != describe(there[other]):
                 problems.found.append(

@@ -40,6 +40,9 @@ SERVER_SETTINGS: Mapping[str, object] = {
     "max_connections": 20,
     "max_wal_size": "4GB",
     "maintenance_work_mem": "256MB",
+    "work_mem": "128MB",
+    "shared_buffers": "512MB",
+    "jit": False,
 }
 
 

@@ -36,24 +36,31 @@ snapshot = LazyGroup(
 
 @click.command()
 @click.option("--env", "name", metavar="NAME", default="production", show_default=True, help="What to capture.")
-@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Connections that read.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    help="Processes that read and mask; by default one per processor, at most 4.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No line per table.")
 @folder_option
 @output_option
-def capture(name: str, workers: int, quiet: bool, cwd: Path, as_json: bool) -> None:
+def capture(name: str, workers: int | None, quiet: bool, cwd: Path, as_json: bool) -> None:
     """Take a masked snapshot of an environment, by the rules of `masking` in dataops.yaml.
 
     \b
     Example:
       dataops snapshot capture --env production
     """
+    import resource
     import time
 
-    from dataops.envs.checkout import Checkout
+    from dataops.envs.checkout import FILE_NAME, Checkout, platform_folder
     from dataops.envs.guard import production_addresses
+    from dataops.infra.platform.document import read_document
     from dataops.snapshots.capture import CaptureOptions
     from dataops.snapshots.capture import capture as take
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the masking key is in memory
     checkout = Checkout.find(cwd.absolute())
     registry, record = find_environment(name, cwd)
     if record.role == "replica":
@@ -62,9 +69,10 @@ def capture(name: str, workers: int, quiet: bool, cwd: Path, as_json: bool) -> N
         )
     connection, database, lake = _places(record)
     options = CaptureOptions(
-        workers=workers,
+        workers=workers or 0,
         production_hosts=production_addresses(registry.all()),
         progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True),
+        document=read_document(platform_folder(cwd.absolute(), checkout.repository) / FILE_NAME),
     )
     began = time.monotonic()
     manifest = take(checkout.platform, connection, database, lake, checkout.layout, record.commit, name, options)

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dataops.infra.errors import ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots.golden import ensure_golden
 from dataops.snapshots.store import list_snapshots, load_manifest
@@ -24,6 +25,7 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from support.small_production import Production
+from dataops.infra.errors import ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots.golden import ensure_golden
 from dataops.snapshots.store import newest
@@ -69,6 +71,7 @@ def files_below(directory: Path, pattern: str) -> int:
     return sum(1 for folder in directory.glob(pattern) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [0, 1, 5, 10])
 def test_a_killed_capture_leaves_nothing_to_be_seen_and_the_next_one_works(production: Production, files: int) -> None:
     elsewhere = production.elsewhere(f"killed-{files:08}")
@@ -77,7 +80,16 @@ def test_a_killed_capture_leaves_nothing_to_be_seen_and_the_next_one_works(produ
     def reached() -> bool:
         return any(store.glob(".partial-*")) and files_below(store, ".partial-*") >= files
 
-    assert kill_when(reached, start("capture", elsewhere))
+    child = start("capture", elsewhere)
+    workers: list[psutil.Process] = []
+
+    def at_work() -> bool:
+        workers[:] = psutil.Process(child.pid).children(recursive=True) or workers
+        return reached()
+
+    assert kill_when(at_work, child)
+    psutil.wait_procs(workers, PATIENCE)
+    assert not any(worker.is_running() for worker in workers)
     assert list_snapshots(elsewhere.layout) == []
     manifest = elsewhere.capture()
     assert [found.id for found in list_snapshots(elsewhere.layout)] == [manifest.id]
@@ -92,6 +104,7 @@ def captured(production: Production) -> Production:
     return elsewhere
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mark", ["postgres", "postgres/PG_VERSION", "postgres.launch", "postgres/postmaster.pid", "lake", "golden.json"]
 )
@@ -116,10 +129,45 @@ def test_after_killed_restores_two_at_once_build_one_golden_directory(captured: 
     assert processes_in(layout.golden) == []
 
 
+def test_a_full_disk_ends_a_capture_with_nothing_to_be_seen(production: Production) -> None:
+    import resource
+
+    elsewhere = production.elsewhere("full-00000000")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))  # what the kernel answers then is much the same
+    try:
+        with pytest.raises(ResourceError, match="no room left for the snapshot"):
+            elsewhere.capture()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list_snapshots(elsewhere.layout) == []
+    assert list(elsewhere.layout.snapshots.glob(".partial-*")) == []
+
+
+def test_a_golden_directory_that_was_changed_is_refused(captured: Production) -> None:
+    (manifest,) = list_snapshots(captured.layout)
+    golden = ensure_golden(manifest, captured.layout)
+    version = golden.data_directory / "PG_VERSION"
+    before = version.stat()
+    version.chmod(0o600)
+    version.write_text(version.read_text())
+    os.utime(version, ns=(before.st_atime_ns, before.st_mtime_ns))
+    version.chmod(0o400)
+    with pytest.raises(VerificationError, match="was changed since it was built"):
+        ensure_golden(manifest, captured.layout)
+
+
+def test_a_file_that_the_manifest_does_not_name_is_not_restored(production: Production) -> None:
+    elsewhere = production.elsewhere("extra-00000000")
+    manifest = elsewhere.capture()
+    (elsewhere.layout.snapshots / manifest.id / "lake" / "raw" / "extra.csv").write_text("x")
+    with pytest.raises(VerificationError, match=r"does not name: raw/extra\.csv"):
+        ensure_golden(manifest, elsewhere.layout)
+    assert list(elsewhere.layout.golden.glob("[!.]*")) == []
+
+
 def test_a_golden_directory_of_something_else_is_refused(restored: Restored, captured: Production) -> None:
     from dataclasses import replace
-
-    from dataops.infra.errors import VerificationError
 
     layout = PlatformLayout(captured.layout.home, restored.production.layout.directory)
     with pytest.raises(VerificationError, match="was not made of"):
