@@ -5,9 +5,13 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import takewhile
+from typing import NoReturn
 
 import click
 
@@ -79,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gc.set_threshold(50_000, 20, 50)
         atexit.register(gc.freeze)
     try:
-        status = dataops.main(words, prog_name="dataops", standalone_mode=False)
+        with _interruptible():
+            status = dataops.main(words, prog_name="dataops", standalone_mode=False)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
@@ -95,6 +100,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         asked = {"-v", "--verbose"} & {*takewhile(lambda word: word.startswith("-"), words)}
         return _report_defect(error, verbose=bool(asked or os.environ.get("DATAOPS_DEBUG")))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP interrupt a command as Ctrl-C does, so that it ends in order and records what it did."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _report(error: DataopsError) -> int:

@@ -161,13 +161,20 @@ class Operation:
         return next((state.outputs for state in known if state.type == ROOT_STACK_TYPE), {})
 
     def interrupt(self) -> None:
-        """Stops starting work, asks what is under way to end, and waits for it."""
+        """Stops starting work, asks what is under way to end, and waits for it; asked again, ends the providers.
+
+        What a provider was doing when it was ended is then recorded as pending.
+        """
         self.deployment.fail(stop=True)
         try:
             self.providers.cancel()
         except DataopsError as error:
             self._report.warning(str(error))
-        self.executor.wait()
+        try:
+            self.executor.wait()
+        except KeyboardInterrupt:
+            self.providers.close()
+            self.executor.wait()
 
     def _provide(self, context: ProviderContext) -> Provider:
         if context.package == "pulumi":

@@ -6,6 +6,7 @@ Runs for every resource several times, so it is written for speed: no options ob
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,11 @@ def from_value(value: Any) -> Value:
         return UNKNOWN if len(text) == 36 and text in _UNKNOWNS else text
     if kind == "number_value":
         number = value.number_value
-        return int(number) if number.is_integer() and abs(number) < 2**63 else number
+        if number.is_integer():
+            return int(number) if abs(number) < 2**63 else number
+        if not math.isfinite(number):
+            raise ResourceError(f"{number} cannot be a property: JSON, and so the state, has no such number")
+        return number
     if kind == "bool_value":
         return value.bool_value
     if kind == "struct_value":
