@@ -15,9 +15,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from dataops.infra.errors import LockedError, NotFoundError, ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.process.processes import is_alive
 from dataops.snapshots import keys
 from dataops.snapshots.manifest import FILE, Manifest, StoredFile, unseal
 
@@ -108,13 +110,7 @@ def new_snapshot(store: Path) -> Iterator[Path]:
     """
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(store / ".lock", "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise LockedError(
-                f"another capture is under way (process {lock.read().strip() or 'unknown'})", where=str(store)
-            ) from None
+        _lock(lock, store)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -132,6 +128,22 @@ def new_snapshot(store: Path) -> Iterator[Path]:
         finally:
             if directory.exists():
                 _clear(directory)
+
+
+def _lock(lock: IO[str], store: Path) -> None:
+    """Takes the lock. If its holder was killed just now, a child that it was starting may hold it for a moment."""
+    deadline = time.monotonic() + CLEARING_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip()
+            if not holder.isdigit() or is_alive(int(holder)) or time.monotonic() > deadline:
+                raise LockedError(
+                    f"another capture is under way (process {holder or 'unknown'})", where=str(store)
+                ) from None
+            time.sleep(0.02)
 
 
 def _clear(directory: Path) -> None:
