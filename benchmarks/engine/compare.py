@@ -63,9 +63,11 @@ def compare(count: int, runs: int) -> None:
         environment = {**os.environ, "COUNT": str(count)}
         floor_command = [sys.executable, "-m", "benchmarks.engine.floor", str(HERE / "programs" / "dynamic")]
         floor = Timed("the SDK against a monitor that answers at once")
+        spared = Timed("the same, started by our runner")
         create, noop = Timed("create"), Timed("no-op")
         contenders = [
             (floor, lambda: run(floor_command, HERE.parents[1], environment)),
+            (spared, lambda: run([*floor_command, "--ours"], HERE.parents[1], environment)),
             (create, ours.create),
             (noop, ours.up),
         ]
@@ -84,7 +86,7 @@ def compare(count: int, runs: int) -> None:
             peers = [(create, rows[0]), (noop, rows[1]), (create, rows[2]), (noop, rows[3])]
         in_turn(runs, contenders)
         header(f"{count} dynamic resources, {runs} runs in turn")
-        print(floor.row(), create.row(floor), noop.row(floor), sep="\n")
+        print(floor.row(), spared.row(floor), create.row(floor), noop.row(floor), sep="\n")
         for mine, peer in peers:
             print(f"{peer.row()}   ours is {mine.median / peer.median:.2f} x of it")
         if not peers:

@@ -35,6 +35,7 @@ def main() -> int:
         import pulumi.runtime
     except ImportError:
         return _tell(report, "the Pulumi SDK cannot be imported", traceback.format_exc())
+    _unwrap_pickler()
     gc.freeze()
     gc.set_threshold(*COLLECTED)
     gc.enable()
@@ -70,6 +71,29 @@ def main() -> int:
         threads.shutdown(wait=False, cancel_futures=True)
         sys.stdout.flush()
         sys.stderr.flush()
+
+
+def _unwrap_pickler() -> None:
+    """Undoes what the SDK leaves behind each time it serialises a dynamic provider.
+
+    `pulumi.dynamic.serialize_provider` (seen in 3.272) wraps a method of the standard library's pickler and does not
+    unwrap it: each resource makes the next one slower, and some three hundred of them end in a RecursionError.
+    """
+    import pickle
+
+    from pulumi.dynamic import dynamic
+
+    serialize = dynamic.serialize_provider
+    pickler = vars(pickle)["_Pickler"]
+
+    def serialize_provider(provider: Any) -> Any:
+        unwrapped = pickler._batch_setitems
+        try:
+            return serialize(provider)
+        finally:
+            pickler._batch_setitems = unwrapped
+
+    dynamic.serialize_provider = serialize_provider
 
 
 def _configure(pulumi: Any, settings: dict[str, Any]) -> None:

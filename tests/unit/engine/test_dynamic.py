@@ -51,6 +51,11 @@ def test_an_interrupted_update_finishes_and_records_what_it_was_doing(tmp_path: 
     assert _left_over() == []
 
 
+def test_a_program_may_have_many_dynamic_resources() -> None:
+    result = World().up("many.py", count="500")
+    assert not result.failed and result.changes["create"] == 501
+
+
 def _interrupt_once_there_is(file: Path) -> None:
     while not file.exists():
         time.sleep(0.02)
