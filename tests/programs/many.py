@@ -9,5 +9,10 @@ class Counted(ResourceProvider):
         return CreateResult(f"id-{props['number']}", props)
 
 
+class Item(Resource):
+    def __init__(self, number: int) -> None:
+        super().__init__(Counted(), f"item-{number}", {"number": number})
+
+
 for number in range(int(pulumi.Config("world").require("count"))):
-    Resource(Counted(), f"item-{number}", {"number": number})
+    Item(number)
