@@ -37,13 +37,13 @@ check: $(STAMP) ## the static and fast gate: ruff, mypy, import contracts, fast 
 	$(BIN)/mypy
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q -m "not slow and not torture"
+	$(BIN)/pytest -q -n auto -m "not slow and not torture"
 
 test: check ## everything that must hold: the gate, the stories, a sample of the fault runs
-	$(BIN)/pytest -q -m "slow and not torture"
+	$(BIN)/pytest -q -n auto --dist loadfile -m "slow and not torture"
 
 torture: $(STAMP) ## all fault and property runs; takes long
-	DATAOPS_TORTURE=all $(BIN)/pytest -q -m torture
+	DATAOPS_TORTURE=all $(BIN)/pytest -q -s -m torture
 
 bench: $(STAMP) ## the figures of the README, as ratios against a peer in the same run
 	$(BIN)/python -m benchmarks

@@ -21,7 +21,7 @@ from support.scratch_platform import ScratchPlatform
 pytestmark = pytest.mark.slow
 
 
-SEED = int(os.environ.get("DATAOPS_SEED") or random.randrange(10_000))
+SEED = int(os.environ["DATAOPS_SEED"])
 LINES_OF_UP, LINES_OF_DOWN = 21, 14
 """About how many lines the two commands print here; a cut after the last one lets the command end."""
 

@@ -9,6 +9,8 @@ import pytest
 
 from support.console import Console, SameProcess, project
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def console(tmp_path: Path) -> Console:

@@ -10,6 +10,8 @@ from dataops.infra.platform.parameters import EnvironmentParameters
 from support.declared import Declared, declare_stack
 from support.platform_file import write_platform
 
+pytestmark = pytest.mark.slow
+
 
 def declare(role: str, folder: Path) -> Declared:
     write_platform(folder)

@@ -21,6 +21,8 @@ from dataops.snapshots.golden import ensure_golden
 from dataops.snapshots.store import list_snapshots, load_manifest
 from support.small_production import Production, Restored
 
+pytestmark = pytest.mark.slow
+
 CHILD = """
 import json, sys
 from pathlib import Path

@@ -32,6 +32,8 @@ from dataops.snapshots.worker import Assignment, Task, perform
 from dataops.snapshots.workers import Workers
 from support.small_production import DATABASE, POLICY, Production
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = r"""
 CREATE TABLE public.odd (
   id int PRIMARY KEY, a text, b citext, c varchar(70), d name, e text[], f jsonb, g numeric,

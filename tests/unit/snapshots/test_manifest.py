@@ -15,6 +15,8 @@ from dataops.snapshots.golden import ensure_golden
 from dataops.snapshots.store import list_snapshots, load_manifest, newest
 from support.small_production import Production, Restored
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def copied(restored: Restored, tmp_path: Path) -> tuple[PlatformLayout, str]:

@@ -17,6 +17,8 @@ from dataops.infra.process.postgres_connection import connect
 from dataops.snapshots import store
 from support.small_production import DATABASE, POLICY, Production
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def elsewhere(production: Production) -> Production:

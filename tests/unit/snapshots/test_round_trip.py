@@ -20,6 +20,8 @@ from dataops.snapshots.store import list_snapshots, load_manifest, newest
 from support.postgres import open_directory
 from support.small_production import DATABASE, MASKED, Restored, copy_text, running_clone
 
+pytestmark = pytest.mark.slow
+
 CANARIES = (b"canary", b"Canary", b"secret-host", b"+1-555-10011", b"nick1")
 KEYS = {"raw.passengers": "passenger_id", "raw.bookings": "booking_id", "raw.nothing": "1"}
 

@@ -19,6 +19,8 @@ from dataops.snapshots.masking.choose import describe, masker_for
 from dataops.snapshots.masking.permutation import AlphabetPermutation, IntegerPermutation
 from dataops.snapshots.masking.plain import KeepMasker
 
+pytestmark = pytest.mark.slow
+
 KEY = bytes(range(32))
 ADAPTER: TypeAdapter[Any] = TypeAdapter(MaskingRule)
 
