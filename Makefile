@@ -43,7 +43,7 @@ test: check ## everything that must hold: the gate, the stories, a sample of the
 	$(BIN)/pytest -q -n auto --dist loadfile -m "slow and not torture"
 
 torture: $(STAMP) ## all fault and property runs; takes long
-	DATAOPS_TORTURE=all $(BIN)/pytest -q -s -m torture
+	$(BIN)/pytest -q -s -m torture
 
 bench: $(STAMP) ## the figures of the README, as ratios against a peer in the same run
 	$(BIN)/python -m benchmarks
