@@ -17,7 +17,7 @@ from dataops.envs.lock import hold
 from dataops.envs.passphrase import find_passphrase
 from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import EnvironmentRecord, Registry, State
-from dataops.envs.stack import EnvironmentStack, Tools, open_stack, state_is_there
+from dataops.envs.stack import OUR_TYPES, EnvironmentStack, Tools, open_stack, state_is_there
 from dataops.envs.sweep import check_root, end_processes, leftovers, remove_files
 from dataops.envs.update import failure, noting_failure
 from dataops.infra.errors import AuthenticationError, NotFoundError, PolicyError, VerificationError
@@ -163,7 +163,7 @@ def _forget_stack(record: EnvironmentRecord, tools: Tools) -> None:
 def _destroy(record: EnvironmentRecord, stack: EnvironmentStack, clock: PhaseClock) -> Mapping[str, int]:
     from dataops.infra.engine.deployer import UpdateOptions
 
-    options = UpdateOptions(message=f"env down {record.name}")
+    options = UpdateOptions(message=f"env down {record.name}", adopted=OUR_TYPES)
     with clock.phase("deployment", "removing what the state knows"):
         result = stack.deployer.destroy(stack.reference, record.project, {}, options, clock.on_engine_event)
         if result.failed:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from dataops.infra.state.encryption import SecretsManager
 
 
+OUR_TYPES = ("dataops:",)
+"""The types of our own provider, whose operations adopt what an interrupted one left; `env down` looks for the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the life cycle of environments is built on; `dataops.cli.wiring` makes the real ones.

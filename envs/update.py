@@ -15,7 +15,7 @@ from dataops.envs.lock import Lease
 from dataops.envs.passphrase import find_passphrase, keep_out_of_git
 from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import EnvironmentRecord, Registry, State, now
-from dataops.envs.stack import EnvironmentStack, Tools, open_stack
+from dataops.envs.stack import OUR_TYPES, EnvironmentStack, Tools, open_stack
 from dataops.infra.errors import (
     ConfigurationError,
     DataopsError,
@@ -230,6 +230,7 @@ def _deploy(
     options = UpdateOptions(
         refresh=True,
         message=change.command,
+        adopted=OUR_TYPES,
         metadata={"git.head": change.commit, "git.headName": f"refs/heads/{change.branch}", "git.dirty": "false"},
     )
     config = {**project.defaults, **parameters.to_config()}

@@ -25,6 +25,8 @@ class UpdateOptions:
         target_dependents: what depends on a target is one, too; without, deleting a target that something depends
             on is refused.
         clear_pending_creates: forget creations of unknown outcome that earlier operations left.
+        adopted: beginnings of resource types whose providers adopt what an interrupted operation of theirs left, so
+            that nobody needs to look: unknown outcomes of these are forgotten.
         environment: extra variables for the program and its dynamic providers.
         metadata: for the history, such as `git.head`.
     """
@@ -37,6 +39,7 @@ class UpdateOptions:
     targets: tuple[str, ...] = ()
     target_dependents: bool = False
     clear_pending_creates: bool = False
+    adopted: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 

@@ -12,6 +12,7 @@ from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.targets import Targets
 from dataops.infra.errors import CancelledError, DataopsError, ExpectationError, ProgramError
 from dataops.infra.events.engine_events import EventSink
+from dataops.infra.resources.state import PendingOperation
 from dataops.infra.resources.values import Secret
 from dataops.infra.state.backend import StackReference
 from dataops.infra.state.session import UpdateSession
@@ -77,9 +78,9 @@ class UpdateRun:
     def _phases(self, process: RunningProgram | None) -> ProgramError | None:
         operation = self._operation
         try:
-            if self._options.clear_pending_creates and not self._preview:
-                base = self._session.base
-                kept = [item for item in base.pending_operations if item.kind != "creating"]
+            base = self._session.base
+            kept = [item for item in base.pending_operations if not self._is_forgotten(item)]
+            if len(kept) < len(base.pending_operations) and not self._preview:
                 self._session.rewrite_base(replace(base, pending_operations=kept))
             pending = self._session.base.pending_operations
             if self._options.refresh or self._kind == "refresh":
@@ -100,6 +101,10 @@ class UpdateRun:
         except Bail:
             operation.deployment.fail(stop=True)
         return None
+
+    def _is_forgotten(self, pending: PendingOperation) -> bool:
+        cleared = self._options.clear_pending_creates and pending.kind == "creating"
+        return cleared or pending.resource.type.startswith(self._options.adopted)
 
     def _finish(self, result: str, changes: dict[str, int]) -> int:
         return self._session.finish(

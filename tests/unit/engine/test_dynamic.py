@@ -38,6 +38,16 @@ def test_a_creation_whose_provider_dies_is_pending_until_the_user_has_looked() -
     assert world.backend.load(STACK, SECRETS).pending_operations == []
 
 
+def test_unknown_outcomes_are_forgotten_where_the_provider_adopts_what_it_left() -> None:
+    world = World()
+    assert world.up("dies.py", how="dies").failed
+    world.destroy(UpdateOptions(adopted=("other:",)))
+    assert len(world.backend.load(STACK, SECRETS).pending_operations) == 1
+    assert not world.destroy(UpdateOptions(adopted=("pulumi-python:",))).failed
+    assert world.messages("warning") == []
+    assert world.backend.load(STACK, SECRETS).pending_operations == []
+
+
 def test_an_interrupted_update_finishes_and_records_what_it_was_doing(tmp_path: Path) -> None:
     world, started = World(), tmp_path / "started"
     interrupter = threading.Thread(target=_interrupt_once_there_is, args=(started,))
