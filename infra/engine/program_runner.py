@@ -23,6 +23,7 @@ COLLECTED = (20_000, 20, 20)
 
 
 def main() -> int:
+    """Runs the program that the settings name; the exit status, `FAILED` when its failure has been reported."""
     report = os.fdopen(int(sys.argv[1]), "w")
     sys.path.pop(0)
     channel = os.fdopen(os.dup(0), "rb")

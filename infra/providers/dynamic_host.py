@@ -108,6 +108,7 @@ class Call:
 
 
 def main() -> None:
+    """Serves the SDK's dynamic providers on the socket whose descriptor is argv[1], until its other end closes."""
     descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)
     connection = socket.socket(fileno=descriptor)

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dataops.infra.process.identity import user_name
 from dataops.infra.state.resource_json import time_from_json, time_to_json
 
 EXPIRY = 60.0
@@ -39,16 +40,6 @@ def this_machine() -> Machine:
 
         boot, namespace = str(int(psutil.boot_time())), ""
     return Machine(socket.gethostname(), boot, namespace)
-
-
-def user_name() -> str:
-    """The user that runs this process; its number when it has no name."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def process_start(pid: int) -> float | None:
