@@ -8,7 +8,7 @@ import pulumi
 
 from dataops.infra.components.workspace import EnvironmentFile, Workspace
 from dataops.infra.platform.graph import waves
-from dataops.infra.platform.model import Pipeline as PipelineModel
+from dataops.infra.platform.pipelines import Pipeline as PipelineModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataops.infra.platform.model import Pipeline, Step
+from dataops.infra.platform.pipelines import Pipeline, Step
 
 
 def predecessors(pipeline: Pipeline) -> dict[str, set[str]]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from dataops.infra.platform.environments import DeployedEnvironment, Environments, ReplicaEnvironment
 from dataops.infra.platform.masking import Masking
 from dataops.infra.platform.names import (
     Command,
-    Cron,
-    DatasetName,
     Member,
     Name,
     ObjectName,
@@ -24,17 +22,12 @@ from dataops.infra.platform.names import (
     SqlName,
     Table,
     Text,
-    TimeZone,
     Variable,
 )
+from dataops.infra.platform.pipelines import Pipeline
+from dataops.infra.platform.section import Section
 
 Privilege = Literal["select", "insert", "update", "delete", "truncate", "references", "trigger"]
-
-
-class Section(BaseModel):
-    """What all parts of the file share: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, defer_build=True)
 
 
 class Passphrase(Section):
@@ -81,32 +74,6 @@ class Stores(Section):
 
     warehouse: Warehouse = Field(description="The relational store; pipelines find it in WAREHOUSE_URL.")
     lake: Lake = Field(default_factory=Lake, description="The object store; pipelines find it in LAKE_URL.")
-
-
-class Schedule(Section):
-    """When a pipeline runs by itself; development environments pause it."""
-
-    cron: Cron = Field(description="Five cron fields: minute, hour, day of month, month, day of week.")
-    timezone: TimeZone = Field(default="UTC", description="The time zone of the fields.")
-
-
-class Step(Section):
-    """One step of a pipeline: a process that reads inputs and writes outputs."""
-
-    name: Name = Field(description="Name, unique in the pipeline.")
-    run: Command = Field(description="Entry point: the command and its arguments; `python` is the environment's own.")
-    image: Text | None = Field(default=None, description="Container image, for targets that run containers.")
-    needs: tuple[Name, ...] = Field(default=(), description="Steps that come first, beside those that make an input.")
-    inputs: tuple[DatasetName, ...] = Field(default=(), description="Datasets it reads.")
-    outputs: tuple[DatasetName, ...] = Field(default=(), description="Datasets it writes.")
-
-
-class Pipeline(Section):
-    """Steps that make datasets out of others."""
-
-    description: str = Field(default="", description="What it is for.")
-    schedule: Schedule | None = Field(default=None, description="When it runs; without one, only when asked.")
-    steps: tuple[Step, ...] = Field(min_length=1, description="Steps; their order follows from inputs, outputs, needs.")
 
 
 class Service(Section):
@@ -161,27 +128,6 @@ class Access(Section):
     people: dict[SqlName, Person] = Field(default={}, description="People by login.")
     teams: dict[SqlName, Team] = Field(default={}, description="Teams by name.")
     roles: dict[SqlName, Role] = Field(default={}, description="Roles by name.")
-
-
-class DeployedEnvironment(Section):
-    """Production or staging: follows one branch."""
-
-    branch: Text = Field(default="main", description="The only branch it is deployed from.")
-    variables: dict[Variable, str] = Field(default={}, description="Variables for pipelines and services.")
-
-
-class ReplicaEnvironment(Section):
-    """What every developer's replica has in common."""
-
-    variables: dict[Variable, str] = Field(default={}, description="Variables for pipelines and services.")
-
-
-class Environments(Section):
-    """How environments differ; everything else they share."""
-
-    production: DeployedEnvironment = Field(default_factory=DeployedEnvironment, description="Where the truth lives.")
-    staging: DeployedEnvironment = Field(default_factory=DeployedEnvironment, description="Where releases are tried.")
-    replica: ReplicaEnvironment = Field(default_factory=ReplicaEnvironment, description="One per branch.")
 
 
 class LocalTarget(Section):

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataops.infra.platform.document import Document, Location
 from dataops.infra.platform.graph import find_cycle
 from dataops.infra.platform.masking import ColumnRules
-from dataops.infra.platform.model import Pipeline, Platform
+from dataops.infra.platform.model import Platform
 from dataops.infra.platform.names import RESERVED_ROLES, RESERVED_VARIABLES, Dataset
+from dataops.infra.platform.pipelines import Pipeline
 from dataops.infra.platform.problems import Problem, dotted, nearest
 
 Finding = tuple[Location, str, str]

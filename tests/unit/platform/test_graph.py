@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataops.infra.platform.graph import find_cycle, ordered_steps, predecessors, waves
-from dataops.infra.platform.model import Pipeline
+from dataops.infra.platform.pipelines import Pipeline
 
 
 def pipeline(**steps: dict[str, list[str]]) -> Pipeline:
