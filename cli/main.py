@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import json
 import os
 import signal
 import sys
@@ -15,8 +16,9 @@ from typing import NoReturn
 
 import click
 
+from dataops.cli.forms import log_format_of
 from dataops.cli.lazy import Entry, LazyGroup
-from dataops.infra.errors import CancelledError, DataopsError, InternalError
+from dataops.infra.errors import CancelledError, ConfigurationError, DataopsError, InternalError
 
 COMMANDS = {
     "env": Entry("dataops.cli.commands.env:env", "Bring environments up, work in them, take them down."),
@@ -88,18 +90,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
-        return _report_usage(error)
+        return _report(_usage_error(error), words)
     except (KeyboardInterrupt, click.Abort):
-        return _report(CancelledError("interrupted"))
+        return _report(CancelledError("interrupted"), words)
     except DataopsError as error:
-        return _report(error)
+        return _report(error, words)
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does; the interpreter must not fail again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
         asked = {"-v", "--verbose"} & {*takewhile(lambda word: word.startswith("-"), words)}
-        return _report_defect(error, verbose=bool(asked or os.environ.get("DATAOPS_DEBUG")))
+        return _report(_defect(error, verbose=bool(asked or os.environ.get("DATAOPS_DEBUG"))), words)
 
 
 @contextmanager
@@ -122,35 +124,39 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _report(error: DataopsError) -> int:
-    """Prints an error as `error: where: what`, its details and its hint; returns its exit status."""
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True)
+def _report(error: DataopsError, words: Sequence[str]) -> int:
+    """Prints an error and returns its exit status.
+
+    Text is `error: where: what`, its details and its hint; with `--log-format json` it is one object on one line.
+    """
+    if log_format_of(words) == "json":
+        facts = {"error": error.what, "where": error.where, "hint": error.hint, "details": error.details}
+        click.echo(json.dumps({**facts, "exitCode": error.exit_code}, ensure_ascii=False), err=True)
+        return error.exit_code
+    color = False if os.environ.get("NO_COLOR") else None
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True, color=color)
     if error.details:
         click.echo("\n".join(f"  {line}" if line else "" for line in error.details.rstrip().splitlines()), err=True)
     if error.hint:
-        click.echo(f"{click.style('hint', fg='cyan', bold=True)}: {error.hint}", err=True)
+        click.echo(f"{click.style('hint', fg='cyan', bold=True)}: {error.hint}", err=True, color=color)
     return error.exit_code
 
 
-def _report_usage(error: click.ClickException) -> int:
-    """Prints what was wrong with the command line; such errors are configuration errors, status 2."""
+def _usage_error(error: click.ClickException) -> DataopsError:
+    """What was wrong with the command line; such errors are configuration errors, status 2."""
     ctx = getattr(error, "ctx", None)
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {error.format_message()}", err=True)
-    if ctx is not None:
-        click.echo(f"{click.style('hint', fg='cyan', bold=True)}: see `{ctx.command_path} --help`", err=True)
-    return 2
+    hint = None if ctx is None else f"see `{ctx.command_path} --help`"
+    return ConfigurationError(error.format_message(), hint=hint)
 
 
-def _report_defect(error: Exception, verbose: bool) -> int:
-    """Prints an exception that nobody expected."""
+def _defect(error: Exception, verbose: bool) -> DataopsError:
+    """An exception that nobody expected."""
     import traceback
 
-    return _report(
-        InternalError(
-            f"{type(error).__name__}: {error}: this is a defect of dataops",
-            details="".join(traceback.format_exception(error)) if verbose else None,
-            hint=None if verbose else "run it again with DATAOPS_DEBUG=1 for the traceback, and report it",
-        )
+    return InternalError(
+        f"{type(error).__name__}: {error}: this is a defect of dataops",
+        details="".join(traceback.format_exception(error)) if verbose else None,
+        hint=None if verbose else "run it again with DATAOPS_DEBUG=1 for the traceback, and report it",
     )
 
 

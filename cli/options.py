@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,13 @@ from typing import Any
 
 import click
 
+from dataops.cli import forms
+from dataops.cli.forms import LogFormat, Output
+
 Command = Callable[..., Any]
+
+OUTPUTS = click.Choice(["default", *(form.value for form in Output)])
+"""What `-o` takes in stack commands, where `default` is a table, as with the `pulumi` CLI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +77,76 @@ def stack_options(function: Command) -> Command:
     return run
 
 
+def output_option(function: Command) -> Command:
+    """Adds `-o/--output`, `--log-format` and `--non-interactive`: what every command with a result takes.
+
+    The function gets `as_json: bool`: whether a document is wanted (JSON or YAML; `tables.print_json` prints the right
+    one) rather than tables and text, which `tables.print_table` and `print_facts` print as text or Markdown.
+    """
+
+    @click.option(
+        "-o",
+        "--output",
+        type=click.Choice([form.value for form in Output]),
+        default="table",
+        envvar="DATAOPS_OUTPUT",
+        help="How to print the result.",
+    )
+    @click.option(
+        "--log-format",
+        type=click.Choice([form.value for form in LogFormat]),
+        default="auto",
+        envvar="DATAOPS_LOG_FORMAT",
+        expose_value=False,
+        callback=lambda ctx, parameter, value: forms.choose_log_format(value),
+        help="How to tell progress and errors on stderr; json is an object per line.",
+    )
+    @click.option(
+        "--non-interactive",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda ctx, parameter, value: forms.never_ask() if value else None,
+        help="Never ask; fail where an answer would be needed.",
+    )
+    @functools.wraps(function)
+    def run(*args: Any, output: str, **rest: Any) -> Any:
+        forms.choose_output(output)
+        if os.environ.get("NO_COLOR"):
+            click.get_current_context().color = False
+        return function(*args, as_json=output in (Output.JSON, Output.YAML), **rest)
+
+    return run
+
+
 def json_option(function: Command) -> Command:
-    """Adds `-j/--json` and its other spelling `-o/--output json`; the function gets `as_json: bool`."""
+    """Adds Pulumi's `-j/--json`, and `-o/--output` as other commands have it; the function gets `as_json: bool`."""
 
     @click.option("-j", "--json", "as_json", is_flag=True, help="Print the result as JSON.")
     @click.option(
         "-o",
         "--output",
-        type=click.Choice(["default", "table", "json"]),
+        type=OUTPUTS,
         default="default",
-        help="The same, spelled out.",
+        envvar="DATAOPS_OUTPUT",
+        help="How to print the result.",
     )
     @functools.wraps(function)
     def run(*args: Any, as_json: bool, output: str, **rest: Any) -> Any:
-        return function(*args, as_json=as_json or output == "json", **rest)
+        return function(*args, as_json=wants_document(as_json, output), **rest)
 
     return run
 
 
+def wants_document(as_json: bool, output: str) -> bool:
+    """Whether `--json` and `--output` together ask for a document, whose form is then chosen."""
+    form = Output.JSON if as_json else Output.TABLE if output == "default" else Output(output)
+    forms.choose_output(form)
+    return form in (Output.JSON, Output.YAML)
+
+
 def at_terminal() -> bool:
     """Whether a person sits there who can answer a question."""
-    return not os.environ.get("CI") and sys.stdin.isatty() and sys.stdout.isatty()
+    return forms.may_ask()
 
 
 def _set_color(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:

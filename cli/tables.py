@@ -1,26 +1,59 @@
-"""Tables and documents on stdout."""
+"""Results on stdout: documents and tables, in the form that `-o` asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from dataops.cli.forms import Output, output
+
 
 def print_json(value: Any) -> None:
-    """A document, indented."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """A document: YAML where that was asked for, else JSON, indented."""
+    if output() is Output.YAML:
+        print_yaml(value)
+    else:
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_yaml(value: Any) -> None:
+    """A document of JSON's types as YAML, keys in their order."""
+    import io
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 1_000_000
+    yaml.representer.ignore_aliases = lambda data: True
+    text = io.StringIO()
+    yaml.dump(json.loads(json.dumps(value)), text)
+    click.echo(text.getvalue().removesuffix("...\n"), nl=False)
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "") -> None:
-    """Columns as wide as their widest cell; the last one is not padded."""
+    """Columns as wide as their widest cell, the last one not padded; or a table of GitHub's Markdown."""
+    if output() is Output.MD:
+        _print_markdown(headings, rows)
+        return
     widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
     for row in (headings, *rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         click.echo(indent + "  ".join(cells).rstrip())
+
+
+def print_facts(facts: Iterable[tuple[str, str]], headings: tuple[str, str] = ("Fact", "Value")) -> None:
+    """Labels and values, one line each; in Markdown a table of two columns."""
+    rows = list(facts)
+    if output() is Output.MD:
+        _print_markdown(headings, rows)
+        return
+    width = max((len(label) for label, _ in rows), default=0)
+    for label, value in rows:
+        click.echo(f"  {label:<{max(width, 10)}} {value}")
 
 
 def iso(seconds: float) -> str:
@@ -36,3 +69,16 @@ def ago(then: float, now: float) -> str:
             count = passed // size
             return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "now"
+
+
+def _print_markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    click.echo(f"| {' | '.join(headings)} |")
+    click.echo(f"|{' --- |' * len(headings)}")
+    for row in rows:
+        click.echo(f"| {' | '.join(_cell(cell) for cell in row)} |")
+    click.echo()
+
+
+def _cell(text: str) -> str:
+    """A text that stays within its cell."""
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", "<br>")

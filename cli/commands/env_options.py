@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from dataops.cli.options import at_terminal
+from dataops.cli.options import at_terminal, output_option
 from dataops.infra.errors import CancelledError, ConfigurationError
 
 if TYPE_CHECKING:
     from dataops.envs.registry import EnvironmentRecord, Registry
 
-Command = Callable[..., Any]
+__all__ = ["confirm", "end_in_order", "find_environment", "folder_option", "output_option"]
 
 folder_option = click.option(
     "-C",
@@ -24,19 +22,6 @@ folder_option = click.option(
     default=".",
     help="Work as if started in this folder.",
 )
-
-
-def output_option(function: Command) -> Command:
-    """Adds `-o/--output table|json`; the function gets `as_json: bool`."""
-
-    @click.option(
-        "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print the result."
-    )
-    @functools.wraps(function)
-    def run(*args: Any, output: str, **rest: Any) -> Any:
-        return function(*args, as_json=output == "json", **rest)
-
-    return run
 
 
 def find_environment(name: str, cwd: Path) -> tuple[Registry, EnvironmentRecord]:

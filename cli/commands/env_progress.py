@@ -1,15 +1,16 @@
-"""Progress of long commands on stderr: a live table at a terminal, a line per event elsewhere."""
+"""Progress of long commands on stderr: a live table at a terminal, a line or a JSON object per event elsewhere."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+
+from dataops.cli.forms import LogFormat, live, log_format
+from dataops.cli.notices import notice_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +25,9 @@ def progress(quiet: bool = False) -> Iterator[PhaseSink]:
     Args:
         quiet: shows nothing but notes.
     """
-    if sys.stderr.isatty() and not os.environ.get("CI") and not quiet and os.environ.get("TERM") != "dumb":
+    if log_format() is LogFormat.JSON:
+        yield JsonPhases(quiet)
+    elif live() and not quiet:
         with LivePhases().shown() as sink:
             yield sink
     else:
@@ -64,6 +67,25 @@ class PlainPhases:
             self._gone = True
 
 
+class JsonPhases:
+    """An object per line for each event: time, phase, moment, text, seconds."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._gone = False
+
+    def __call__(self, event: PhaseEvent) -> None:
+        from dataops.envs.phases import Moment
+
+        if self._gone or (self._quiet and event.moment is not Moment.NOTE):
+            return
+        facts = {"phase": event.phase, "moment": event.moment.value, "text": event.text}
+        try:
+            notice_json({**facts, "seconds": round(event.seconds, 3)})
+        except BrokenPipeError:
+            self._gone = True
+
+
 class LivePhases:
     """A table of phases that is redrawn while they run."""
 
@@ -77,7 +99,7 @@ class LivePhases:
         from rich.live import Live
         from rich.spinner import Spinner
 
-        console = Console(stderr=True)
+        console = Console(stderr=True, force_terminal=True if log_format() is LogFormat.TTY else None)
         self._spinner = Spinner("dots", style="cyan")
         with Live(console=console, get_renderable=self._table, refresh_per_second=12, transient=True) as live:
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dataops.cli.tables import print_facts
+
 if TYPE_CHECKING:
     from dataops.envs.registry import EnvironmentRecord
     from dataops.envs.update import UpdateReport
@@ -48,8 +50,7 @@ def report_text(report: UpdateReport) -> None:
         click.echo(f"{click.style(record.name, bold=True)} is ready: {counted(report.changes)}.")
     else:
         click.echo(f"{click.style(record.name, bold=True)} is ready. Nothing changed.")
-    for label, value in _facts(record):
-        click.echo(f"  {label:<10} {value}")
+    print_facts(_facts(record))
     if use(record):
         click.echo("\nUse it:")
         for command in use(record):

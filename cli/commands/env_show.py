@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
-from dataops.cli.tables import print_json, print_table
+from dataops.cli.notices import notice
+from dataops.cli.tables import print_facts, print_json, print_table
 
 
 @click.command()
@@ -32,7 +33,7 @@ def ls(everywhere: bool, cwd: Path, as_json: bool) -> None:
         print_json([status.to_json() for status in found])
         return
     if not found:
-        click.echo("There are no environments. Make one: dataops env up --branch BRANCH", err=True)
+        notice("There are no environments. Make one: dataops env up --branch BRANCH")
         return
     rows = [
         (s.record.name, s.record.role, s.state, s.record.branch, s.record.commit[:12], s.record.owner, s.record.updated)
@@ -70,10 +71,8 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
         lines.append(("failure", record.failure))
     if found.holder:
         lines.append(("locked by", f"{found.holder.describe()}: {found.holder.command}"))
-    for label, value in lines:
-        click.echo(f"  {label:<10} {value}")
-    for part in found.parts:
-        click.echo(f"  {part.name:<10} {part.address} {'answers' if part.answers else 'DOES NOT ANSWER'}")
+    lines += [(p.name, f"{p.address} {'answers' if p.answers else 'DOES NOT ANSWER'}") for p in found.parts]
+    print_facts(lines)
 
 
 @click.command()
@@ -102,7 +101,7 @@ def connect(name: str, role: str | None, show_password: bool, cwd: Path, as_json
     for service, url in connection.services.items():
         click.echo(f"{service}  {url}")
     if not show_password:
-        click.echo(f"The password is shown with: dataops env connect {name} --role {role} --show-password", err=True)
+        notice(f"The password is shown with: dataops env connect {name} --role {role} --show-password")
 
 
 @click.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dataops.cli.commands.env_options import end_in_order, find_environment, folder_option, output_option
+from dataops.cli.notices import notice
 from dataops.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def runs(name: str | None, environment: str, cwd: Path, as_json: bool) -> None:
         print_json([r.to_json() for r in found])
         return
     if not found:
-        click.echo(f"Nothing has run in {environment} yet.", err=True)
+        notice(f"Nothing has run in {environment} yet.")
         return
     print_table(("RUN", "PIPELINE", "STATE", "SECONDS", "COMMIT", "USER"), [_run_row(r) for r in found])
 
@@ -89,9 +90,15 @@ def ls(environment: str, cwd: Path, as_json: bool) -> None:
 
 def _show_step(step: StepRecord) -> None:
     if step.state == "running":
-        click.echo(f"{step.name}: {' '.join(step.command)}", err=True)
+        notice(f"{step.name}: {' '.join(step.command)}", phase=step.name, moment="started")
     else:
-        click.echo(f"{step.name}: {step.state} after {step.seconds:.1f} s", err=True)
+        moment = "finished" if step.state == "succeeded" else "failed"
+        notice(
+            f"{step.name}: {step.state} after {step.seconds:.1f} s",
+            phase=step.name,
+            moment=moment,
+            seconds=round(step.seconds, 3),
+        )
 
 
 def _row(step: StepRecord) -> tuple[str, str, str, str]:

@@ -10,7 +10,8 @@ import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
 from dataops.cli.lazy import Entry, LazyGroup
-from dataops.cli.tables import print_json, print_table
+from dataops.cli.notices import notice
+from dataops.cli.tables import print_facts, print_json, print_table
 from dataops.infra.errors import PolicyError, ResourceError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def capture(name: str, workers: int | None, quiet: bool, cwd: Path, as_json: boo
     options = CaptureOptions(
         workers=workers or 0,
         production_hosts=production_addresses(registry.all()),
-        progress=(lambda line: None) if quiet else lambda line: click.echo(line, err=True),
+        progress=(lambda line: None) if quiet else lambda line: notice(line, phase="capture", moment="step"),
         document=read_document(platform_folder(cwd.absolute(), checkout.repository) / FILE_NAME),
     )
     began = time.monotonic()
@@ -100,7 +101,7 @@ def ls(cwd: Path, as_json: bool) -> None:
     if as_json:
         print_json(summaries)
     elif not summaries:
-        click.echo("There is no snapshot; take one with `dataops snapshot capture`.", err=True)
+        notice("There is no snapshot; take one with `dataops snapshot capture`.")
     else:
         headings = ("ID", "ENVIRONMENT", "COMMIT", "TABLES", "ROWS", "OBJECTS", "STORED", "MASKED COLUMNS")
         print_table(
@@ -200,8 +201,14 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
 
 def _print_facts(manifest: Manifest) -> None:
     summary = _summary(manifest)
-    click.echo(f"  {summary['tables']} tables with {summary['rows']:,} rows, {summary['objects']} objects")
-    click.echo(f"  {summary['maskedColumns']} columns masked, {summary['stored'] / 1e6:.1f} MB stored, signed")
+    print_facts(
+        [
+            ("tables", f"{summary['tables']} with {summary['rows']:,} rows"),
+            ("objects", str(summary["objects"])),
+            ("masked", f"{summary['maskedColumns']} columns"),
+            ("stored", f"{summary['stored'] / 1e6:.1f} MB, signed"),
+        ]
+    )
     for reference in manifest.production_references:
         found = f"  {reference.where} names the production host {reference.host} {reference.count:,} times"
         click.echo(click.style(found, fg="yellow"))

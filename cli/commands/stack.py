@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dataops.cli.lazy import Entry, LazyGroup
-from dataops.cli.options import Inherited, request_from
+from dataops.cli.options import OUTPUTS, Inherited, request_from, wants_document
 
 PACKAGE = "dataops.cli.commands"
 
@@ -46,7 +46,7 @@ def _show(
     if ctx.invoked_subcommand is None:
         from dataops.cli.commands.stack_show import show_stack
 
-        show_stack(request_from(ctx.obj), as_json or output == "json", **shown)
+        show_stack(request_from(ctx.obj), wants_document(as_json, output), **shown)
 
 
 stack = LazyGroup(
@@ -72,7 +72,7 @@ stack = LazyGroup(
         click.Option(["--show-name"], is_flag=True, help="Print the stack's name and nothing else."),
         click.Option(["--show-secrets"], is_flag=True, help="Show secret outputs in plain text."),
         click.Option(["-j", "--json", "as_json"], is_flag=True, help="Print the result as JSON."),
-        click.Option(["-o", "--output"], type=click.Choice(["default", "table", "json"]), default="default"),
+        click.Option(["-o", "--output"], type=OUTPUTS, default="default", help="How to print the result."),
         click.Option(["--non-interactive"], is_flag=True, help="Never ask."),
     ],
     callback=click.pass_context(_show),
