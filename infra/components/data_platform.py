@@ -110,7 +110,7 @@ class DataPlatform(pulumi.ComponentResource):
                 database=store.database,
                 schemas=store.schemas,
                 source=self.golden.data_directory if self.golden else "",
-                settings=store.settings,
+                settings=self.args.platform.settings(self.args.parameters.role),
             ),
             self._below,
         )

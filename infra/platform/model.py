@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from dataops.infra.platform.environments import DeployedEnvironment, Environments, ReplicaEnvironment
+from dataops.infra.platform.environments import Environments, as_configuration
 from dataops.infra.platform.masking import Masking
 from dataops.infra.platform.names import (
     Command,
@@ -167,5 +167,13 @@ class Platform(Section):
 
     def variables(self, role: str) -> dict[str, str]:
         """The declared variables of `production`, `staging` or `replica`."""
-        settings: DeployedEnvironment | ReplicaEnvironment = getattr(self.environments, role)
-        return dict(settings.variables)
+        return dict(self.environments.of(role).variables)
+
+    def settings(self, role: str) -> dict[str, str]:
+        """The settings of the Postgres server of `production`, `staging` or `replica`."""
+        return {**self.stores.warehouse.settings, **self.environments.of(role).settings}
+
+    def configuration(self, role: str) -> dict[str, str]:
+        """The parameters of `production`, `staging` or `replica` as configuration of the stack: `<platform>:<key>`."""
+        given = self.environments.of(role).parameters
+        return {f"{self.name}:{key}": as_configuration(value) for key, value in given.items()}

@@ -15,6 +15,7 @@ TABLE = r"^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 DATASET = r"^(warehouse:[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*|lake:[A-Za-z0-9_][A-Za-z0-9_.=/-]*)$"
 OBJECT = r"^[A-Za-z0-9_][A-Za-z0-9_.=/-]*$"
+PARAMETER = r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$"
 MEMBER = r"^(person|team):[a-z_][a-z0-9_-]{0,62}$"
 
 RESERVED_ROLES = frozenset({"postgres", "warehouse_owner", "pipeline", "developer", "public"})
@@ -35,6 +36,22 @@ RESERVED_VARIABLES = frozenset(
     }
 )
 """Variables that dataops itself sets in every environment."""
+
+MANAGED_SETTINGS = frozenset(
+    {
+        "port",
+        "listen_addresses",
+        "unix_socket_directories",
+        "unix_socket_group",
+        "unix_socket_permissions",
+        "data_directory",
+        "config_file",
+        "hba_file",
+        "ident_file",
+        "external_pid_file",
+    }
+)
+"""Settings of Postgres that dataops itself writes for every server: where it lies, listens and whom it lets in."""
 
 
 def _within(path: str) -> str:
@@ -82,6 +99,7 @@ Table = Annotated[str, StringConstraints(pattern=TABLE)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 DatasetName = Annotated[str, StringConstraints(pattern=DATASET)]
 ObjectName = Annotated[str, StringConstraints(pattern=OBJECT), AfterValidator(_within)]
+ParameterKey = Annotated[str, StringConstraints(pattern=PARAMETER)]
 Member = Annotated[str, StringConstraints(pattern=MEMBER)]
 RelativePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_within)]
 Cron = Annotated[str, AfterValidator(_cron)]
@@ -96,6 +114,7 @@ EXPECTED = {
     VARIABLE: "the name of an environment variable",
     DATASET: "a dataset as `warehouse:schema.table` or `lake:path/to/object`",
     OBJECT: "the path of an object in the lake, such as `raw/flights.parquet`",
+    PARAMETER: "a key of letters, digits, `_`, `-` and `.` that starts with a letter",
     MEMBER: "a member as `person:name` or `team:name`",
 }
 """What each pattern stands for, in the words of an error message."""

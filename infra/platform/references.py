@@ -8,9 +8,12 @@ from dataops.infra.platform.document import Document, Location
 from dataops.infra.platform.graph import find_cycle
 from dataops.infra.platform.masking import ColumnRules
 from dataops.infra.platform.model import Platform
-from dataops.infra.platform.names import RESERVED_ROLES, RESERVED_VARIABLES, Dataset
+from dataops.infra.platform.names import MANAGED_SETTINGS, RESERVED_ROLES, RESERVED_VARIABLES, Dataset
 from dataops.infra.platform.pipelines import Pipeline
 from dataops.infra.platform.problems import Problem, dotted, nearest
+
+RESERVED_NAMESPACE = "dataops"
+"""Configuration keys of this namespace carry the parameters of our own stacks."""
 
 Finding = tuple[Location, str, str]
 """A place, what is wrong with it, a hint."""
@@ -148,6 +151,28 @@ def _variables(platform: Platform) -> Iterator[Finding]:
             yield place, f"dataops itself sets `{place[-1]}` in every environment", "choose another name"
 
 
+def _settings(platform: Platform) -> Iterator[Finding]:
+    places: list[Location] = [("stores", "warehouse", "settings", name) for name in platform.stores.warehouse.settings]
+    for role in ("production", "staging", "replica"):
+        places += [("environments", role, "settings", name) for name in platform.environments.of(role).settings]
+    for place in places:
+        if place[-1] in MANAGED_SETTINGS:
+            yield place, f"dataops itself sets `{place[-1]}` of every server", "leave it out"
+
+
+def _parameters(platform: Platform) -> Iterator[Finding]:
+    if platform.name != RESERVED_NAMESPACE:
+        return
+    for role in ("production", "staging", "replica"):
+        for key in platform.environments.of(role).parameters:
+            place: Location = ("environments", role, "parameters", key)
+            yield (
+                place,
+                f"`{RESERVED_NAMESPACE}:{key}` is configuration of dataops itself",
+                "name the platform otherwise",
+            )
+
+
 def _masking(platform: Platform) -> Iterator[Finding]:
     masking, schemas = platform.masking, set(platform.stores.warehouse.schemas)
     for table, rules in masking.tables.items():
@@ -185,5 +210,7 @@ _CHECKS: tuple[Callable[[Platform], Iterator[Finding]], ...] = (
     _products,
     _access,
     _variables,
+    _settings,
+    _parameters,
     _masking,
 )

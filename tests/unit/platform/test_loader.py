@@ -59,6 +59,18 @@ MISTAKES = [
     ("    sales_reader:", "    pipeline:", "    pipeline:", "the database role `pipeline` belongs to", ""),
     ("    ada:", "    sales_reader:", "    sales_reader:", "a person is named `sales_reader` as well", ""),
     ("GREETING: hello", "WAREHOUSE_URL: x", "WAREHOUSE_URL", "dataops itself sets `WAREHOUSE_URL`", ""),
+    ("GREETING: hello}", "GREETING: hello}\n    setings: {}", "setings", "unknown key `setings`", "`settings`"),
+    (
+        "GREETING: hello}",
+        "GREETING: hello}\n    schedules: pause",
+        "schedules",
+        "expected `run` or `paused`",
+        "`paused`",
+    ),
+    ("GREETING: hello}", "GREETING: hello}\n    settings: {port: '1'}", "port", "dataops itself sets `port`", "leave"),
+    ("GREETING: hello}", "GREETING: hello}\n    settings: {work_mem: 8}", "work_mem", "expected text", "quote it"),
+    ("GREETING: hello}", "GREETING: hello}\n    parameters: {a b: 1}", "a b", "the key `a b` is not valid", ""),
+    ("GREETING: hello}", "GREETING: hello}\n    parameters: {size: [1]}", "size", "expected text, a number", ""),
     ("like: raw.orders", "like: raw.order", "like", "no rules are given for `raw.order`", "`raw.orders`"),
     ("keep: [day, total]", "like: marts.sales", "like: marts", "no rules are given for `marts.sales`", ""),
     ("keep: [order_id]", "keep: [order_id, note]", "keep", "the column `note` has another rule", ""),
@@ -195,3 +207,18 @@ def test_any_spoiled_line_either_loads_or_is_told_in_words(
         load_platform(path)
     except ConfigurationError as error:
         assert error.where is not None and error.where.startswith(f"{path}:")
+
+
+def test_environments_differ_by_settings_schedules_and_parameters(tmp_path: Path) -> None:
+    more = (
+        "GREETING: hello}\n    settings: {work_mem: 32MB}\n    schedules: paused\n"
+        "    parameters: {size: 3, ratio: 0.5, loud: true, region: eu-west-1, zip: '0123'}"
+    )
+    platform = load_platform(write_platform(tmp_path, "GREETING: hello}", more))
+    assert platform.environments.of("production").schedules == "paused"
+    assert (platform.environments.staging.schedules, platform.environments.replica.schedules) == ("run", "paused")
+    assert platform.settings("production") == {"work_mem": "32MB"} and platform.settings("replica") == {}
+    assert platform.configuration("replica") == {}
+    assert platform.configuration("production") == {
+        "shop:size": "3", "shop:ratio": "0.5", "shop:loud": "true", "shop:region": "eu-west-1", "shop:zip": "0123",
+    }  # fmt: skip
