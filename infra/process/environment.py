@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+ROOT = "DATAOPS_ROOT"
+"""The variable that every process of an environment carries: the environment's folder."""
+
 INHERITED = (
     "HOME",
     "LANG",

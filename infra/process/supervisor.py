@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -18,16 +16,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from dataops.infra.errors import DeadlineError, ResourceError
 from dataops.infra.process.commands import last_lines
-from dataops.infra.process.environment import child_environment
+from dataops.infra.process.environment import ROOT, child_environment
 from dataops.infra.process.processes import command_line, end_process, runs_program, wait_gone, works_in
-from dataops.infra.process.programs import LAUNCHER, LaunchSpecification, write_private
+from dataops.infra.process.programs import LAUNCHER, write_private
 from dataops.infra.process.sockets import fallback_directory, make_private, socket_directory
+from dataops.infra.process.supervised_program import (
+    PROGRAM_NAME,
+    SupervisedProgram,
+    check_program_name,
+    configuration,
+)
 from dataops.infra.process.supervisor_client import (
     ALREADY_ADDED,
     ALREADY_STARTED,
@@ -38,55 +42,15 @@ from dataops.infra.process.supervisor_client import (
     SupervisorClient,
 )
 
+__all__ = ["PROGRAM_NAME", "SupervisedProgram", "Supervisor"]
+
 SOCKET = "supervisor.sock"
 # supervisord first binds a name with its process id behind it
 LONGEST_SOCKET = SOCKET + ".4194304"
-PROGRAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 START_SECONDS = 30.0
 STOP_SECONDS = 75.0
 PATIENCE = 5.0
 PAUSE = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class SupervisedProgram:
-    """A program that is kept running.
-
-    Args:
-        name: letters, digits, `_`, `.` and `-`.
-        launch: how it is started.
-        log: file for what it prints, rotated at 10 MB, three old ones kept.
-        stop_signal: how it is asked to end; after `stop_seconds` it and its children are killed.
-        stop_children: send the signal to its children as well, for programs that would not pass it on.
-        retries: how often it is tried again when it ends within a second, with growing pauses.
-    """
-
-    name: str
-    launch: LaunchSpecification
-    log: Path
-    stop_signal: signal.Signals = signal.SIGTERM
-    stop_seconds: int = 10
-    stop_children: bool = False
-    retries: int = 3
-
-    def to_ini(self) -> str:
-        """The program as supervisord reads it."""
-        settings = {
-            "command": f"{shlex.quote(sys.executable).replace('%', '%%')} -I -S launch.py programs/{self.name}.json",
-            "autostart": "true",
-            "autorestart": "true",
-            "startsecs": "1",
-            "startretries": str(self.retries),
-            "stopsignal": self.stop_signal.name.removeprefix("SIG"),
-            "stopwaitsecs": str(self.stop_seconds),
-            "stopasgroup": "true" if self.stop_children else "false",
-            "killasgroup": "true",
-            "redirect_stderr": "true",
-            "stdout_logfile": str(self.log),
-            "stdout_logfile_maxbytes": "10MB",
-            "stdout_logfile_backups": "3",
-        }
-        return f"[program:{self.name}]\n" + "".join(f"{key}={value}\n" for key, value in settings.items())
 
 
 class Supervisor:
@@ -113,8 +77,16 @@ class Supervisor:
             return None
         return pid if works_in(pid, self.directory) else None
 
-    def start(self, name: str = "dataops") -> None:
+    def programs(self) -> list[str]:
+        """The programs that it was told to keep, whether it runs or not."""
+        return sorted(path.stem for path in (self.directory / "conf.d").glob("*.ini"))
+
+    def start(self, name: str = "dataops", only: Sequence[str] = ("*",)) -> None:
         """Starts supervisord, unless it runs, and with it the programs it was last told to keep.
+
+        Args:
+            name: the environment's: its identifier, and a mark on every process below it.
+            only: starts no other programs than these; `resume` starts the rest.
 
         Raises:
             ResourceError: it refuses to start; its last words are the details.
@@ -132,35 +104,41 @@ class Supervisor:
                 make_private(self.socket.parent)
             self.socket.unlink(missing_ok=True)
             shutil.copyfile(LAUNCHER, self.directory / "launch.py")
-            write_private(self.directory / "supervisord.conf", self._configuration(name))
-            self._spawn()
+            self._configure(name, only)
+            self._spawn(name)
             self._wait_for_answer()
 
-    def _configuration(self, name: str) -> str:
-        identifier = re.sub(r"[^A-Za-z0-9_.-]", "-", name) or "dataops"
-        user = "user=root\n" if os.geteuid() == 0 else ""
-        # relative paths throughout: supervisord expands `%` in values twice, so that no absolute one is safe
-        return (
-            f"[unix_http_server]\nfile={self._relative(self.socket)}\nchmod=0700\n"
-            f"[supervisord]\nidentifier={identifier}\ndirectory=.\nlogfile=supervisord.log\n"
-            f"logfile_maxbytes=1MB\nlogfile_backups=1\npidfile=supervisord.pid\nchildlogdir=.\n"
-            f"umask=022\nnocleanup=true\n{user}"
-            "[rpcinterface:supervisor]\n"
-            "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n"
-            "[include]\nfiles = conf.d/*.ini\n"
-        )
+    def resume(self, name: str = "dataops") -> None:
+        """Starts every program that it was told to keep and that does not run.
+
+        Raises:
+            ResourceError: supervisord does not run or refuses.
+        """
+        with self._locked():
+            self._configure(name)
+            self.client.call("reloadConfig")
+            for program in self.programs():
+                state = self.client.state(program)
+                if state is None:
+                    self.client.call("addProcessGroup", program, tolerated=(ALREADY_ADDED,))
+                elif not state.up:
+                    self._start_program(program)
+
+    def _configure(self, name: str, only: Sequence[str] = ("*",)) -> None:
+        write_private(self.directory / "supervisord.conf", configuration(name, self._relative(self.socket), only))
 
     def _relative(self, path: Path) -> str:
         if path.is_absolute() and not path.is_relative_to(self.directory.parent):
             return str(path)
         return os.path.relpath(path, self.directory)
 
-    def _spawn(self) -> None:
+    def _spawn(self, name: str) -> None:
         """Runs supervisord until it has detached itself, which it does once it listens."""
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", "supervisord.conf"],
             cwd=self.directory,
-            env=child_environment(),
+            # inherited by all that runs below it: what tells the processes of an environment from others
+            env=child_environment({"DATAOPS_ENVIRONMENT": name, ROOT: str(self.directory.parent)}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -213,7 +191,7 @@ class Supervisor:
         Raises:
             ResourceError: supervisord does not run or refuses.
         """
-        _check_name(program.name)
+        check_program_name(program.name)
         program.log.parent.mkdir(parents=True, exist_ok=True)
         program = replace(
             program,
@@ -240,7 +218,7 @@ class Supervisor:
 
     def drop(self, name: str) -> None:
         """Stops a program and forgets it. One that is not known, or a supervisord that is gone, is no error."""
-        _check_name(name)
+        check_program_name(name)
         if not self.directory.exists():
             return
         with self._locked():
@@ -304,11 +282,6 @@ class Supervisor:
         with open(self.directory / ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _check_name(name: str) -> None:
-    if not PROGRAM_NAME.fullmatch(name):
-        raise ResourceError(f"{name!r} cannot name a program", hint="use letters, digits, '_', '.' and '-'")
 
 
 def _text(path: Path) -> str | None:
