@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dataops.envs.checkout import Checkout
-from dataops.envs.guard import production_addresses, refuse_production
+from dataops.envs.guard import forbidden, refuse_configuration
 from dataops.envs.lock import hold
 from dataops.envs.naming import name_for
 from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import Registry
 from dataops.envs.stack import Tools
 from dataops.envs.update import Change, UpdateReport, make_it_so
+from dataops.infra.platform.addresses import remember_addresses
 from dataops.infra.process.identity import user_name
 
 
@@ -45,6 +46,7 @@ def up(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) 
         name = environment_name(request.branch, checkout)
     with hold(checkout.layout.registry, name, f"env up --branch {request.branch}") as lease:
         change = plan(request, name, commit, checkout)
+        remember_addresses(checkout.layout.environment(name).root, change.production_hosts)
         return make_it_so(change, checkout, tools, clock, lease)
 
 
@@ -52,11 +54,8 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
     """Decides what the replica will be, and refuses what must not be, without changing anything."""
     platform = checkout.branch_platform(commit)
     registry = Registry(checkout.layout.registry)
-    published = production_addresses(registry.all())
-    where = f"dataops.yaml of {request.branch}"
-    refuse_production(platform.variables("replica"), (*platform.production_hosts, *published), where)
-    for service in platform.services.values():
-        refuse_production(service.variables, (*platform.production_hosts, *published), where)
+    off_limits = forbidden(checkout, platform, registry.all())
+    refuse_configuration(checkout, platform, request.branch, commit, off_limits)
     return Change(
         command=f"env up --branch {request.branch}",
         name=name,
@@ -66,7 +65,7 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
         target=request.target,
         snapshot=choose_snapshot(request.snapshot, registry, name, checkout),
         developer=user_name(),
-        production_hosts=published,
+        production_hosts=off_limits,
     )
 
 

@@ -1,50 +1,106 @@
-"""The search for production hosts in data: a replica must not hold an address that leads back to production."""
+"""The search for production in data: a replica must not hold an address that leads back to it.
+
+It looks at masked rows and objects as they stream by, once per snapshot; what was found stands in the signed manifest.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
 
+from dataops.infra.platform.addresses import bucket_pattern, host_pattern
+from dataops.infra.process.machine import is_this_machine, own_spellings
 from dataops.snapshots.manifest import ProductionReference
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", ""})
-"""Names that every environment of a machine shares; with a port they are told apart, without they say nothing."""
 
 
 def meaningful(hosts: Iterable[str]) -> tuple[str, ...]:
-    """The hosts worth searching for, in lower case, sorted."""
-    return tuple(sorted({host.strip().lower() for host in hosts} - LOOPBACK))
+    """The addresses worth searching for, in lower case, sorted: this machine's own name says nothing without a port."""
+    found = {host.strip().lower() for host in hosts}
+    return tuple(sorted(host for host in found if host and (":" in host.strip("[]:") or not is_this_machine(host))))
 
 
-def _pattern(host: str) -> re.Pattern[bytes]:
-    """A host as a whole: not part of a longer label, or of a longer port."""
-    return re.compile(rb"(?<![a-z0-9_-])" + re.escape(host.encode()) + rb"(?![a-z0-9_-])")
+def is_local(address: str) -> bool:
+    """Whether an address is a port or a folder of this machine, which come and go with production's processes."""
+    return address.startswith(("file:", "/")) or is_this_machine(address.rpartition(":")[0] or address)
 
 
-def names_any(text: str, hosts: Iterable[str]) -> str | None:
-    """The first of some hosts that a text names, whatever its case; None when it names none."""
-    lower = text.lower().encode()
-    return next((host for host in meaningful(hosts) if _pattern(host).search(lower)), None)
+@dataclass(frozen=True, slots=True)
+class _Needle:
+    """How an address is searched for: the plain texts, one of which is there, then the pattern."""
+
+    address: str
+    texts: tuple[bytes, ...]
+    pattern: re.Pattern[bytes]
+
+
+def _needle(address: str) -> _Needle:
+    if address.startswith(("s3://", "gs://")):
+        bucket = urlsplit(address).netloc
+        return _Needle(address, (bucket.encode(),), _bytes(bucket_pattern(bucket)))
+    if address.startswith(("file:", "/")):
+        path = unquote(urlsplit(address).path)
+        spellings = tuple(dict.fromkeys((path.encode(), quote(path).lower().encode())))
+        pattern = rb"(?:" + b"|".join(map(re.escape, spellings)) + rb")(?![a-z0-9_.-])"
+        return _Needle(address, spellings, re.compile(pattern))
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and host and is_this_machine(host):
+        return _Needle(address, (port.encode(),), _port_pattern(port))
+    return _Needle(address, (address.encode(),), _bytes(host_pattern(address)))
+
+
+def _port_pattern(port: str) -> re.Pattern[bytes]:
+    """A port of this machine under any of its names: `name:port`, or both as keywords in one line."""
+    names = "|".join(sorted((rf"\[?{re.escape(name)}\]?" for name in own_spellings()), key=len, reverse=True))
+    own, end = rf"(?<![a-z0-9_-])(?:{names})", r"(?!\d)"
+    host, number = rf"(?:host|hostaddr|server|address)\W{{1,5}}{own}", rf"port\W{{1,5}}{port}{end}"
+    return re.compile(
+        rf"{own}[:,]{port}{end}|{host}\W[^\n]{{0,80}}?{number}|{number}[^\n]{{0,80}}?{host}(?![a-z0-9_-])".encode()
+    )
+
+
+def _bytes(pattern: re.Pattern[str]) -> re.Pattern[bytes]:
+    return re.compile(pattern.pattern.encode())
 
 
 class HostSearch:
-    """Counts where production hosts occur. Not safe to use from several threads, but for `add`."""
+    """Counts where production's addresses occur. Not safe to use from several threads, but for `add`."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self.hosts = meaningful(hosts)
-        self._needles = [(host, host.encode(), _pattern(host)) for host in self.hosts]
+        self._needles = [_needle(host) for host in self.hosts]
+        self._names = tuple(name.encode() for name in own_spellings()) if any(map(is_local, self.hosts)) else ()
         self._found: Counter[tuple[str, str]] = Counter()
 
     def look(self, where: str, data: bytes | memoryview) -> None:
         """Searches some text, whatever its case; pieces must not be cut within a value."""
-        if not self._needles:
+        for address, count in self._hits(data).items():
+            self._found[where, address] += count
+
+    def look_rows(self, table: str, columns: Sequence[str], rows: bytes | memoryview) -> None:
+        """Searches rows of COPY text; what is found is told by `table.column`."""
+        if not self._hits(rows):
             return
+        for row in bytes(rows).splitlines():
+            if self._hits(row):
+                for column, field in zip(columns, row.split(b"\t"), strict=False):
+                    self.look(f"{table}.{column}", field)
+
+    def _hits(self, data: bytes | memoryview) -> dict[str, int]:
+        if not self._needles:
+            return {}
         lower = bytes(data).lower()
-        for host, needle, pattern in self._needles:
+        found: dict[str, int] = {}
+        for needle in self._needles:
             # the plain search is much the faster one, and nearly always finds nothing
-            if needle in lower and (count := len(pattern.findall(lower))):
-                self._found[where, host] += count
+            if any(text in lower for text in needle.texts) and (
+                not needle.texts[0].isdigit() or any(name in lower for name in self._names)
+            ):
+                if count := len(needle.pattern.findall(lower)):
+                    found[needle.address] = count
+        return found
 
     def add(self, references: Iterable[ProductionReference]) -> None:
         """Counts what others found."""

@@ -131,9 +131,9 @@ def _cast(masks: Any, kind: Any, column: ColumnMasking) -> Any:
 def look_into(table: Any, label: str, search: HostSearch) -> None:
     """Searches the texts of a table for production hosts."""
     if search.hosts:
-        for column in table.columns:
+        for name, column in zip(table.column_names, table.columns, strict=True):
             for texts in _texts(column):
-                search.look(label, "\n".join(filter(None, texts.unique().to_pylist())).encode())
+                search.look(f"{label}.{name}", "\n".join(filter(None, texts.unique().to_pylist())).encode())
 
 
 def _texts(column: Any) -> list[Any]:

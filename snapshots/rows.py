@@ -63,7 +63,7 @@ def capture_table(reader: Reader, plan: TablePlan, path: Path, search: HostSearc
         for batch in reader.rows(plan.table.schema, plan.table.name, plan.columns):
             data: Any = memoryview(mask_rows(batch, len(plan.columns), columns)) if columns else batch
             rows += batch.count(b"\n")
-            search.look(plan.table.label, data)
+            search.look_rows(plan.table.label, plan.columns, data)
             writer.write(data)
         entry = TableEntry(plan.columns, rows, writer.bytes, writer.finish())
     return CapturedTable(entry, {column.field.label: column.result() for column in columns})

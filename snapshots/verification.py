@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import DataopsError, PolicyError, VerificationError
+from dataops.infra.platform.addresses import ProductionAddresses
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.infra.process.postgres_server import system_identifier
-from dataops.snapshots.hosts import LOOPBACK, meaningful, names_any
+from dataops.snapshots.hosts import is_local, meaningful
 from dataops.snapshots.manifest import Manifest
 from dataops.snapshots.restore import OWNER, mark_of
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 
 _MARK = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
 _ROLES = "SELECT rolname, rolsuper FROM pg_roles WHERE rolname !~ '^pg_'"
+_POWERS = """
+SELECT rolname || ' may ' || power FROM pg_roles CROSS JOIN LATERAL (VALUES
+  (rolcreaterole, 'make roles'), (rolreplication, 'replicate'), (rolbypassrls, 'pass by row security')) AS p(has, power)
+WHERE has AND rolname !~ '^pg_' AND NOT rolsuper
+UNION ALL
+SELECT m.rolname || ' may ' || r.rolname FROM pg_roles m
+JOIN pg_roles r ON pg_has_role(m.oid, r.oid, 'MEMBER')
+WHERE r.rolname IN ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program',
+  'pg_create_subscription') AND m.rolname !~ '^pg_' AND NOT m.rolsuper"""
 _PRIVILEGES = """
 SELECT coalesce(r.rolname, 'public'), n.nspname, c.relname, lower(a.privilege_type)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -45,7 +55,16 @@ UNION ALL SELECT 'the foreign server ' || srvname FROM pg_foreign_server
 UNION ALL SELECT 'a user mapping for ' || usename FROM pg_user_mappings
 UNION ALL SELECT 'the setting ' || name FROM pg_settings
   WHERE name IN ('archive_command', 'archive_library', 'restore_command', 'primary_conninfo')
-    AND setting NOT IN ('', '(disabled)')"""
+    AND setting NOT IN ('', '(disabled)')
+UNION ALL SELECT CASE WHEN e.oid IS NULL THEN 'the trigger ' || t.tgname || ' on ' || t.tgrelid::regclass
+    ELSE 'the event trigger ' || e.evtname END || ', which calls out'
+  FROM pg_proc p LEFT JOIN pg_event_trigger e ON e.evtfoid = p.oid
+  LEFT JOIN pg_trigger t ON t.tgfoid = p.oid AND NOT t.tgisinternal
+  WHERE (e.oid IS NOT NULL OR t.oid IS NOT NULL) AND (
+    p.prosrc ~* '\\m(dblink|http_(get|post|put|delete)|net\\.http_|aws_(s3|lambda)\\.|lo_export|pg_read_(binary_)?file)'
+    OR p.prosrc ~* '\\m(from|to)\\s+program\\M')"""
+_CRON = "SELECT to_regclass('cron.job') IS NOT NULL"
+_JOBS = "SELECT 'the pg_cron job ' || jobid FROM cron.job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +153,8 @@ def _check_roles(connection: Connection, replica: Replica) -> str:
     _none(set(replica.roles) - found.keys(), "the replica lacks the role")
     _none(found.keys() & set(replica.forbidden_roles), "the replica has a role of production:")
     _none({name for name, power in found.items() if power} - {"postgres"}, "the replica has a superuser:")
+    powers = {str(row[0]) for row in connection.execute(_POWERS)}
+    _none(powers, "the replica has a role that reaches beyond its data:")
     return ", ".join(sorted(found))
 
 
@@ -161,21 +182,23 @@ def _check_grants(connection: Connection, replica: Replica) -> str:
 
 def _check_links(connection: Connection) -> str:
     found = [str(row[0]) for row in connection.execute(_LINKS)]
+    if _one(connection, _CRON):
+        found += [str(row[0]) for row in connection.execute(_JOBS)]
     if found:
         raise PolicyError(
             f"the replica could reach other systems: it has {', '.join(found)}",
             hint="drop it on the branch, or take a new snapshot without it",
         )
-    return "no subscriptions, slots, foreign servers or archiving"
+    return "no subscriptions, slots, foreign servers, archiving, cron jobs or triggers that call out"
 
 
 def _check_variables(replica: Replica) -> str:
-    for name, value in sorted(replica.variables.items()):
-        if names_any(str(value), replica.production_hosts):
-            raise PolicyError(
-                f"the variable {name} points at production",
-                hint=f"set another `{name}` under `environments: replica: variables` in dataops.yaml",
-            )
+    for name, address in ProductionAddresses.of(replica.production_hosts).named_by(replica.variables):
+        raise PolicyError(
+            f"the variable {name} points at production ({address})",
+            hint=f"set another `{name}` under `environments: replica: variables` in dataops.yaml, or in the program "
+            "that gives it its value",
+        )
     return f"{len(replica.variables)} variables"
 
 
@@ -188,7 +211,7 @@ def _check_rows(replica: Replica, manifest: Manifest) -> str:
             hint="mask the columns that hold it, then take a new snapshot",
         )
     # addresses of this machine come and go with production's processes; declared ones must have been searched for
-    declared = {host for host in meaningful(replica.production_hosts) if host.rsplit(":", 1)[0] not in LOOPBACK}
+    declared = {host for host in meaningful(replica.production_hosts) if not is_local(host)}
     missing = declared - set(manifest.production_hosts)
     if missing:
         raise VerificationError(

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from dataops.infra.platform.addresses import refuse_values
 from dataops.infra.process.dotenv import NAME, format_variables
 from dataops.infra.process.programs import write_private
 from dataops.infra.providers.base import (
@@ -41,6 +42,7 @@ class EnvironmentFileHandler(ResourceHandler):
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
         path = Path(inputs["path"])
+        refuse_values({n: _text(v) for n, v in inputs["variables"].items()}, path.parent, "the environment")
         text = _format(inputs["variables"])
         path.parent.mkdir(parents=True, exist_ok=True)
         if _content(path) != text or path.stat().st_mode & 0o777 != 0o600:

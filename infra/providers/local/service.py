@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
-from dataops.infra.process.dotenv import NAME
+from dataops.infra.platform.addresses import refuse_values
+from dataops.infra.process.dotenv import NAME, read_variables
 from dataops.infra.process.ports import LOOPBACK, free_port, is_free
 from dataops.infra.process.postgres_server import newest_log_lines
 from dataops.infra.process.programs import LaunchSpecification
@@ -111,6 +112,7 @@ def _port_of(supervisor: Supervisor, inputs: dict[str, Any]) -> int:
 def _run(supervisor: Supervisor, inputs: dict[str, Any], port: int, timeout: float, *, restart: bool) -> dict[str, Any]:
     """Has the supervisor keep the service, waits until it is ready, and tries another port if this one is taken."""
     name = _program(inputs)
+    _refuse_production(supervisor, inputs)
     log = Path(inputs.get("logFile") or supervisor.directory / f"{name}.log")
     for attempt in range(PORT_ATTEMPTS):
         supervisor.put(_supervised(inputs, name, port, log), restart=restart or attempt > 0)
@@ -126,6 +128,17 @@ def _run(supervisor: Supervisor, inputs: dict[str, Any], port: int, timeout: flo
             port = free_port({port})
     url = f"http://{LOOPBACK}:{port}" if port else ""
     return {"name": inputs["name"], "port": port, "url": url, "running": True}
+
+
+def _refuse_production(supervisor: Supervisor, inputs: dict[str, Any]) -> None:
+    """Everything is resolved by now: what the service would see, and what it is started with."""
+    file = Path(str(inputs["environmentFile"]))
+    own = {name: str(value) for name, value in (inputs.get("variables") or {}).items()}
+    seen = {**(read_variables(file) if file.is_file() else {}), **own}
+    what, directory = f"the service {inputs['name']}", Path(str(inputs["directory"]))
+    refuse_values(seen, supervisor.directory.parent, what, directory)
+    words = {f"argument {number}": str(word) for number, word in enumerate(inputs["command"][1:], 1)}
+    refuse_values(words, supervisor.directory.parent, what, directory)
 
 
 def _supervised(inputs: dict[str, Any], name: str, port: int, log: Path) -> SupervisedProgram:

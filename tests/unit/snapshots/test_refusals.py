@@ -243,9 +243,9 @@ def test_production_hosts_in_rows_objects_and_schema_are_counted(production: Pro
         )
     assert manifest.production_hosts == ("127.0.0.1:5432", "db.prod.example.com")
     assert [(r.where, r.host, r.count) for r in manifest.production_references] == [
-        ("lake:kept.parquet", "db.prod.example.com", 1),
+        ("lake:kept.parquet.x", "db.prod.example.com", 1),
         ("lake:notes.txt", "db.prod.example.com", 1),
-        ("public.links", "127.0.0.1:5432", 1),
-        ("public.links", "db.prod.example.com", 3),
+        ("public.links.url", "127.0.0.1:5432", 1),
+        ("public.links.url", "db.prod.example.com", 3),
         ("schema", "db.prod.example.com", 1),
     ]

