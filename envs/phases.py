@@ -37,6 +37,7 @@ PHASE_OF = {
     "dataops:local:EnvironmentFile": "variables",
     "dataops:snapshots:Verification": "checks",
     "dataops:local:Service": "services",
+    "dataops:local:TextFile": "runner",
     "dataops:local:Endpoints": "endpoints",
 }
 """Type token to phase; anything else that the team's own program declares is in the phase `resources`."""
@@ -101,11 +102,13 @@ class _Span:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A resource that failed, and what was said about it."""
+    """A resource that failed, what was said about it, and exit status and hint of the error."""
 
     urn: str
     type: str
     messages: tuple[str, ...]
+    exit_code: int = 1
+    hint: str = ""
 
 
 @dataclass(slots=True)
@@ -116,7 +119,7 @@ class PhaseClock:
     began: float = field(default_factory=time.monotonic)
     _spans: dict[str, _Span] = field(default_factory=dict)
     _messages: dict[str, list[str]] = field(default_factory=dict)
-    _failed: dict[str, str] = field(default_factory=dict)
+    _failed: dict[str, tuple[int, str]] = field(default_factory=dict)
     _begun: dict[str, float] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -149,7 +152,7 @@ class PhaseClock:
                 case ResOutputsEvent(metadata=step, seconds=seconds) if step.op in DONE and _is_real(step):
                     self._step_ended(step, Moment.STEP, seconds)
                 case ResOpFailedEvent(metadata=step):
-                    self._failed[step.urn] = step.op
+                    self._failed[step.urn] = (event.exit_code, event.hint)
                     self._step_ended(step, Moment.FAILED, 0.0)
                 case DiagnosticEvent(message=message, severity=severity, urn=urn) if message.strip():
                     if severity == "error":
@@ -172,7 +175,9 @@ class PhaseClock:
     def failures(self) -> list[Failure]:
         """The resources that failed, in the order in which they did, and errors that belong to no resource last."""
         with self._lock:
-            found = [Failure(u, type_of(u), tuple(self._messages.get(u, ()))) for u in self._failed]
+            found = [
+                Failure(u, type_of(u), tuple(self._messages.get(u, ())), *error) for u, error in self._failed.items()
+            ]
             # The engine ends a failed update by saying so of the stack, which is no news beside what failed.
             left = [
                 message

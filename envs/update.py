@@ -17,8 +17,10 @@ from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import EnvironmentRecord, Registry, State, now
 from dataops.envs.stack import OUR_TYPES, EnvironmentStack, Tools, open_stack
 from dataops.infra.errors import (
+    AuthenticationError,
     ConfigurationError,
     DataopsError,
+    NotFoundError,
     PolicyError,
     ResourceError,
     VerificationError,
@@ -259,7 +261,10 @@ def failure(clock: PhaseClock, name: str, hint: str = "") -> DataopsError:
         for line in (failed.messages or ("failed",))
         for line in [f"{_short(failed.urn)}{line}"]
     ]
-    kind = VerificationError if any(f.type == "dataops:snapshots:Verification" for f in failures) else ResourceError
+    codes = {f.exit_code for f in failures}
+    kinds = (k for k in (PolicyError, VerificationError, AuthenticationError, NotFoundError) if k.exit_code in codes)
+    kind: type[DataopsError] = next(kinds, ResourceError)
+    hint = hint or next((f.hint for f in failures if f.exit_code == kind.exit_code and f.hint), "")
     named = ", ".join(_short(f.urn).removesuffix(": ") for f in failures if f.urn)
     return kind(
         f"{named or 'the deployment'} failed",

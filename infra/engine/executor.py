@@ -132,7 +132,7 @@ class Executor:
             if not isinstance(error, OutcomeUnknownError):
                 self._recorder.failure(number, step)
             message = explain(error, step.urn) if isinstance(error, ResourceError) else str(error)
-            self._fail(step, message, protected=isinstance(error, ProtectedError))
+            self._fail(step, message, error)
             raise StepFailed(step) from None
         except Exception as error:
             self._recorder.failure(number, step)
@@ -183,8 +183,9 @@ class Executor:
                 with self._lock:
                     self._awaiting_outputs[step.urn] = step
 
-    def _fail(self, step: Step, message: str, *, protected: bool = False) -> None:
-        self._report.failed(step, message)
+    def _fail(self, step: Step, message: str, error: DataopsError | None = None) -> None:
+        protected = isinstance(error, ProtectedError)
+        self._report.failed(step, message, error)
         with self._lock:
             self.errored.append(step.resource)
             if step.old is not None and step.old is not step.resource:

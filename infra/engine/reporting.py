@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from dataops.infra.engine.step import Step
+from dataops.infra.errors import DataopsError
 from dataops.infra.events.engine_events import (
     CancelEvent,
     DiagnosticEvent,
@@ -83,11 +84,12 @@ class Reporter:
         """A component's or the stack's outputs were registered."""
         self._emit(ResOutputsEvent(_metadata(step, step.op, state), self._preview))
 
-    def failed(self, step: Step, message: str) -> None:
-        """A step has failed."""
+    def failed(self, step: Step, message: str, error: DataopsError | None = None) -> None:
+        """A step has failed, with the error that it failed with, where it is one of ours."""
         self.error(message, "" if _is_internal(step) else step.urn)
         if not self._preview:
-            self._emit(ResOpFailedEvent(_metadata(step, step.op, step.new), 0, self._steps))
+            code, hint = (error.exit_code, error.hint or "") if error else (1, "")
+            self._emit(ResOpFailedEvent(_metadata(step, step.op, step.new), 0, self._steps, code, hint))
 
     def error(self, message: str, urn: str = "") -> None:
         """Something is wrong."""

@@ -140,11 +140,16 @@ class ResOutputsEvent:
 
 @dataclass(frozen=True, slots=True)
 class ResOpFailedEvent:
-    """A step has failed; a `DiagnosticEvent` says why. `status` 0: nothing happened, 1: partly, 2: unknown."""
+    """A step has failed; a `DiagnosticEvent` says why. `status` 0: nothing happened, 1: partly, 2: unknown.
+
+    `exit_code` and `hint` are those of the error, and not part of what Pulumi's event log holds.
+    """
 
     metadata: StepMetadata
     status: int = 0
     steps: int = 0
+    exit_code: int = 1
+    hint: str = ""
 
     def payload(self) -> tuple[str, dict[str, Any]]:
         return "resOpFailedEvent", {"metadata": self.metadata.to_json(), "status": self.status, "steps": self.steps}

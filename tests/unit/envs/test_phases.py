@@ -4,7 +4,7 @@ import pytest
 
 from dataops.envs.phases import Moment, PhaseClock, PhaseEvent
 from dataops.envs.update import failure
-from dataops.infra.errors import ResourceError, VerificationError
+from dataops.infra.errors import PolicyError, ResourceError, VerificationError
 from dataops.infra.events.engine_events import (
     DiagnosticEvent,
     ResOpFailedEvent,
@@ -86,5 +86,15 @@ def test_a_failed_verification_is_a_verification_error() -> None:
     clock, _ = heard()
     check = step("create", "dataops:snapshots:Verification", "verification")
     clock.on_engine_event(ResourcePreEvent(check))
-    clock.on_engine_event(ResOpFailedEvent(check))
-    assert isinstance(failure(clock, "feature-x"), VerificationError)
+    clock.on_engine_event(ResOpFailedEvent(check, exit_code=11, hint="take a new snapshot"))
+    error = failure(clock, "feature-x")
+    assert isinstance(error, VerificationError) and error.hint == "take a new snapshot"
+
+
+def test_a_refusal_by_the_production_guard_comes_before_any_other_failure() -> None:
+    clock, _ = heard()
+    for token, code in (("dataops:local:Lake", 4), ("dataops:local:Service", 5)):
+        failed = step("create", token, "x")
+        clock.on_engine_event(ResourcePreEvent(failed))
+        clock.on_engine_event(ResOpFailedEvent(failed, exit_code=code))
+    assert isinstance(failure(clock, "feature-x"), PolicyError)
