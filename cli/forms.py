@@ -81,12 +81,12 @@ def is_set(name: str, environment: Mapping[str, str] | None = None) -> bool:
     return value.lower() not in ("", "0", "false", "no", "off")
 
 
-def log_format_of(words: Iterable[str]) -> str:
-    """The form of progress by the words of a command line up to `--`, else by DATAOPS_LOG_FORMAT.
+def log_format_of(words: Iterable[str]) -> str | None:
+    """The form of progress by the words of a command line, up to `--`.
 
     For errors: they may be about the command line itself, and are told when the command is over.
     """
-    found, follows = os.environ.get("DATAOPS_LOG_FORMAT", ""), False
+    found, follows = None, False
     for word in words:
         if word == "--":
             break

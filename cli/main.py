@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -25,11 +26,17 @@ COMMANDS = {
     "pipeline": Entry("dataops.cli.commands.pipeline:pipeline", "Run an environment's pipelines."),
     "snapshot": Entry("dataops.cli.commands.snapshot:snapshot", "Capture masked snapshots and list them."),
     "stack": Entry("dataops.cli.commands.stack:stack", "Run any Pulumi program on the embedded engine."),
+    "config": Entry("dataops.cli.commands.config:config", "Show which value a setting has, and why."),
     "init": Entry("dataops.cli.commands.init:init", "Write dataops.yaml, Pulumi.yaml and stacks/__main__.py."),
+    "completion": Entry("dataops.cli.commands.completion:completion", "Print the completion script of a shell."),
     "validate": Entry("dataops.cli.commands.validate:validate", "Check dataops.yaml without running anything."),
     "schema": Entry("dataops.cli.commands.schema:schema", "Print the JSON Schema of dataops.yaml."),
 }
 """Every command; its module is imported when the command is used and at no other time."""
+
+
+COMPLETE = "_DATAOPS_COMPLETE"
+"""The variable in which a completion script says what it wants to know."""
 
 
 def _print_version(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -84,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A process of our own, and a short one: it makes little garbage, and need not look for it as it ends.
         gc.set_threshold(50_000, 20, 50)
         atexit.register(gc.freeze)
+    if instruction := os.environ.get(COMPLETE):
+        return _complete(instruction)
     try:
         with _interruptible():
             status = dataops.main(words, prog_name="dataops", standalone_mode=False)
@@ -102,6 +111,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         asked = {"-v", "--verbose"} & {*takewhile(lambda word: word.startswith("-"), words)}
         return _report(_defect(error, verbose=bool(asked or os.environ.get("DATAOPS_DEBUG"))), words)
+
+
+def _complete(instruction: str) -> int:
+    """Answers a shell that completes a word; what goes wrong is kept quiet, since somebody is typing."""
+    from click.shell_completion import shell_complete
+
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    try:
+        return shell_complete(dataops, {}, "dataops", COMPLETE, instruction)
+    except BaseException:
+        return 1
 
 
 @contextmanager
@@ -129,7 +149,7 @@ def _report(error: DataopsError, words: Sequence[str]) -> int:
 
     Text is `error: where: what`, its details and its hint; with `--log-format json` it is one object on one line.
     """
-    if log_format_of(words) == "json":
+    if _tells_json(words):
         facts = {"error": error.what, "where": error.where, "hint": error.hint, "details": error.details}
         click.echo(json.dumps({**facts, "exitCode": error.exit_code}, ensure_ascii=False), err=True)
         return error.exit_code
@@ -140,6 +160,17 @@ def _report(error: DataopsError, words: Sequence[str]) -> int:
     if error.hint:
         click.echo(f"{click.style('hint', fg='cyan', bold=True)}: {error.hint}", err=True, color=color)
     return error.exit_code
+
+
+def _tells_json(words: Sequence[str]) -> bool:
+    """Whether errors are told as JSON. Where even that cannot be found out they are told as text."""
+    from dataops.envs.settings import value_of
+    from dataops.envs.surroundings import Surroundings
+
+    try:
+        return bool(value_of("log-format", Surroundings(Path.cwd()), log_format_of(words)) == "json")
+    except (DataopsError, OSError):
+        return False
 
 
 def _usage_error(error: click.ClickException) -> DataopsError:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,10 @@ import click
 
 from dataops.cli import forms
 from dataops.cli.forms import LogFormat, Output
+from dataops.cli.parameter_types import ENVIRONMENT, STACK
+from dataops.envs.settings import value_of
+from dataops.envs.surroundings import Surroundings
+from dataops.infra.errors import ConfigurationError
 
 Command = Callable[..., Any]
 
@@ -57,7 +60,7 @@ def request_from(outer: Inherited, inner: Inherited | None = None) -> Request:
 def stack_options(function: Command) -> Command:
     """Adds `-s/--stack`, `-C/--cwd`, `--non-interactive` and `--color`; the function gets them as `request`."""
 
-    @click.option("-s", "--stack", metavar="STACK", help="The stack; by default the selected one.")
+    @click.option("-s", "--stack", metavar="STACK", type=STACK, help="The stack; by default the selected one.")
     @click.option(
         "-C", "--cwd", type=click.Path(path_type=Path), default=".", help="Work as if started in this folder."
     )
@@ -77,6 +80,17 @@ def stack_options(function: Command) -> Command:
     return run
 
 
+folder_option = click.option(
+    "-C",
+    "--cwd",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=".",
+    is_eager=True,
+    help="Work as if started in this folder.",
+)
+"""Adds `-C/--cwd`; the function gets `cwd`."""
+
+
 def output_option(function: Command) -> Command:
     """Adds `-o/--output`, `--log-format` and `--non-interactive`: what every command with a result takes.
 
@@ -84,38 +98,88 @@ def output_option(function: Command) -> Command:
     one) rather than tables and text, which `tables.print_table` and `print_facts` print as text or Markdown.
     """
 
-    @click.option(
-        "-o",
-        "--output",
-        type=click.Choice([form.value for form in Output]),
-        default="table",
-        envvar="DATAOPS_OUTPUT",
-        help="How to print the result.",
-    )
+    @click.option("-o", "--output", type=click.Choice([form.value for form in Output]), help="How to print the result.")
     @click.option(
         "--log-format",
         type=click.Choice([form.value for form in LogFormat]),
-        default="auto",
-        envvar="DATAOPS_LOG_FORMAT",
-        expose_value=False,
-        callback=lambda ctx, parameter, value: forms.choose_log_format(value),
         help="How to tell progress and errors on stderr; json is an object per line.",
     )
-    @click.option(
-        "--non-interactive",
-        is_flag=True,
-        expose_value=False,
-        callback=lambda ctx, parameter, value: forms.never_ask() if value else None,
-        help="Never ask; fail where an answer would be needed.",
-    )
+    @click.option("--non-interactive", is_flag=True, help="Never ask; fail where an answer would be needed.")
     @functools.wraps(function)
-    def run(*args: Any, output: str, **rest: Any) -> Any:
-        forms.choose_output(output)
-        if os.environ.get("NO_COLOR"):
-            click.get_current_context().color = False
-        return function(*args, as_json=output in (Output.JSON, Output.YAML), **rest)
+    def run(*args: Any, output: str | None, log_format: str | None, non_interactive: bool, **rest: Any) -> Any:
+        around = surroundings(rest.get("cwd"))
+        chosen = Output(value_of("output", around, output))
+        forms.choose_output(chosen)
+        forms.choose_log_format(value_of("log-format", around, log_format))
+        if value_of("non-interactive", around, "true" if non_interactive else None) == "true":
+            forms.never_ask()
+        _color(click.get_current_context(), value_of("color", around))
+        return function(*args, as_json=chosen in (Output.JSON, Output.YAML), **rest)
 
     return run
+
+
+def environment_option(function: Command) -> Command:
+    """Adds `-e/--env`; the function gets `environment: str`, by default what the setting `env` says."""
+
+    def chosen(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str:
+        name = value_of("env", surroundings(ctx.params.get("cwd")), value)
+        if not name:
+            raise click.UsageError("Say which environment: --env NAME, or set DATAOPS_ENV.", ctx=ctx)
+        return str(name)
+
+    return click.option(
+        "-e",
+        "--env",
+        "environment",
+        metavar="NAME",
+        type=ENVIRONMENT,
+        callback=chosen,
+        help="The environment; by default what DATAOPS_ENV or `git config dataops.env` says.",
+    )(function)
+
+
+def variables_option(function: Command) -> Command:
+    """Adds `--var NAME=VALUE`, repeatable; the function gets `variables: dict[str, str]`."""
+
+    def parsed(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+        return assignments(values)
+
+    return click.option(
+        "--var",
+        "variables",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=parsed,
+        help="A variable of the environment, over that of dataops.yaml; repeatable. No secrets: others see arguments.",
+    )(function)
+
+
+def assignments(words: Iterable[str]) -> dict[str, str]:
+    """`NAME=VALUE` words as variables.
+
+    Raises:
+        ConfigurationError: one is not of that form, or dataops itself sets that variable.
+    """
+    found = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator or not name.isascii() or not name.isidentifier():
+            # The value may be a secret, and is not repeated.
+            raise ConfigurationError(f"--var {name[:40]!r} is not NAME=VALUE", hint="--var REGION=eu-west-1")
+        from dataops.infra.platform.names import RESERVED_VARIABLES
+
+        if name in RESERVED_VARIABLES:
+            raise ConfigurationError(
+                f"dataops itself sets {name} in every environment", where="--var", hint="choose another name"
+            )
+        found[name] = value
+    return found
+
+
+def surroundings(cwd: Path | str | None) -> Surroundings:
+    """Where the settings of a command that works in a folder are looked for."""
+    return Surroundings(Path(cwd or ".").absolute())
 
 
 def json_option(function: Command) -> Command:
@@ -150,7 +214,9 @@ def at_terminal() -> bool:
 
 
 def _set_color(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    if value in ("always", "never"):
-        ctx.color = value == "always"
-    elif os.environ.get("NO_COLOR"):
-        ctx.color = False
+    _color(ctx, value_of("color", surroundings(None), value))
+
+
+def _color(ctx: click.Context, when: str) -> None:
+    if when != "auto":
+        ctx.color = when == "always"

@@ -15,6 +15,9 @@ from dataops.envs.update import Change, UpdateReport, make_it_so
 from dataops.infra.platform.addresses import remember_addresses
 from dataops.infra.process.identity import user_name
 
+NEWEST = "newest"
+"""What stands for the newest snapshot where an id is asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class UpRequest:
@@ -22,7 +25,7 @@ class UpRequest:
 
     Args:
         branch: whose code it runs.
-        snapshot: where its data comes from; "" for the one it has, or the newest.
+        snapshot: where its data comes from: an id or `newest`; "" for the one it has, or the newest.
         target: where it runs.
     """
 
@@ -83,5 +86,5 @@ def choose_snapshot(asked: str, registry: Registry, name: str, checkout: Checkou
     from dataops.snapshots.store import load_manifest, newest
 
     record = registry.load(name)
-    wanted = asked or (record.snapshot if record else "")
-    return (load_manifest(checkout.layout, wanted) if wanted else newest(checkout.layout)).id
+    wanted = asked or (record.snapshot if record else "") or NEWEST
+    return (newest(checkout.layout) if wanted == NEWEST else load_manifest(checkout.layout, wanted)).id

@@ -11,11 +11,12 @@ from dataops.cli import wiring
 from dataops.cli.commands.env_options import confirm, end_in_order, find_environment, folder_option, output_option
 from dataops.cli.commands.env_progress import progress
 from dataops.cli.commands.env_report import phase_lines
+from dataops.cli.parameter_types import ENVIRONMENT
 from dataops.cli.tables import print_json
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=ENVIRONMENT)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--force", is_flag=True, help="Also production or staging, uncommitted work in its code, or a lost passphrase."

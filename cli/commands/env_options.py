@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dataops.cli.options import at_terminal, output_option
+from dataops.cli.options import at_terminal, folder_option, output_option
 from dataops.infra.errors import CancelledError, ConfigurationError
 
 if TYPE_CHECKING:
     from dataops.envs.registry import EnvironmentRecord, Registry
 
 __all__ = ["confirm", "end_in_order", "find_environment", "folder_option", "output_option"]
-
-folder_option = click.option(
-    "-C",
-    "--cwd",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    default=".",
-    help="Work as if started in this folder.",
-)
 
 
 def find_environment(name: str, cwd: Path) -> tuple[Registry, EnvironmentRecord]:

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option
+from dataops.cli.parameter_types import ENVIRONMENT
 from dataops.infra.errors import NotFoundError
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @folder_option
-@click.argument("name")
+@click.argument("name", type=ENVIRONMENT)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARGUMENT]...")
 def exec_(cwd: Path, name: str, command: tuple[str, ...]) -> None:
     """Run a command with an environment's variables and code.
@@ -33,7 +34,7 @@ def exec_(cwd: Path, name: str, command: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=ENVIRONMENT)
 @folder_option
 def shell(name: str, cwd: Path) -> None:
     """Open a shell in an environment.

@@ -8,6 +8,7 @@ import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
 from dataops.cli.notices import notice
+from dataops.cli.parameter_types import ENVIRONMENT
 from dataops.cli.tables import print_facts, print_json, print_table
 
 
@@ -43,7 +44,7 @@ def ls(everywhere: bool, cwd: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=ENVIRONMENT)
 @folder_option
 @output_option
 def status(name: str, cwd: Path, as_json: bool) -> None:
@@ -76,7 +77,7 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=ENVIRONMENT)
 @click.option("--role", metavar="ROLE", help="Who to connect as; by default developer, in deployed ones pipeline.")
 @click.option("--show-password", is_flag=True, help="Print the password, too.")
 @folder_option
@@ -105,7 +106,7 @@ def connect(name: str, role: str | None, show_password: bool, cwd: Path, as_json
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=ENVIRONMENT)
 @folder_option
 @output_option
 def fingerprint(name: str, cwd: Path, as_json: bool) -> None:

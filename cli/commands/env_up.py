@@ -11,6 +11,8 @@ from dataops.cli import wiring
 from dataops.cli.commands.env_options import confirm, end_in_order, folder_option, output_option
 from dataops.cli.commands.env_progress import progress
 from dataops.cli.commands.env_report import report_json, report_text
+from dataops.cli.options import surroundings
+from dataops.cli.parameter_types import BRANCH, DEPLOYED, SNAPSHOT
 from dataops.cli.tables import print_json
 from dataops.infra.errors import ConfigurationError
 
@@ -20,12 +22,17 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-b", "--branch", help="The branch whose code it runs; by default the one that is checked out.")
-@click.option("--snapshot", default="", metavar="ID", help="Where its data comes from; by default the newest snapshot.")
-@click.option("--target", type=click.Choice(["local"]), default="local", help="Where it runs.")
+@click.option("-b", "--branch", type=BRANCH, help="Whose code it runs; by default the one that is checked out.")
+@click.option(
+    "--snapshot",
+    type=SNAPSHOT,
+    metavar="ID",
+    help="Its data: an id or newest; by default what it has.",
+)
+@click.option("--target", type=click.Choice(["local"]), help="Where it runs; by default here, as processes.")
 @folder_option
 @output_option
-def up(branch: str | None, snapshot: str, target: str, cwd: Path, as_json: bool) -> None:
+def up(branch: str | None, snapshot: str | None, target: str | None, cwd: Path, as_json: bool) -> None:
     """Make the replica of a branch, or bring it up to date.
 
     It is a private copy of production: the branch's code, the newest masked snapshot of the data in a Postgres cluster
@@ -38,21 +45,24 @@ def up(branch: str | None, snapshot: str, target: str, cwd: Path, as_json: bool)
     """
     from dataops.envs.checkout import Checkout
     from dataops.envs.phases import PhaseClock
+    from dataops.envs.settings import value_of
     from dataops.envs.up import UpRequest
     from dataops.envs.up import up as bring_up
 
     tools = _tools(cwd)
     checkout = Checkout.find(cwd.absolute())
-    branch = branch or checkout.repository.current_branch()
+    around = surroundings(cwd)
+    branch = value_of("branch", around, branch)
     if not branch:
         raise ConfigurationError("no branch is checked out", hint="dataops env up --branch BRANCH")
     with progress() as sink:
-        report = bring_up(UpRequest(branch, snapshot, target), checkout, tools, PhaseClock(sink))
+        request = UpRequest(branch, value_of("snapshot", around, snapshot), value_of("target", around, target))
+        report = bring_up(request, checkout, tools, PhaseClock(sink))
     _print(report, as_json)
 
 
 @click.command()
-@click.argument("name", metavar="production|staging")
+@click.argument("name", metavar="production|staging", type=DEPLOYED)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @folder_option
 @output_option

@@ -9,18 +9,18 @@ import click
 
 from dataops.cli.commands.env_options import end_in_order, find_environment, folder_option, output_option
 from dataops.cli.notices import notice
+from dataops.cli.options import environment_option
+from dataops.cli.parameter_types import PIPELINE, STEP
 from dataops.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
     from dataops.services.runs import RunRecord, StepRecord
 
-environment_option = click.option("-e", "--env", "environment", required=True, metavar="NAME", help="Where to run it.")
-
 
 @click.command()
-@click.argument("name", metavar="PIPELINE")
+@click.argument("name", metavar="PIPELINE", type=PIPELINE)
 @environment_option
-@click.option("--step", metavar="STEP", help="Run this step alone.")
+@click.option("--step", metavar="STEP", type=STEP, help="Run this step alone.")
 @folder_option
 @output_option
 def run(name: str, environment: str, step: str | None, cwd: Path, as_json: bool) -> None:
@@ -43,7 +43,7 @@ def run(name: str, environment: str, step: str | None, cwd: Path, as_json: bool)
 
 
 @click.command()
-@click.argument("name", metavar="[PIPELINE]", required=False)
+@click.argument("name", metavar="[PIPELINE]", required=False, type=PIPELINE)
 @environment_option
 @folder_option
 @output_option

@@ -11,6 +11,7 @@ import click
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
 from dataops.cli.lazy import Entry, LazyGroup
 from dataops.cli.notices import notice
+from dataops.cli.parameter_types import ENVIRONMENT, SNAPSHOT
 from dataops.cli.tables import print_facts, print_json, print_table
 from dataops.infra.errors import PolicyError, ResourceError
 
@@ -36,7 +37,16 @@ snapshot = LazyGroup(
 
 
 @click.command()
-@click.option("--env", "name", metavar="NAME", default="production", show_default=True, help="What to capture.")
+@click.option(
+    "-e",
+    "--env",
+    "name",
+    metavar="NAME",
+    type=ENVIRONMENT,
+    default="production",
+    show_default=True,
+    help="What to capture.",
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
@@ -123,7 +133,7 @@ def ls(cwd: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("snapshot_id", metavar="ID")
+@click.argument("snapshot_id", metavar="ID", type=SNAPSHOT)
 @click.option("--verify", is_flag=True, help="Read and hash every file, too.")
 @folder_option
 @output_option

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from dataops.cli.operation import Wanted, perform
-from dataops.cli.options import Command, Request, stack_options
+from dataops.cli.options import Command, Request, stack_options, surroundings
+from dataops.envs.settings import value_of
 from dataops.infra.errors import ConfigurationError
 
 
@@ -18,7 +19,7 @@ def _operation_options(function: Command) -> Command:
     """What all four take; the function gets `shared`, keyword arguments for `Wanted`."""
 
     @click.option("-m", "--message", default="", help="A note for the stack's history.")
-    @click.option("-p", "--parallel", type=click.IntRange(min=1), default=16, help="Operations that run at once.")
+    @click.option("-p", "--parallel", type=click.IntRange(min=1), help="Operations that run at once; 16 by default.")
     @click.option("-t", "--target", "targets", multiple=True, metavar="URN", help="Only this resource; repeatable.")
     @click.option("--target-dependents", is_flag=True, help="Also what depends on a resource that --target names.")
     @click.option("--expect-no-changes", is_flag=True, help="Fail with exit status 7 when anything changes.")
@@ -32,6 +33,7 @@ def _operation_options(function: Command) -> Command:
     @functools.wraps(function)
     def run(request: Request, **given: Any) -> Any:
         shared = {name: given.pop(name) for name in _SHARED}
+        shared["parallel"] = value_of("parallel", surroundings(request.cwd), shared["parallel"])
         log = shared["event_log"]
         shared["event_log"] = (request.cwd / log) if log else None
         return function(request, shared=shared, **given)

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from dataops.infra.platform.defaults import Defaults
 from dataops.infra.platform.environments import Environments, as_configuration
 from dataops.infra.platform.masking import Masking
 from dataops.infra.platform.names import (
@@ -160,6 +161,7 @@ class Platform(Section):
     access: Access = Field(default_factory=Access, description="Who may do what.")
     masking: Masking = Field(default_factory=Masking, description="What happens to each column in a snapshot.")
     environments: Environments = Field(default_factory=Environments, description="How environments differ.")
+    defaults: Defaults = Field(default_factory=Defaults, description="What commands take where nobody says otherwise.")
     targets: Targets = Field(default_factory=Targets, description="Where environments run.")
     production_hosts: tuple[Text, ...] = Field(
         default=(), description="Hosts that no replica may ever point at, beside those that production publishes."

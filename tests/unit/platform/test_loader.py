@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -193,6 +193,7 @@ def test_values_that_may_be_secret_are_not_repeated(tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_spoiled_line_either_loads_or_is_told_in_words(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

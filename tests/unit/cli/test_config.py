@@ -1,0 +1,42 @@
+"""`dataops config`: what is printed is what commands do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dataops.envs.settings import SETTINGS
+from support.console import SameProcess
+from support.platform_file import write_platform
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> SameProcess:
+    console = SameProcess(tmp_path / "platform")
+    write_platform(console.folder)
+    return console
+
+
+def test_every_setting_is_listed_with_its_source(console: SameProcess) -> None:
+    listed = console.run("config", "ls", "-o", "json", variables={"DATAOPS_TARGET": "local"}).json
+    assert [s["key"] for s in listed] == [s.key for s in SETTINGS]
+    assert {s["key"]: s["source"] for s in listed}["target"] == "variable"
+    assert console.run("config", "ls").stdout.startswith("SETTING")
+
+
+def test_explain_says_what_decides_and_what_is_overridden(console: SameProcess) -> None:
+    told = console.run("config", "explain", "home", variables={"DATAOPS_HOME": "/elsewhere"}).stdout
+    assert "/elsewhere" in told
+    assert [line.split()[2] for line in told.splitlines() if line.startswith(("variable", "default"))] == [
+        "decides", "overridden",
+    ]  # fmt: skip
+    named = console.run("config", "explain", "DATAOPS_HOME", "-o", "json").json
+    assert (named["key"], named["source"]) == ("home", "variable")
+
+
+def test_explain_takes_the_path_of_a_key(console: SameProcess) -> None:
+    told = console.run("config", "explain", "environments.production.variables.GREETING").stdout
+    assert "is hello" in told and "dataops.yaml:" in told
+    wrong = console.run("config", "explain", "ouput")
+    assert wrong.status == 6 and "`output`" in wrong.stderr
