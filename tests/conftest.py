@@ -1,4 +1,7 @@
-"""One seed for every sample of a fault run, told at the end so that the same sample can be run again."""
+"""What every test run has: one seed for every sample of a fault run, and a table of the kills.
+
+The seed is told at the end, so that the same sample can be run again.
+"""
 
 from __future__ import annotations
 
@@ -14,5 +17,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tells the seed."""
+    """Tells the seed, and how many kills hit which phase; tests report theirs with `record_property("kill", …)`."""
     terminalreporter.write_line(f"fault runs were sampled with DATAOPS_SEED={os.environ['DATAOPS_SEED']}")
+    reports = (report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, []))
+    kills = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == "kill"]
+    if kills:
+        from support.kill_table import KillTable
+
+        table = KillTable()
+        for command, victim, phases in kills:
+            table.add(command, victim, phases)
+        for line in table.lines():
+            terminalreporter.write_line(line)

@@ -1,138 +1,233 @@
-"""`kill -9` of the command line at any moment of `env up` and `env down`: the next run converges, nothing is left.
+"""`kill -9` of the command line, the supervisor or Postgres in any phase of `env up`, `deploy` and `down`.
 
-A run is cut after one of the lines that it prints, chosen by a seed that a failing test shows; set `DATAOPS_SEED` to
-have the same again. `torture` cuts after every line there is.
+The next run converges: the same data, rights and endpoints as if nothing had happened; after `down` nothing is left.
+`make test` takes a sample by a seed that it prints (set `DATAOPS_SEED` to have it again); `torture` tries every phase.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from dataops.envs.sweep import leftovers
-from support.scratch_git import git
-from support.scratch_platform import ScratchPlatform
+from support.kill_table import Victim
+from support.mortal_environments import Contents, Kill, check_gone, contents, durations, kill_in
+from support.scratch_git import commit, git
+from support.scratch_platform import FILES, ScratchPlatform, scratch_platform
 
 pytestmark = pytest.mark.slow
 
-
 SEED = int(os.environ["DATAOPS_SEED"])
-LINES_OF_UP, LINES_OF_DOWN = 21, 14
-"""About how many lines the two commands print here; a cut after the last one lets the command end."""
+UP = ("env", "up", "--branch", "feature/kill")
+DEPLOY = ("env", "deploy", "production", "--yes")
+DOWN = ("env", "down", "feature-kill", "--yes")
+
+BEFORE = ["plan", "passphrase", "code", "deployment"]
+MAKING = ["requirements", "supervisor", "golden", "lake", "warehouse", "access", "variables", "checks", "services"]
+AFTER = ["endpoints", "record"]
+CREATING = [*BEFORE, *MAKING, *AFTER]
+CHANGING = [*BEFORE, "requirements", "access", "variables", "checks", "services", "record"]
+DEPLOYING = [phase for phase in CHANGING if phase not in ("plan", "checks")]
+REMOVING = ["passphrase", "deployment", *AFTER[:1], *reversed(MAKING), "code", "sweep", "proof"]
+
+TODAY = list(Victim)[SEED % len(Victim)]
+"""The victim of samples that have room for one."""
+
+Record = Callable[[str, object], None]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _branch(shop: ScratchPlatform) -> None:
-    shop.branch("feature/kill")
+@dataclass
+class KillLoop:
+    """A platform of its own, what its environments hold when nothing goes wrong, and how long each phase takes."""
+
+    shop: ScratchPlatform
+    expected: dict[str, Contents] = field(default_factory=dict)
+    seconds: dict[str, dict[str, float]] = field(default_factory=dict)
+    changed: dict[str, bool] = field(default_factory=dict)
+
+    def root(self, name: str) -> Path:
+        return next(self.shop.home.glob("platforms/*")) / "environments" / name
+
+    def kill(self, victim: Victim, phase: str, what: str, words: tuple[str, ...], record: Record) -> Kill:
+        """Kills once, at a moment of the phase that the seed chooses, and records whether it hit."""
+        longest = self.seconds.get(what, {}).get(phase, 0.0) * 0.8
+        delay = random.Random(f"{SEED} {what} {victim} {phase}").uniform(0, longest)
+        name = "production" if what == "deploy" else "feature-kill"
+        kill = kill_in(self.shop, victim, phase, self.root(name), delay, *words)
+        record("kill", [what, victim.value, list(kill.phases)])
+        print(f"seed {SEED}: {kill}")
+        return kill
+
+    def change(self, branch: str) -> str:
+        """Commits a change that concerns code, requirements, variables, rights and services, or takes it back."""
+        changed = not self.changed.get(branch, False)
+        self.changed[branch] = changed
+        text = FILES["dataops.yaml"]
+        if changed:
+            text = text.replace("GREETING: hi", "GREETING: hullo").replace("GREETING: hello", "GREETING: hullo")
+            text = text.replace(
+                "members: [\"team:analytics\"]}}", 'members: ["team:analytics"]}, sales_writer: {product: sales, '
+                'privileges: [select, insert]}}',
+            )  # fmt: skip
+            assert "sales_writer" in text and "hullo" in text
+        git(self.shop.folder, "switch", "--quiet", branch)
+        commit(self.shop.folder, {"dataops.yaml": text, "requirements.txt": f"# {changed}\n"}, "Change")
+        git(self.shop.folder, "switch", "--quiet", "main")
+        return f"{branch} {changed}"
+
+    def is_as_expected(self, name: str, variant: str) -> None:
+        found = contents(self.shop, name)
+        assert found == self.expected.setdefault(variant, found)
+
+    def up(self) -> None:
+        """A second run converges, and a third finds nothing to do."""
+        made = self.shop.do(*UP, "-o", "json").json
+        assert made["state"] == "ready" and all(check["ok"] for check in made["checks"])
+        again = self.shop.do(*UP, "-o", "json").json
+        assert again["changed"] is False and again["notes"] == []
+
+    def remove(self) -> None:
+        """`down` leaves nothing, whatever state the replica is in."""
+        if self.shop.run("env", "status", "feature-kill").status == 0:
+            removed = self.shop.do(*DOWN)
+            assert "interrupted while" not in removed.stderr  # it is found and removed, not asked about
+        check_gone(self.shop, "feature-kill")
 
 
-def cut(shop: ScratchPlatform, lines: int, *words: str) -> str:
-    """Runs a command and kills it after so many lines of progress; gives what it said."""
-    process = shop.start(*words)
-    assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if len(said) == lines:
-            os.kill(process.pid, signal.SIGKILL)
-            break
-    process.communicate()
-    return "".join(said)
+@pytest.fixture(scope="module")
+def loop() -> Iterator[KillLoop]:
+    with scratch_platform() as shop:
+        shop.produce()
+        shop.branch("feature/kill")
+        made = KillLoop(shop)
+        made.is_as_expected("production", "main False")
+        made.seconds["up"] = durations(shop, *UP)
+        made.is_as_expected("feature-kill", "feature/kill False")
+        made.seconds["change"] = made.seconds["up"]
+        made.seconds["deploy"] = made.seconds["up"]
+        made.seconds["down"] = durations(shop, *DOWN)
+        yield made
 
 
-def check_whole(shop: ScratchPlatform) -> None:
-    """The replica is there and works."""
-    made = shop.do("env", "up", "--branch", "feature/kill", "-o", "json").json
-    assert made["state"] == "ready" and all(check["ok"] for check in made["checks"])
-    status = shop.do("env", "status", "feature-kill", "-o", "json").json
-    assert status["parts"] and all(part["answers"] for part in status["parts"]) and not status["interrupted"]
-    assert shop.do("env", "fingerprint", "feature-kill", "-o", "json").json["tables"]
-    again = shop.do("env", "up", "--branch", "feature/kill", "-o", "json").json
-    assert again["changed"] is False and again["notes"] == []
+def test_every_phase_is_killed_in(loop: KillLoop) -> None:
+    assert set(loop.seconds["up"]) == set(CREATING)
+    assert set(loop.seconds["down"]) <= set(REMOVING)
 
 
-def check_gone(shop: ScratchPlatform) -> None:
-    """Nothing of the replica is left, and everything of production still is."""
-    found = shop.do("env", "ls", "-o", "json").json
-    assert [e["name"] for e in found] == ["production"]
-    assert all(part["answers"] for part in found[0]["parts"])
-    roots = [root.name for root in shop.roots()]
-    assert roots == ["production"]
-    root = shop.roots()[0].with_name("feature-kill")
-    assert leftovers(root, []).lines() == []
-    assert "feature-kill" not in git(shop.folder, "worktree", "list")
-    state = shop.folder / ".dataops" / "state" / ".pulumi"
-    assert [path for path in state.rglob("*feature-kill*") if path.is_file()] == []
-    assert programs(shop.home) == []
+def killed_while_creating(loop: KillLoop, victim: Victim, phase: str, record: Record) -> None:
+    if phase == "golden":
+        for golden in loop.root("x").parents[1].glob("golden/[!.]*"):
+            subprocess.run(["chmod", "-R", "u+w", str(golden)], check=True)
+            shutil.rmtree(golden)
+    loop.kill(victim, phase, "up", UP, record)
+    loop.up()
+    loop.is_as_expected("feature-kill", "feature/kill False")
+    loop.remove()
 
 
-def programs(home: Path) -> list[str]:
-    """Programs of killed command lines that still run."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if str(home) in line and "feature-kill" in line]
+def killed_while_changing(loop: KillLoop, victim: Victim, phase: str, record: Record) -> None:
+    loop.shop.do(*UP)
+    variant = loop.change("feature/kill")
+    loop.kill(victim, phase, "change", UP, record)
+    loop.up()
+    loop.is_as_expected("feature-kill", variant)
+    if loop.changed["feature/kill"]:
+        loop.change("feature/kill")
+    loop.remove()
 
 
-def kill_up(shop: ScratchPlatform, lines: int) -> None:
-    said = cut(shop, lines, "env", "up", "--branch", "feature/kill")
-    print(f"seed {SEED}: `env up` was killed after {lines} lines:\n{said}")
+def killed_while_deploying(loop: KillLoop, victim: Victim, phase: str, record: Record) -> None:
+    variant = loop.change("main")
+    loop.kill(victim, phase, "deploy", DEPLOY, record)
+    loop.shop.do(*DEPLOY)
+    loop.is_as_expected("production", variant)
 
 
-def kill_down(shop: ScratchPlatform, lines: int) -> None:
-    said = cut(shop, lines, "env", "down", "feature-kill", "--yes")
-    print(f"seed {SEED}: `env down` was killed after {lines} lines:\n{said}")
-    if shop.run("env", "status", "feature-kill").status == 0:
-        shop.do("env", "down", "feature-kill", "--yes")
+def killed_while_removing(loop: KillLoop, victim: Victim, phase: str, record: Record) -> None:
+    loop.shop.do(*UP)
+    loop.kill(victim, phase, "down", DOWN, record)
+    loop.remove()
 
 
-def converge(shop: ScratchPlatform, up: int, down: int) -> None:
-    kill_up(shop, up)
-    check_whole(shop)
-    kill_down(shop, down)
-    check_gone(shop)
+def of(phases: list[str], late: str = "") -> list[tuple[Victim, str]]:
+    """Every victim in every phase; supervisor and Postgres from the phase `late` on, before which there are none."""
+    later = phases[phases.index(late) :] if late else phases
+    return [(victim, phase) for victim in Victim for phase in (phases if victim is Victim.COMMAND else later)]
 
 
-@pytest.mark.parametrize("number", range(2))
-def test_killed_at_some_moment_the_next_run_converges(shop: ScratchPlatform, number: int) -> None:
-    choice = random.Random(SEED + number)
-    converge(shop, choice.randrange(1, LINES_OF_UP), choice.randrange(1, LINES_OF_DOWN))
+def one_of(every: list[tuple[Victim, str]], *victims: Victim) -> list[tuple[Victim, str]]:
+    """For each victim a phase that the seed chooses."""
+    choice = random.Random(SEED)
+    return [choice.choice([case for case in every if case[0] is victim]) for victim in victims]
 
 
-def test_what_a_killed_up_left_is_removed_by_down(shop: ScratchPlatform) -> None:
-    lines = random.Random(SEED).randrange(3, LINES_OF_UP)
-    kill_up(shop, lines)
-    if shop.run("env", "status", "feature-kill").status == 0:
-        removed = shop.do("env", "down", "feature-kill", "--yes")
-        assert "interrupted while" not in removed.stderr  # what it was doing is found and removed, not asked about
-    check_gone(shop)
+CREATION, CHANGE, DEPLOYMENT, REMOVAL = of(CREATING, "supervisor"), of(CHANGING), of(DEPLOYING), of(REMOVING)
 
 
-def test_a_replica_whose_removal_was_killed_comes_up_again(shop: ScratchPlatform) -> None:
-    check_whole(shop)
-    cut(shop, random.Random(SEED).randrange(2, LINES_OF_DOWN), "env", "down", "feature-kill", "--yes")
-    check_whole(shop)
-    shop.do("env", "down", "feature-kill", "--yes")
-    check_gone(shop)
+def test_killed_while_it_is_made_the_next_run_converges(loop: KillLoop, record_property: Record) -> None:
+    for victim, phase in one_of(CREATION, *Victim):
+        killed_while_creating(loop, victim, phase, record_property)
 
 
-def test_taking_over_from_a_killed_holder_is_recorded(shop: ScratchPlatform) -> None:
-    cut(shop, 4, "env", "up", "--branch", "feature/kill")
+def test_killed_while_it_is_changed_the_next_run_converges(loop: KillLoop, record_property: Record) -> None:
+    for victim, phase in one_of(CHANGE, TODAY):
+        killed_while_changing(loop, victim, phase, record_property)
+
+
+def test_killed_while_production_is_deployed_nothing_is_lost(loop: KillLoop, record_property: Record) -> None:
+    for victim, phase in one_of(DEPLOYMENT, TODAY):
+        killed_while_deploying(loop, victim, phase, record_property)
+
+
+def test_killed_while_it_is_removed_nothing_is_left(loop: KillLoop, record_property: Record) -> None:
+    for victim, phase in one_of(REMOVAL, TODAY):
+        killed_while_removing(loop, victim, phase, record_property)
+
+
+def test_killed_again_and_again_it_comes_up_in_the_end(loop: KillLoop, record_property: Record) -> None:
+    choice = random.Random(SEED)
+    for phase in sorted(choice.sample(CREATING, 4), key=CREATING.index):
+        loop.kill(Victim.COMMAND, phase, "up", UP, record_property)
+    loop.up()
+    loop.is_as_expected("feature-kill", "feature/kill False")
+    loop.remove()
+
+
+def test_what_a_killed_up_left_is_removed_by_down(loop: KillLoop, record_property: Record) -> None:
+    loop.kill(Victim.COMMAND, random.Random(SEED).choice(MAKING), "up", UP, record_property)
+    loop.remove()
+
+
+def test_a_replica_whose_removal_was_killed_comes_up_again(loop: KillLoop, record_property: Record) -> None:
+    loop.shop.do(*UP)
+    loop.kill(Victim.COMMAND, random.Random(SEED).choice(REMOVING), "down", DOWN, record_property)
+    loop.up()
+    loop.is_as_expected("feature-kill", "feature/kill False")
+    loop.remove()
+
+
+def test_taking_over_from_a_killed_holder_is_recorded(loop: KillLoop, record_property: Record) -> None:
+    shop = loop.shop
+    assert loop.kill(Victim.COMMAND, "deployment", "up", UP, record_property).hit
     left = shop.do("env", "status", "feature-kill", "-o", "json").json
     assert left["interrupted"] and left["state"] == "creating" and left["locked_by"] is None
-    made = shop.do("env", "up", "--branch", "feature/kill", "-o", "json").json
+    made = shop.do(*UP, "-o", "json").json
     recorded = shop.do("env", "status", "feature-kill", "-o", "json").json["notes"]
     assert "who died during `env up --branch feature/kill`" in made["notes"][0]
     assert [note["what"] for note in recorded] == made["notes"]
-    shop.do("env", "down", "feature-kill", "--yes")
+    loop.remove()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_up_says_so_and_goes_on_later(shop: ScratchPlatform, number: signal.Signals) -> None:
-    process = shop.start("env", "up", "--branch", "feature/kill")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_up_says_so_and_goes_on_later(loop: KillLoop, number: signal.Signals) -> None:
+    process = loop.shop.start(*UP)
     assert process.stderr is not None
     for line in process.stderr:
         if "Supervisor" in line:
@@ -140,22 +235,39 @@ def test_an_interrupted_up_says_so_and_goes_on_later(shop: ScratchPlatform, numb
             break
     _, said = process.communicate()
     assert process.returncode == 8, said
-    assert shop.do("env", "status", "feature-kill", "-o", "json").json["state"] == "failed"
-    check_whole(shop)
-    shop.do("env", "down", "feature-kill", "--yes")
-    check_gone(shop)
+    assert loop.shop.do("env", "status", "feature-kill", "-o", "json").json["state"] == "failed"
+    loop.up()
+    loop.is_as_expected("feature-kill", "feature/kill False")
+    loop.remove()
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("lines", range(1, LINES_OF_UP + 1))
-def test_killed_after_any_line_the_next_run_converges(shop: ScratchPlatform, lines: int) -> None:
-    converge(shop, lines, 1 + lines % LINES_OF_DOWN)
+@pytest.mark.parametrize(("victim", "phase"), CREATION)
+def test_killed_in_any_phase_while_it_is_made(
+    loop: KillLoop, victim: Victim, phase: str, record_property: Record
+) -> None:
+    killed_while_creating(loop, victim, phase, record_property)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("lines", range(1, LINES_OF_UP + 1))
-def test_what_an_up_killed_after_any_line_left_is_removed_by_down(shop: ScratchPlatform, lines: int) -> None:
-    kill_up(shop, lines)
-    if shop.run("env", "status", "feature-kill").status == 0:
-        shop.do("env", "down", "feature-kill", "--yes")
-    check_gone(shop)
+@pytest.mark.parametrize(("victim", "phase"), CHANGE)
+def test_killed_in_any_phase_while_it_is_changed(
+    loop: KillLoop, victim: Victim, phase: str, record_property: Record
+) -> None:
+    killed_while_changing(loop, victim, phase, record_property)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(("victim", "phase"), DEPLOYMENT)
+def test_killed_in_any_phase_while_production_is_deployed(
+    loop: KillLoop, victim: Victim, phase: str, record_property: Record
+) -> None:
+    killed_while_deploying(loop, victim, phase, record_property)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(("victim", "phase"), REMOVAL)
+def test_killed_in_any_phase_while_it_is_removed(
+    loop: KillLoop, victim: Victim, phase: str, record_property: Record
+) -> None:
+    killed_while_removing(loop, victim, phase, record_property)

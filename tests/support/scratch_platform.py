@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,10 +127,10 @@ class ScratchPlatform:
         own = {"DATAOPS_HOME": str(self.home), "PULUMI_HOME": str(self.home / "pulumi"), "COLUMNS": "120"}
         return {**{name: os.environ[name] for name in kept if name in os.environ}, **own, **more}
 
-    def run(self, *words: str, cwd: Path | None = None, **variables: str) -> Outcome:
-        """Runs `dataops` with the words."""
+    def run(self, *words: str, cwd: Path | None = None, prefix: Sequence[str] = (), **variables: str) -> Outcome:
+        """Runs `dataops` with the words; `prefix` is a command that runs it."""
         done = subprocess.run(
-            [str(SCRIPT), *words],
+            [*prefix, str(SCRIPT), *words],
             cwd=cwd or self.folder, env=self.variables(**variables), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
@@ -142,11 +142,11 @@ class ScratchPlatform:
         assert outcome.status == 0, f"dataops {' '.join(words)}\n{outcome.stdout}\n{outcome.stderr}"
         return outcome
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **variables: str) -> subprocess.Popen[str]:
         """Starts `dataops` in a process group of its own and returns at once; the caller ends it."""
         return subprocess.Popen(
             [str(SCRIPT), *words],
-            cwd=self.folder, env=self.variables(), stdin=subprocess.DEVNULL,
+            cwd=self.folder, env=self.variables(**variables), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
@@ -169,11 +169,13 @@ class ScratchPlatform:
 
 
 @contextmanager
-def scratch_platform(files: dict[str, str] | None = None) -> Iterator[ScratchPlatform]:
+def scratch_platform(
+    files: dict[str, str] | None = None, below: Path = Path("/tmp"), repo: str = "repo", home: str = "home"
+) -> Iterator[ScratchPlatform]:
     """A platform in a place that every user may enter, with a short path; nothing of it is left at the end."""
-    place = Path(tempfile.mkdtemp(prefix="dataops-story-", dir="/tmp"))
+    place = Path(tempfile.mkdtemp(prefix="dataops-story-", dir=below))
     place.chmod(0o755)
-    platform = ScratchPlatform(repository(place / "repo", {**FILES, **(files or {})}), place / "home")
+    platform = ScratchPlatform(repository(place / repo, {**FILES, **(files or {})}), place / home)
     try:
         yield platform
     finally:
