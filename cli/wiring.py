@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from dataops.envs.stack import Tools
     from dataops.infra.engine.deployer import Deployer
     from dataops.infra.engine.program import Program
-    from dataops.infra.providers.base import Provider
-    from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
+    from dataops.infra.providers.base import Provider, ResourceHandler
+    from dataops.infra.providers.registry import ProviderRegistry
     from dataops.infra.state.encryption import SecretsManager
     from dataops.infra.state.project import ProjectFile
 
@@ -83,7 +83,7 @@ def provider_registry() -> ProviderRegistry:
     """The providers of this process: `dataops` beside those that the registry always knows."""
     from dataops.infra.providers.registry import ProviderRegistry
 
-    return ProviderRegistry({"dataops": _dataops_provider})
+    return ProviderRegistry({"dataops": lambda context: dataops_provider()})
 
 
 def deployer(store: Backend, manager: SecretsManager) -> Deployer:
@@ -100,15 +100,22 @@ def environment_tools() -> Tools:
     return Tools(open_backend, secrets_for, deployer)
 
 
-def _dataops_provider(context: ProviderContext) -> Provider:
+def resource_handlers() -> list[ResourceHandler]:
+    """A handler for each resource type of ours."""
     from dataops.infra.platform.layout import default_home
-    from dataops.infra.providers.handlers import HandlerProvider
     from dataops.infra.providers.local import local_handlers
     from dataops.infra.providers.postgres import postgres_handlers
     from dataops.snapshots.provider import snapshot_handlers
 
     home = default_home()
-    return HandlerProvider([*local_handlers(home), *postgres_handlers(), *snapshot_handlers(home)])
+    return [*local_handlers(home), *postgres_handlers(), *snapshot_handlers(home)]
+
+
+def dataops_provider() -> Provider:
+    """The provider of the package `dataops`."""
+    from dataops.infra.providers.handlers import HandlerProvider
+
+    return HandlerProvider(resource_handlers())
 
 
 def _recorded_salt(space: Workspace, ref: StackReference) -> str | None:

@@ -17,11 +17,15 @@ FILES = {
     "dataops.yaml": "dataops.yaml",
     "Pulumi.yaml": "Pulumi.yaml",
     "stacks/__main__.py": "program.py",
+    "provider/pulumi-resource-dataops": "plugin",
     "pipelines/greet.py": "greet.py",
     "requirements.txt": "requirements.txt",
     ".gitignore": "gitignore",
 }
 """Each file that is written, and the template it is made from."""
+
+EXECUTABLE = frozenset({"provider/pulumi-resource-dataops"})
+"""What the Pulumi CLI runs, where somebody uses that instead of `dataops stack`."""
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -101,6 +105,8 @@ def write(folder: Path, files: tuple[PlannedFile, ...]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("x", encoding="utf-8") as stream:
                 stream.write(file.content)
+            if file.path in EXECUTABLE:
+                target.chmod(0o755)
         except OSError as error:
             raise ConfigurationError(f"cannot be written: {error.strerror}", where=str(target)) from None
 

@@ -20,13 +20,13 @@ class DefaultProviders:
 
     Args:
         config: the stack's configuration, `<package>:<key>` to value.
-        require: raises `ResourceError` for a package, of a version, that there is no provider for.
+        require: raises `ResourceError` for a package, of a version, to be had at a URL, that there is no provider for.
         register: registers a goal like one of the program's and returns its state; set once the monitor is there.
     """
 
     register: Callable[[Goal], ResourceState]
 
-    def __init__(self, config: Mapping[str, str | Secret], require: Callable[[str, str], None]) -> None:
+    def __init__(self, config: Mapping[str, str | Secret], require: Callable[[str, str, str], None]) -> None:
         self._config = config
         self._require = require
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class DefaultProviders:
             future = self._references.setdefault(key, Future())
         if mine:
             try:
-                self._require(package, version)
+                self._require(package, version, url)
                 state = self.register(self._goal(package, version, url))
                 future.set_result(f"{state.urn}::{state.id}")
             except BaseException as error:

@@ -70,9 +70,8 @@ class Operation:
         self._report = reporter
         self._around = around
         self.deployment = Deployment(reference, options, session.base.resources)
-        self.providers = ProviderResources(
-            self.deployment, self._provide, replace(around.context, preview=options.preview)
-        )
+        context = replace(around.context, preview=options.preview, log=reporter.diagnostic)
+        self.providers = ProviderResources(self.deployment, self._provide, context)
         self._dynamic = around.dynamic
         self._generator = StepGenerator(self.deployment, self.providers, reporter)
         self._recorder = Recorder(self.deployment, self._session)
@@ -184,9 +183,10 @@ class Operation:
             return connect()
         return self._around.registry.provide(context)
 
-    def _require(self, package: str, version: str) -> None:
+    def _require(self, package: str, version: str, url: str) -> None:
         if package != "pulumi":
-            self._around.registry.require(replace(self._around.context, package=package, version=version))
+            context = replace(self._around.context, package=package, version=version, download_url=url)
+            self._around.registry.require(context)
 
     def _settings(self, address: str) -> dict[str, object]:
         options, stack, config = self.deployment.options, self.deployment.reference, self._around.config

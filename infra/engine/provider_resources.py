@@ -112,11 +112,13 @@ class ProviderResources:
 
     def load(self, type_: str, inputs: Properties, urn: str) -> Provider:
         """A new, unconfigured provider of a provider type."""
-        version = inputs.get("version")
+        version, internal = inputs.get("version"), inputs.get("__internal")
+        url = internal.get("pluginDownloadURL") if isinstance(internal, dict) else None
         context = dataclasses.replace(
             self._context,
             package=type_.removeprefix(PROVIDER_TYPE_PREFIX),
             version=version if isinstance(version, str) else "",
+            download_url=url if isinstance(url, str) else "",
         )
         try:
             provider = self._provide(context)

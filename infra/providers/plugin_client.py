@@ -5,10 +5,11 @@ What a provider cannot do (secrets, previews, resource references) it says when 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dataops.infra.errors import DeadlineError, ResourceError
+from dataops.infra.errors import ResourceError
 from dataops.infra.providers import wire
 from dataops.infra.providers.base import (
     Changes,
@@ -18,14 +19,23 @@ from dataops.infra.providers.base import (
     DiffKind,
     DiffResult,
     InvokeResult,
-    OutcomeUnknownError,
     PropertyDiff,
     ReadResult,
     UpdateResult,
 )
+from dataops.infra.providers.plugin_components import (
+    CallResult,
+    ComponentContext,
+    ConstructResult,
+    call_request,
+    construct_request,
+    constructed,
+    returned,
+)
+from dataops.infra.providers.plugin_status import NotReadyError, UnimplementedError, called
 from dataops.infra.providers.protocol import load
 from dataops.infra.resources.urn import name_of, type_of
-from dataops.infra.resources.values import Properties, has_unknowns
+from dataops.infra.resources.values import Properties, has_unknowns, unwrap_secrets
 
 _DIFF_KINDS = tuple(DiffKind)
 
@@ -37,35 +47,61 @@ class PluginClient:
         channel: connected or connecting; calls wait until it is ready.
         explain: what the process behind it last said, to be told when it is gone.
         stop: ends the process; called once, by `close`.
+        package: its package, for plugins that read their configuration under the old names `<package>:config:<key>`.
     """
 
-    def __init__(self, channel: Any, explain: Callable[[], str], stop: Callable[[], None]) -> None:
+    def __init__(self, channel: Any, explain: Callable[[], str], stop: Callable[[], None], package: str = "") -> None:
         self._channel = channel
         self._stub = load("provider_pb2_grpc").ResourceProviderStub(channel)
         self._messages = load("provider_pb2")
         self._explain = explain
         self._stop = stop
-        self._secrets = self._references = self._previews = False
+        self._package = package
+        self._secrets = self._references = self._outputs = self._previews = False
         self._known = True
+        self._agreed = False
+
+    def shake_hands(self, engine: str, folder: str) -> None:
+        """Agrees with a plugin on what both can do, before anything else; one that knows no handshake says it later.
+
+        Args:
+            engine: the address of the `Engine` service for its messages.
+            folder: where the plugin lies.
+        """
+        request = self._messages.ProviderHandshakeRequest(
+            engine_address=engine,
+            root_directory=folder,
+            program_directory=folder,
+            invoke_with_preview=True,
+        )
+        try:
+            answer = self._call(self._stub.Handshake, request)
+        except UnimplementedError:
+            return
+        self._secrets, self._references = answer.accept_secrets, answer.accept_resources
+        self._outputs, self._previews, self._agreed = answer.accept_outputs, True, True
 
     def check_config(self, urn: str, old: Properties, new: Properties) -> CheckResult:
         request = self._messages.CheckRequest(urn=urn, name=name_of(urn), type=type_of(urn))
-        wire.to_struct(old, into=request.olds)
-        wire.to_struct(new, into=request.news)
+        wire.to_struct(old, secrets=False, references=False, into=request.olds)
+        wire.to_struct(new, secrets=False, references=False, into=request.news)
         try:
-            answer = self._call(self._stub.CheckConfig, request, urn)
-        except _Unimplemented:
+            answer = self._call(self._stub.CheckConfig, request)
+        except UnimplementedError:
             return CheckResult(new)
-        return CheckResult(wire.from_struct(answer.inputs), _failures(answer))
+        inputs = wire.from_struct(answer.inputs)
+        # It is sent plain, as older plugins want it, so what was secret is marked again.
+        wire.annotate_secrets(inputs, new)
+        return CheckResult(inputs, _failures(answer))
 
     def diff_config(self, urn: str, old: Properties, new: Properties) -> DiffResult:
         request = self._messages.DiffRequest(urn=urn, name=name_of(urn), type=type_of(urn))
-        wire.to_struct(old, into=request.olds)
-        wire.to_struct(old, into=request.old_inputs)
-        wire.to_struct(new, into=request.news)
+        wire.to_struct(old, secrets=False, references=False, into=request.olds)
+        wire.to_struct(old, secrets=False, references=False, into=request.old_inputs)
+        wire.to_struct(new, secrets=False, references=False, into=request.news)
         try:
-            return _diff(self._call(self._stub.DiffConfig, request, urn))
-        except _Unimplemented:
+            return _diff(self._call(self._stub.DiffConfig, request))
+        except UnimplementedError:
             return DiffResult(Changes.UNKNOWN)
 
     def configure(self, config: Properties) -> None:
@@ -76,9 +112,12 @@ class PluginClient:
             acceptSecrets=True, acceptResources=True, sends_old_inputs=True, sends_old_inputs_to_delete=True
         )
         wire.to_struct(config, into=request.args)
-        answer = self._call(self._stub.Configure, request, "")
-        self._secrets, self._references = answer.acceptSecrets, answer.acceptResources
-        self._previews = answer.supportsPreview
+        request.args.SetInParent()
+        request.variables.update(_variables(self._package, config))
+        answer = self._call(self._stub.Configure, request)
+        if not self._agreed:
+            self._secrets, self._references = answer.acceptSecrets, answer.acceptResources
+            self._outputs, self._previews = answer.acceptOutputs, answer.supportsPreview
 
     def check(self, urn: str, old_inputs: Properties | None, new_inputs: Properties) -> CheckResult:
         if not self._known:
@@ -86,7 +125,7 @@ class PluginClient:
         request = self._messages.CheckRequest(urn=urn, name=name_of(urn), type=type_of(urn))
         self._fill(request.olds, old_inputs or {})
         self._fill(request.news, new_inputs)
-        answer = self._call(self._stub.Check, request, urn)
+        answer = self._call(self._stub.Check, request)
         inputs = wire.from_struct(answer.inputs)
         self._annotate(inputs, new_inputs)
         return CheckResult(inputs, _failures(answer))
@@ -108,7 +147,7 @@ class PluginClient:
         self._fill(request.olds, old_outputs)
         self._fill(request.old_inputs, old_inputs)
         self._fill(request.news, new_inputs)
-        return _diff(self._call(self._stub.Diff, request, urn))
+        return _diff(self._call(self._stub.Diff, request))
 
     def create(self, urn: str, inputs: Properties, timeout: float, preview: bool) -> CreateResult:
         if preview and not self._known:
@@ -120,8 +159,8 @@ class PluginClient:
         )
         self._fill(request.properties, inputs)
         try:
-            answer, reasons = self._call(self._stub.Create, request, urn), ()
-        except _NotReady as partial:
+            answer, reasons = self._call(self._stub.Create, request), ()
+        except NotReadyError as partial:
             answer, reasons = partial.detail, partial.reasons
         outputs = wire.from_struct(answer.properties)
         self._annotate(outputs, inputs)
@@ -134,8 +173,8 @@ class PluginClient:
         self._fill(request.properties, outputs)
         self._fill(request.inputs, inputs)
         try:
-            answer, reasons = self._call(self._stub.Read, request, urn), ()
-        except _NotReady as partial:
+            answer, reasons = self._call(self._stub.Read, request), ()
+        except NotReadyError as partial:
             answer, reasons = partial.detail, partial.reasons
         state = wire.from_struct(answer.properties)
         self._annotate(state, outputs)
@@ -170,8 +209,8 @@ class PluginClient:
         self._fill(request.old_inputs, old_inputs)
         self._fill(request.news, new_inputs)
         try:
-            answer, reasons = self._call(self._stub.Update, request, urn), ()
-        except _NotReady as partial:
+            answer, reasons = self._call(self._stub.Update, request), ()
+        except NotReadyError as partial:
             answer, reasons = partial.detail, partial.reasons
         outputs = wire.from_struct(answer.properties)
         self._annotate(outputs, new_inputs)
@@ -181,14 +220,46 @@ class PluginClient:
         request = self._messages.DeleteRequest(urn=urn, name=name_of(urn), type=type_of(urn), id=id_, timeout=timeout)
         self._fill(request.properties, outputs)
         self._fill(request.old_inputs, inputs)
-        self._call(self._stub.Delete, request, urn)
+        self._call(self._stub.Delete, request)
 
     def invoke(self, token: str, args: Properties, preview: bool) -> InvokeResult:
-        request = self._messages.InvokeRequest(tok=token)
+        if not self._known:
+            return InvokeResult({})
+        request = self._messages.InvokeRequest(tok=token, preview=preview)
         self._fill(request.args, args)
-        answer = self._call(self._stub.Invoke, request, "")
+        answer = self._call(self._stub.Invoke, request)
         returned = wire.from_struct(getattr(answer, "return"))
         return InvokeResult(returned, _failures(answer))
+
+    def construct(
+        self,
+        context: ComponentContext,
+        type_: str,
+        name: str,
+        parent: str,
+        inputs: Properties,
+        dependencies: Mapping[str, Sequence[str]],
+        options: Mapping[str, Any],
+    ) -> ConstructResult:
+        """Has the plugin make a component; see `construct_request`. Inputs may hold `Output` values.
+
+        Raises:
+            ResourceError: the plugin cannot, or failed; `details` names the property at fault where one is known.
+        """
+        if not self._secrets:
+            raise ResourceError("a plugin that makes components must keep secrets, and this one does not")
+        struct = wire.to_struct(inputs, references=self._references, outputs=self._outputs)
+        request = construct_request(context, type_, name, parent, struct, dependencies, options)
+        return constructed(self._call(self._stub.Construct, request))
+
+    def call(
+        self, context: ComponentContext, token: str, args: Properties, dependencies: Mapping[str, Sequence[str]]
+    ) -> CallResult:
+        """Calls a method of a component; see `call_request`. Arguments may hold `Output` values."""
+        if not self._known:
+            return CallResult({}, {})
+        struct = wire.to_struct(args, outputs=self._outputs)
+        return returned(self._call(self._stub.Call, call_request(context, token, struct, dependencies)))
 
     def cancel(self) -> None:
         from google.protobuf.empty_pb2 import Empty
@@ -207,54 +278,14 @@ class PluginClient:
         if not self._secrets:
             wire.annotate_secrets(returned, given)
 
-    def _call(self, method: Any, request: Any, urn: str) -> Any:
-        import grpc
-
-        try:
-            return method(request, wait_for_ready=False)
-        except grpc.RpcError as error:
-            code = error.code()
-            if code is grpc.StatusCode.UNIMPLEMENTED:
-                raise _Unimplemented(f"the provider cannot do this: {error.details()}") from None
-            if code is grpc.StatusCode.UNAVAILABLE or code is grpc.StatusCode.CANCELLED:
-                raise OutcomeUnknownError("the provider is gone", details=self._explain() or None) from None
-            if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise DeadlineError(error.details() or "the provider did not answer in time") from None
-            if detail := _initialization_detail(error):
-                raise _NotReady(detail) from None
-            raise ResourceError(_last_line(error.details() or code.name), details=error.details()) from None
+    def _call(self, method: Any, request: Any) -> Any:
+        return called(method, request, self._explain)
 
 
-class _Unimplemented(ResourceError):
-    """The provider does not have this method."""
-
-
-class _NotReady(ResourceError):
-    """The resource exists, but is not ready: carries what the provider said of it."""
-
-    def __init__(self, detail: Any) -> None:
-        super().__init__("the resource is not ready")
-        self.detail = detail
-        self.reasons = tuple(detail.reasons)
-
-
-def _initialization_detail(error: Any) -> Any:
-    """`ErrorResourceInitFailed` in a status, None if there is none."""
-    for key, value in error.trailing_metadata() or ():
-        if key == "grpc-status-details-bin":
-            status = load("status_pb2").Status.FromString(value)
-            for packed in status.details:
-                detail = load("provider_pb2").ErrorResourceInitFailed()
-                if packed.Unpack(detail):
-                    return detail
-    return None
-
-
-def _last_line(text: str) -> str:
-    """The message of an error that may be a whole Python traceback."""
-    if "Traceback (most recent call last)" in text:
-        return text.strip().rsplit("\n", 1)[-1]
-    return text
+def _variables(package: str, config: Properties) -> dict[str, str]:
+    """The configuration as plugins of old read it: texts, under names with the package."""
+    plain = {key: value for key, value in unwrap_secrets(config).items() if key != "version"}
+    return {f"{package}:config:{key}": v if isinstance(v, str) else json.dumps(v) for key, v in plain.items()}
 
 
 def _failures(answer: Any) -> tuple[CheckFailure, ...]:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import collections
+import os
+import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from dataops.infra.errors import ResourceError
@@ -23,6 +29,7 @@ class PluginProcess:
         folder: its working directory.
         environment: all of its environment.
         descriptors: open files that it inherits.
+        dies_with_us: whether the kernel kills it when this process dies; for programs that do not look for it.
     """
 
     def __init__(
@@ -31,19 +38,29 @@ class PluginProcess:
         folder: Path,
         environment: Mapping[str, str],
         descriptors: Sequence[int] = (),
+        dies_with_us: bool = False,
     ) -> None:
         self._command = str(command[0])
+        words = [str(word) for word in command]
+        if dies_with_us:
+            pid = str(os.getpid())
+            words = [sys.executable, "-I", "-S", str(Path(__file__).with_name("plugin_launch.py")), pid, *words]
         self._last: collections.deque[str] = collections.deque(maxlen=_LINES_KEPT)
         try:
-            self._process = subprocess.Popen(
-                [str(word) for word in command],
-                cwd=folder,
-                env=dict(environment),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                pass_fds=descriptors,
+            self._process = (
+                _starter()
+                .submit(
+                    subprocess.Popen,
+                    words,
+                    cwd=folder,
+                    env=dict(environment),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                    pass_fds=descriptors,
+                )
+                .result()
             )
         except OSError as error:
             raise ResourceError(f"cannot start {self._command}: {error.strerror}") from error
@@ -78,11 +95,11 @@ class PluginProcess:
     def stop(self) -> None:
         """Ends the process; may be called again."""
         if self._process.poll() is None:
-            self._process.terminate()
+            self._signal(signal.SIGTERM)
             try:
                 self._process.wait(timeout=2)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                self._signal(signal.SIGKILL)
                 self._process.wait()
         self._reader.join(timeout=1)
         if self._drain:
@@ -90,6 +107,11 @@ class PluginProcess:
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream:
                 stream.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the process and those that it has started: it leads a group of its own."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
@@ -101,3 +123,9 @@ class PluginProcess:
         for line in self._process.stdout:
             if said := line.decode(errors="replace").rstrip():
                 self._last.append(said)
+
+
+@cache
+def _starter() -> ThreadPoolExecutor:
+    """The one thread that starts processes: the kernel's signal comes when that ends, not when the process does."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="plugin-starter")

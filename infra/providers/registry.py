@@ -24,6 +24,8 @@ class ProviderContext:
         python: the program's interpreter.
         environment: extra variables of the program.
         preview: whether nothing may be changed.
+        download_url: where the program says that the plugin can be had; told, never fetched.
+        log: receives what a plugin says: message, severity, URN.
     """
 
     package: str
@@ -34,6 +36,8 @@ class ProviderContext:
     python: Path = Path(sys.executable)
     environment: Mapping[str, str] = field(default_factory=dict)
     preview: bool = False
+    download_url: str = ""
+    log: Callable[[str, str, str], None] | None = None
 
 
 ProviderFactory = Callable[[ProviderContext], Provider]
@@ -65,14 +69,16 @@ class ProviderRegistry:
     def _find(self, context: ProviderContext) -> ProviderFactory:
         if (factory := self._factories.get(context.package)) is not None:
             return factory
-        from dataops.infra.providers.plugin_binary import find_plugin, start_plugin
+        from dataops.infra.providers.plugin_binary import find_plugin, how_to_install, start_plugin
 
-        binary = find_plugin(context.package, context.version, {**os.environ, **context.environment})
+        binary = find_plugin(context.package, context.version, {**os.environ, **context.environment}, context.root)
         if binary is None:
+            version = f" of version {context.version}" if context.version else ""
+            install = how_to_install(context.package, context.version, context.download_url)
             raise ResourceError(
-                f"there is no provider for the package {context.package!r}",
+                f"there is no provider for the package {context.package!r}{version}",
                 hint=f"known packages: {', '.join(self.packages())}; another needs the plugin "
-                f"pulumi-resource-{context.package} on PATH or in PULUMI_HOME/plugins",
+                f"pulumi-resource-{context.package} on PATH or in PULUMI_HOME/plugins: {install}",
             )
         return lambda context: start_plugin(binary, context)
 

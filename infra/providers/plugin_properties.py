@@ -1,0 +1,93 @@
+"""What the properties of our resources are and mean, for the schema of the package.
+
+A property that means the same everywhere stands under its name; one that does not, under `<Type>.<name>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ANY: Mapping[str, Any] = {"$ref": "pulumi.json#/Any"}
+TEXT: Mapping[str, Any] = {"type": "string"}
+WHOLE: Mapping[str, Any] = {"type": "integer"}
+TRUTH: Mapping[str, Any] = {"type": "boolean"}
+TEXTS: Mapping[str, Any] = {"type": "array", "items": TEXT}
+TEXT_BY_NAME: Mapping[str, Any] = {"type": "object", "additionalProperties": TEXT}
+TEXTS_BY_NAME: Mapping[str, Any] = {"type": "object", "additionalProperties": TEXTS}
+ANY_BY_NAME: Mapping[str, Any] = {"type": "object", "additionalProperties": ANY}
+OBJECTS: Mapping[str, Any] = {"type": "array", "items": ANY_BY_NAME}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A property: its type as the schema has it, what it means, and whether its values are secret wherever it is."""
+
+    type: Mapping[str, Any]
+    text: str
+    secret: bool = False
+
+
+PROPERTIES: Mapping[str, Described] = {
+    "agrees": Described(TRUTH, "Whether what is granted is what was declared."),
+    "checks": Described(OBJECTS, "Each check that was passed, and what was found."),
+    "cloned": Described(TEXT, "How its files came from the source: by `reflink`, by `copy`; empty when there is none."),
+    "command": Described(TEXTS, "The program and its arguments; never a secret."),
+    "commit": Described(TEXT, "The full id of the git commit."),
+    "connection": Described(ANY_BY_NAME, "How the superuser connects: `host`, a socket directory, `port` and `user`."),
+    "dataDirectory": Described(TEXT, "The data directory of the Postgres cluster."),
+    "database": Described(TEXT, "The database."),
+    "declared": Described(TEXTS_BY_NAME, "The privileges that were asked for, table by table."),
+    "digest": Described(TEXT, "A keyed hash of the content, to tell that it has changed."),
+    "directory": Described(TEXT, "The folder that it works in."),
+    "endpoints": Described(TEXT_BY_NAME, "Name to URL, without credentials."),
+    "environment": Described(TEXT, "The environment's name."),
+    "environmentDigest": Described(TEXT, "The digest of the environment file: another one restarts the program."),
+    "environmentFile": Described(TEXT, "The dotenv file that the program's variables come from."),
+    "forbiddenRoles": Described(TEXTS, "Roles that must not exist here."),
+    "granted": Described(TEXTS_BY_NAME, "The privileges that the role has, table by table."),
+    "grants": Described(OBJECTS, "The declared matrix of rights."),
+    "health": Described(TEXT, "The path that answers with a status below 400 when the program is ready."),
+    "host": Described(TEXT, "Where it listens."),
+    "keys": Described(TEXT, "The folder of the keys that open and verify snapshots."),
+    "lake": Described(TEXT, "The lake's folder."),
+    "lakeDirectory": Described(TEXT, "The snapshot's lake objects, restored."),
+    "logFile": Described(TEXT, "Where its output goes."),
+    "login": Described(TRUTH, "Whether the role may log in; then it gets a password."),
+    "manifestHash": Described(TEXT, "BLAKE3 of the snapshot's signed manifest."),
+    "memberOf": Described(TEXTS, "Roles whose rights it has."),
+    "name": Described(TEXT, "Its name."),
+    "owner": Described(TEXT, "The role that owns it."),
+    "password": Described(TEXT, "A generated password.", secret=True),
+    "path": Described(TEXT, "Where it lies."),
+    "port": Described(WHOLE, "The port that it listens on."),
+    "portVariable": Described(TEXT, "The variable that tells the program its port; empty for one without a port."),
+    "privileges": Described(TEXTS, "What the role may do: `select`, `insert`, `update` and so on."),
+    "productionHosts": Described(TEXTS, "`host` or `host:port` of production, which nothing here may name."),
+    "python": Described(TEXT, "The interpreter."),
+    "repository": Described(TEXT, "The git repository."),
+    "requirements": Described(TEXT, "The requirements file."),
+    "requirementsHash": Described(TEXT, "The hash of the requirements: another one makes another environment."),
+    "role": Described(TEXT, "The role that the rights are given to."),
+    "roles": Described(TEXTS, "The roles that there must be, and no others."),
+    "running": Described(TRUTH, "Whether it runs, as last looked."),
+    "schema": Described(TEXT, "The schema of the tables."),
+    "schemas": Described(TEXTS, "The schemas of the database."),
+    "serverVersion": Described(TEXT, "The version of the Postgres server."),
+    "setRole": Described(TEXT, "The role that it acts as once it has logged in."),
+    "settings": Described(TEXT_BY_NAME, "Postgres settings over the defaults."),
+    "snapshot": Described(TEXT, "The snapshot's id."),
+    "socket": Described(TEXT, "The socket that it is spoken to on."),
+    "source": Described(TEXT, "What it is cloned from; empty to begin with nothing."),
+    "store": Described(TEXT, "The folder of the snapshots."),
+    "supervisor": Described(TEXT, "The folder of the supervisor that keeps it running."),
+    "systemIdentifier": Described(TEXT, "What Postgres calls the cluster, unique to it."),
+    "tables": Described(TEXTS, "Tables; `*` for all of the schema."),
+    "Golden.tables": Described(WHOLE, "How many tables the snapshot has."),
+    "url": Described(TEXT, "Where it answers, without credentials."),
+    "variables": Described(TEXT_BY_NAME, "Environment variables."),
+    "EnvironmentFile.variables": Described(TEXT_BY_NAME, "The variables of the file.", secret=True),
+    "Verification.variables": Described(TEXT_BY_NAME, "The variables that are searched for production's hosts.", True),
+    "verifiedAt": Described(TEXT, "When the checks were passed."),
+}
