@@ -19,7 +19,8 @@ import click
 
 from dataops.cli.forms import log_format_of
 from dataops.cli.lazy import Entry, LazyGroup
-from dataops.infra.errors import CancelledError, ConfigurationError, DataopsError, InternalError
+from dataops.cli.usage import usage_error
+from dataops.infra.errors import CancelledError, DataopsError, InternalError, of_system
 
 COMMANDS = {
     "env": Entry("dataops.cli.commands.env:env", "Bring environments up, work in them, take them down."),
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
-        return _report(_usage_error(error), words)
+        return _report(usage_error(error, words), words)
     except (KeyboardInterrupt, click.Abort):
         return _report(CancelledError("interrupted"), words)
     except DataopsError as error:
@@ -108,9 +109,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has gone, as `head` does; the interpreter must not fail again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        return _report(of_system(error) or _defect(error, _verbose(words)), words)
     except Exception as error:
-        asked = {"-v", "--verbose"} & {*takewhile(lambda word: word.startswith("-"), words)}
-        return _report(_defect(error, verbose=bool(asked or os.environ.get("DATAOPS_DEBUG"))), words)
+        return _report(_defect(error, _verbose(words)), words)
+
+
+def _verbose(words: Sequence[str]) -> bool:
+    """Whether a defect is told with its traceback."""
+    asked = {"-v", "--verbose"} & {*takewhile(lambda word: word.startswith("-"), words)}
+    return bool(asked or os.environ.get("DATAOPS_DEBUG"))
 
 
 def _complete(instruction: str) -> int:
@@ -171,13 +179,6 @@ def _tells_json(words: Sequence[str]) -> bool:
         return bool(value_of("log-format", Surroundings(Path.cwd()), log_format_of(words)) == "json")
     except (DataopsError, OSError):
         return False
-
-
-def _usage_error(error: click.ClickException) -> DataopsError:
-    """What was wrong with the command line; such errors are configuration errors, status 2."""
-    ctx = getattr(error, "ctx", None)
-    hint = None if ctx is None else f"see `{ctx.command_path} --help`"
-    return ConfigurationError(error.format_message(), hint=hint)
 
 
 def _defect(error: Exception, verbose: bool) -> DataopsError:

@@ -15,13 +15,13 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dataops.infra.errors import LockedError
+from dataops.infra.errors import DataopsError, LockedError
 from dataops.infra.platform.records import read_record, write_record
 from dataops.infra.process.identity import boot_id, process_start, user_name
 
@@ -154,7 +154,8 @@ def _renew(registry: Path, name: str, holder: Holder, over: threading.Event) -> 
             held = holder_of(registry, name)
             if held is None or held.token != holder.token:
                 return
-            _write(registry, name, replace(holder, heartbeat=time.time()))
+            with suppress(OSError, DataopsError):  # a full disk: who holds it is known by its process as well
+                _write(registry, name, replace(holder, heartbeat=time.time()))
 
 
 def _write(registry: Path, name: str, holder: Holder) -> None:

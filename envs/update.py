@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,7 +121,10 @@ def noting_failure(registry: Registry, name: str) -> Iterator[None]:
             why = error.what if isinstance(error, DataopsError) else "interrupted"
             if not isinstance(error, (DataopsError, KeyboardInterrupt)):
                 why = f"defect: {type(error).__name__}"
-            registry.save(record, state=State.FAILED, failure=why)
+            with suppress(
+                OSError, DataopsError
+            ):  # on a disk that is full this cannot be noted: the error itself counts
+                registry.save(record, state=State.FAILED, failure=why)
         raise
 
 

@@ -21,7 +21,11 @@ foreign libraries are translated once, where they enter, by their type. `dataops
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+SEALED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 class DataopsError(Exception):
@@ -121,3 +125,17 @@ class InternalError(DataopsError):
     """A defect of dataops itself."""
 
     exit_code = 255
+
+
+def of_system(error: OSError) -> DataopsError | None:
+    """The error for a file that cannot be written or read for want of room or permission; None for any other."""
+    where = str(error.filename) if error.filename else None
+    if error.errno in FULL:
+        what = "the disk is full" if error.errno != errno.EFBIG else "the file may not become that large"
+        return ResourceError(
+            what, where=where, hint="free some space, then run the command again: it goes on from there"
+        )
+    if error.errno in SEALED:
+        hint = "make it writable for the user that runs this, or name another folder with DATAOPS_HOME"
+        return ConfigurationError(f"not permitted: {error.strerror}", where=where, hint=hint)
+    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import click
@@ -54,6 +56,22 @@ def test_a_defect_hides_its_traceback_until_asked_for(
     assert "Traceback" not in quiet
     assert main_module.main(["-v", "fail"]) == 255
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (errno.ENOSPC, 4, "error: /x/y: the disk is full\nhint: free some space"),
+        (errno.EROFS, 2, "error: /x/y: not permitted: Read-only file system\nhint: make it writable"),
+        (errno.EBADF, 255, "this is a defect"),
+    ],
+)
+def test_a_full_disk_or_a_sealed_one_is_no_defect(
+    failing: list[BaseException], capsys: pytest.CaptureFixture[str], number: int, status: int, said: str
+) -> None:
+    failing.append(OSError(number, os.strerror(number), "/x/y"))
+    assert main_module.main(["fail"]) == status
+    assert said in capsys.readouterr().err
 
 
 def test_outside_a_project_the_command_says_so(tmp_path: Path) -> None:
