@@ -8,6 +8,7 @@ import click
 
 from dataops.cli import wiring
 from dataops.cli.options import Request, json_option, stack_options
+from dataops.cli.parameter_types import STACK
 from dataops.cli.tables import ago, iso, print_json, print_table
 from dataops.cli.workspace import Workspace
 from dataops.infra.errors import ConfigurationError, DataopsError
@@ -17,7 +18,7 @@ from dataops.infra.state.backend import StackReference, not_found
 @click.command()
 @click.argument("name", required=False)
 @click.option("--no-select", is_flag=True, help="Do not select the new stack.")
-@click.option("--copy-config-from", metavar="STACK", help="Start from another stack's configuration.")
+@click.option("--copy-config-from", metavar="STACK", type=STACK, help="Start from another stack's configuration.")
 @click.option("--secrets-provider", default="default", help="How secrets are encrypted: default or passphrase.")
 @click.option("-y", "--yes", is_flag=True, help="Accepted for scripts; there is nothing to confirm.")
 @stack_options
@@ -102,7 +103,7 @@ def ls(request: Request, everything: bool, project: str | None, as_json: bool) -
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=STACK)
 @click.option("-c", "--create", is_flag=True, help="Make the stack when there is none.")
 @stack_options
 def select(request: Request, name: str | None, create: bool) -> None:
@@ -143,7 +144,7 @@ def unselect(request: Request) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=STACK)
 @click.option("-f", "--force", is_flag=True, help="Remove it even if it still has resources; they stay behind.")
 @click.option("--preserve-config", is_flag=True, help="Keep the stack's Pulumi.<stack>.yaml.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

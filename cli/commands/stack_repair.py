@@ -9,12 +9,13 @@ import click
 from dataops.cli import wiring
 from dataops.cli.commands.stack_lifecycle import confirm_name
 from dataops.cli.options import Request, json_option, stack_options
+from dataops.cli.parameter_types import STACK
 from dataops.cli.tables import print_json, print_table
 from dataops.infra.state.backend import not_found
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=STACK)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @stack_options
 def cancel(request: Request, name: str | None, yes: bool) -> None:

@@ -55,3 +55,12 @@ def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
     from importlib.metadata import version
 
     assert SameProcess(tmp_path).run("--version").stdout == f"dataops {version('dataops')}\n"
+
+
+def test_a_mistyped_choice_suggests_the_nearest(tmp_path: Path) -> None:
+    console = SameProcess(tmp_path)
+    for words in (["-o", "jsn"], ["--output=jsn"]):
+        outcome = console.run("config", "ls", *words)
+        assert outcome.status == 2
+        assert "did you mean `json`?" in outcome.stderr
+    assert "did you mean" not in console.run("config", "ls", "-o", "pdf").stderr
