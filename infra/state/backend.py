@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.resources.state import Deployment
 from dataops.infra.state.encryption import SecretsManager
+from dataops.infra.state.holder import LockHolder as LockHolder
 from dataops.infra.state.session import UpdateSession
 
 ORGANIZATION = "organization"
@@ -80,21 +81,6 @@ class UpdateRecord:
     result: str
     version: int
     resource_changes: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LockHolder:
-    """Who holds a stack's lock; `since` is an ISO time, `alive` None when it cannot be known from here."""
-
-    pid: int
-    user: str
-    host: str
-    since: str
-    alive: bool | None
-    path: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.user}@{self.host} (pid {self.pid}) since {self.since}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dataops.infra.errors import VerificationError
+from dataops.infra.errors import ConfigurationError, VerificationError
 from dataops.infra.state.fold import features_of
+from dataops.infra.state.migration import upgraded
 from dataops.infra.state.property_json import dump
 from dataops.infra.state.storage import Storage
 
 SUFFIXES = ("", ".gz", ".zst")
-VERSIONS = (3, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,22 @@ def read_checkpoint(storage: Storage, name: str) -> Checkpoint | None:
     Raises:
         VerificationError: it is damaged, or of a version that is not known here.
     """
-    for suffix in SUFFIXES:
-        data = storage.read(name + suffix)
-        if data is not None:
-            return Checkpoint(name + suffix, data, parse_checkpoint(data, storage.describe(name + suffix)))
+    found = find_checkpoint(storage, name)
+    if found is None:
+        return None
+    return Checkpoint(*found, parse_checkpoint(found[1], storage.describe(found[0])))
+
+
+def find_checkpoint(storage: Storage, name: str) -> tuple[str, bytes] | None:
+    """Name and bytes of a checkpoint, damaged or not; of several forms the one that was written last."""
+    folder, _, file = name.rpartition("/")
+    beside = storage.names(folder, beginning=file)
+    forms = [name + suffix for suffix in SUFFIXES if file + suffix in beside]
+    if len(forms) > 1:
+        forms.sort(key=storage.modified, reverse=True)
+    for form in forms:
+        if (data := storage.read(form)) is not None:
+            return form, data
     return None
 
 
@@ -61,21 +73,26 @@ def parse_checkpoint(data: bytes, where: str) -> Mapping[str, Any]:
     """The deployment in the bytes of a checkpoint. Raises as `read_checkpoint`."""
     try:
         document = json.loads(unpacked(data))
-        version = document["version"]
-        if version in VERSIONS:
-            latest = document["checkpoint"].get("latest")
-            latest = {} if latest is None else latest
-            if not isinstance(latest, dict):
-                raise TypeError
-            return latest
+        # Before checkpoints had versions, the document was the checkpoint itself.
+        version = document.get("version", 0)
+        inner = document["checkpoint"] if version else {"latest": document["latest"], "stack": document["stack"]}
+        latest = inner.get("latest")
+        latest = {} if latest is None else latest
+        if not isinstance(latest, dict) or not isinstance(version, int):
+            raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, zlib.error) as error:
-        raise VerificationError(
-            "the stack's checkpoint is damaged", where=where, hint=f"compare it with the backup beside it: {where}.bak"
-        ) from error
-    raise VerificationError(
-        f"the stack's checkpoint has version {version!r}, this version of dataops reads 3 and 4",
+        raise damaged(where) from error
+    return upgraded(
+        latest, version, document.get("features") or (), f"the stack's checkpoint has version {version}", where
+    )
+
+
+def damaged(where: str) -> VerificationError:
+    """The error for a checkpoint that cannot be read."""
+    return VerificationError(
+        "the stack's checkpoint is damaged",
         where=where,
-        hint="run `pulumi up` once to bring it up to date, or use a newer dataops",
+        hint="see which good copies there are, and put the newest in its place: `dataops stack recover`",
     )
 
 
@@ -91,6 +108,38 @@ def unpacked(data: bytes) -> bytes:
         except zstandard.ZstdError as error:
             raise ValueError("damaged") from error
     return data
+
+
+def packed(data: bytes, suffix: str) -> bytes:
+    """Bytes compressed as the suffix of their name says; the same bytes each time."""
+    if suffix == ".gz":
+        return gzip.compress(data, mtime=0)
+    if suffix == ".zst":
+        import zstandard
+
+        return zstandard.ZstdCompressor().compress(data)
+    return data
+
+
+def compression(environment: Mapping[str, str]) -> str:
+    """The suffix of the compression that Pulumi's variables ask for, "" for none.
+
+    Raises:
+        ConfigurationError: they ask for two.
+    """
+    asked = [
+        suffix
+        for suffix, names in (
+            (".gz", ("PULUMI_DIY_BACKEND_GZIP", "PULUMI_SELF_MANAGED_STATE_GZIP")),
+            (".zst", ("PULUMI_DIY_BACKEND_ZSTD",)),
+        )
+        if any(environment.get(name, "").lower() in ("1", "t", "true") for name in names)
+    ]
+    if len(asked) > 1:
+        raise ConfigurationError(
+            "PULUMI_DIY_BACKEND_GZIP and PULUMI_DIY_BACKEND_ZSTD are both set", hint="unset one of them"
+        )
+    return asked[0] if asked else ""
 
 
 def checkpoint_bytes(stack: str, deployment: Mapping[str, Any]) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dataops.infra.errors import ConfigurationError
+from dataops.infra.errors import ConfigurationError, VerificationError
 from dataops.infra.state.backend import StackReference
-from dataops.infra.state.checkpoint import VERSIONS
 from dataops.infra.state.encryption import SecretsManager
+from dataops.infra.state.migration import upgraded
 from dataops.infra.state.resource_json import HANDLED, Vault, deployment_from_json, deployment_to_json
 
 
@@ -21,11 +21,14 @@ def prepare_import(
         ConfigurationError: it is no export, or one of another stack (unless `force`).
         VerificationError: a resource in it is malformed or a secret cannot be decrypted.
     """
-    deployment = document.get("deployment")
-    if document.get("version") not in VERSIONS or not isinstance(deployment, dict):
-        raise ConfigurationError(
-            "this is not an exported deployment of version 3 or 4", hint="give what `dataops stack export` prints"
-        )
+    deployment, version = document.get("deployment"), document.get("version")
+    if not isinstance(version, int) or version < 1 or not isinstance(deployment, dict):
+        raise ConfigurationError("this is not an exported deployment", hint="give what `dataops stack export` prints")
+    subject = f"the exported deployment has version {version}"
+    try:
+        deployment = dict(upgraded(deployment, version, document.get("features") or (), subject))
+    except VerificationError as error:
+        raise ConfigurationError(error.what, hint=error.hint) from None
     provider = deployment.get("secrets_providers")
     vault = Vault(secrets)
     found = deployment_from_json(deployment, vault, secrets.matching(provider) if provider else None)

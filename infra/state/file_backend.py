@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from dataops.infra.errors import ConfigurationError
+from dataops.infra.state.file_storage import FileStorage
 from dataops.infra.state.stack_backend import StackBackend
-from dataops.infra.state.storage import FileStorage
 
 
 class FileBackend(StackBackend):

@@ -9,7 +9,7 @@ from typing import Any
 
 from dataops.infra.errors import VerificationError
 from dataops.infra.state.backend import StackReference, UpdateRecord
-from dataops.infra.state.checkpoint import unpacked
+from dataops.infra.state.checkpoint import packed, unpacked
 from dataops.infra.state.property_json import dump
 from dataops.infra.state.storage import Storage
 
@@ -24,13 +24,34 @@ def history_files(storage: Storage, ref: StackReference) -> list[str]:
     return [f"{history_folder(ref)}/{name}" for name in storage.names(history_folder(ref)) if not name.endswith("/")]
 
 
-def add_history(storage: Storage, ref: StackReference, record: Mapping[str, Any], checkpoint: bytes) -> int:
-    """Adds an update and the checkpoint that it led to; returns how many there are now."""
-    prefix = f"{history_folder(ref)}/{ref.stack}-{time.time_ns()}"
+def add_history(
+    storage: Storage, ref: StackReference, record: Mapping[str, Any], checkpoint: bytes, suffix: str = ""
+) -> int:
+    """Adds an update and the checkpoint that it led to, compressed as `suffix` says; returns how many there are now."""
+    records = _records(storage, ref)
+    # Names give the order: a clock that was set back must not put this update before those that came before it.
+    stamp = max(time.time_ns(), _stamp(ref, records[-1]) + 1 if records else 0)
+    prefix = f"{history_folder(ref)}/{ref.stack}-{stamp}"
     # The checkpoint first: a record without one would promise a deployment that cannot be exported.
-    storage.write(f"{prefix}.checkpoint.json", checkpoint, durable=False)
-    storage.write(f"{prefix}.history.json", dump(record).encode())
-    return len(_records(storage, ref))
+    storage.write(f"{prefix}.checkpoint.json{suffix}", checkpoint, durable=False)
+    storage.write(f"{prefix}.history.json{suffix}", packed(dump(record).encode(), suffix))
+    return len(records) + 1
+
+
+def newest_update(storage: Storage, ref: StackReference) -> float:
+    """When the newest update was recorded, in seconds since 1970 by its recorder's clock; 0 when there is none."""
+    records = _records(storage, ref)
+    return _stamp(ref, records[-1]) / 1e9 if records else 0.0
+
+
+def checkpoint_copies(storage: Storage, ref: StackReference) -> list[str]:
+    """The copies of checkpoints in a stack's history, oldest first."""
+    return [n for n in history_files(storage, ref) if ".checkpoint.json" in n and not n.endswith(".attrs")]
+
+
+def _stamp(ref: StackReference, name: str) -> int:
+    digits = name.rpartition("/")[2].removeprefix(f"{ref.stack}-").partition(".")[0]
+    return int(digits) if digits.isdigit() else 0
 
 
 def read_history(storage: Storage, ref: StackReference) -> list[UpdateRecord]:

@@ -32,12 +32,14 @@ class JournalContents:
         entries: in order.
         folded: the hash of the checkpoint that the entries were folded into, "" before that.
         torn: how many bytes at the end were incomplete.
+        intact: how many bytes came before those.
     """
 
     header: Mapping[str, Any]
     entries: tuple[Mapping[str, Any], ...]
     folded: str
     torn: int
+    intact: int = 0
 
 
 def read_journal(data: bytes, where: str, strict: bool = True) -> JournalContents:
@@ -72,7 +74,7 @@ def read_journal(data: bytes, where: str, strict: bool = True) -> JournalContent
         )
     entries = tuple(said for _, said in records[1:])
     folded = next((str(said["folded"]) for said in reversed(entries) if "folded" in said), "")
-    return JournalContents(header, tuple(e for e in entries if "folded" not in e), folded, len(data) - intact)
+    return JournalContents(header, tuple(e for e in entries if "folded" not in e), folded, len(data) - intact, intact)
 
 
 def _parse(line: bytes) -> tuple[int, int, Mapping[str, Any]] | None:
@@ -88,10 +90,11 @@ def _parse(line: bytes) -> tuple[int, int, Mapping[str, Any]] | None:
 
 def journal_bytes(header: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> bytes:
     """A whole journal, for writing it in one go."""
-    return b"".join(_line(number, number - 1, record) for number, record in enumerate((header, *records)))
+    return b"".join(record_line(number, number - 1, record) for number, record in enumerate((header, *records)))
 
 
-def _line(number: int, synced: int, record: Mapping[str, Any]) -> bytes:
+def record_line(number: int, synced: int, record: Mapping[str, Any]) -> bytes:
+    """One record as it is written; see the top of this file."""
     rest = f"{number} {synced} {dump(record)}\n".encode()
     return b"%08x %s" % (zlib.crc32(rest), rest)
 
@@ -157,7 +160,7 @@ class JournalWriter:
         try:
             if self._log is None:
                 self._log = self._create()
-            self._log.append(b"".join(_line(number, synced, record) for number, record in batch))
+            self._log.append(b"".join(record_line(number, synced, record) for number, record in batch))
         except BaseException as error:
             failure = error
         self._changed.acquire()

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dataops.infra.errors import VerificationError
+from dataops.infra.errors import LockedError, VerificationError
 from dataops.infra.state.backend import LostJournal, StackReference
-from dataops.infra.state.checkpoint import Checkpoint, checkpoint_bytes, digest
+from dataops.infra.state.checkpoint import Checkpoint, checkpoint_bytes, digest, packed
 from dataops.infra.state.fold import Fold
 from dataops.infra.state.history import add_history
-from dataops.infra.state.journal_log import JournalContents, JournalWriter, journal_bytes, read_journal
-from dataops.infra.state.resource_json import time_from_json
+from dataops.infra.state.journal_log import JournalContents, JournalWriter, read_journal, record_line
 from dataops.infra.state.storage import Storage
+from dataops.infra.state.timestamps import time_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,12 @@ class Leftover:
     lost: str = ""
     notes: tuple[str, ...] = ()
 
-    def marked(self, ref: StackReference) -> bytes:
-        """The journal with the mark that it has been folded into the checkpoint of `deployment`."""
-        contents = self.contents
-        if contents is None:
-            return b""
-        folded = {"folded": digest(checkpoint_bytes(ref.qualified, self.deployment))}
-        return journal_bytes(contents.header, (*contents.entries, folded))
+    def mark(self, storage: Storage, ref: StackReference, suffix: str) -> None:
+        """Notes in the journal that it has been folded into the checkpoint of `deployment`."""
+        if self.contents is not None:
+            folded = {"folded": digest(packed(checkpoint_bytes(ref.qualified, self.deployment), suffix))}
+            number = 1 + len(self.contents.entries)
+            storage.extend_log(self.name, self.contents.intact, record_line(number, number - 1, folded))
 
     def error(self, ref: StackReference) -> VerificationError:
         """What to say when a lost journal is in the way."""
@@ -58,10 +57,10 @@ class Leftover:
 def find_leftover(storage: Storage, path: str, checkpoint: Checkpoint) -> Leftover:
     """Looks for a journal beside the checkpoint at `path` and folds it, in memory."""
     name = f"{path}.journal"
-    data = storage.read(name)
-    if data is None:
-        return Leftover(name, checkpoint.deployment)
     try:
+        data = storage.read_log(name)
+        if data is None:
+            return Leftover(name, checkpoint.deployment)
         contents = read_journal(data, storage.describe(name))
         if not contents.header:
             return Leftover(name, checkpoint.deployment, contents, finished=True)
@@ -111,36 +110,51 @@ def commit(
     deployment: Mapping[str, Any],
     journal: JournalWriter | None,
     record: Mapping[str, Any] | None,
+    suffix: str = "",
 ) -> int:
     """Makes a deployment the stack's newest, adds `record` to the history and removes the journal.
 
+    Args:
+        old: the checkpoint that it follows; `suffix`: how the new one is compressed.
+
     Returns:
         the number of updates in the history, 0 without a record.
+
+    Raises:
+        LockedError: the checkpoint is no longer the old one: somebody broke the lock.
     """
-    data = checkpoint_bytes(ref.qualified, deployment)
+    data = packed(checkpoint_bytes(ref.qualified, deployment), suffix)
     if journal is not None and journal.started:
         journal.sync(journal.add({"folded": digest(data)}))
-    name = old.name.removesuffix(".gz").removesuffix(".zst")
+    plain = old.name.removesuffix(".gz").removesuffix(".zst")
+    name = plain + suffix
     storage.write(f"{old.name}.bak", old.data, durable=False)
-    storage.write(name, data)
-    if old.name != name:
+    if name != old.name:
+        storage.write(name, data)
         storage.delete(old.name)
-    version = 0 if record is None else add_history(storage, ref, record, data)
+    elif not storage.replace(name, data, old.data):
+        raise LockedError(
+            f"the state of stack {ref.stack!r} was changed by somebody else while this command was at work on it",
+            where=storage.describe(name),
+            hint=f"see what this command did, and set that aside: dataops stack recover --stack {ref.stack}",
+        )
+    version = 0 if record is None else add_history(storage, ref, record, data, suffix)
     if journal is not None:
         journal.close()
         if journal.started:
-            storage.delete(f"{name}.journal")
+            storage.delete_log(f"{plain}.journal")
     return version
 
 
 def lost_journals(storage: Storage, path: str, checkpoint: Checkpoint | None) -> list[LostJournal]:
     """The lost journal beside a checkpoint, then those that were set aside."""
     folder, _, file = path.rpartition("/")
-    aside = [f"{folder}/{n}" for n in storage.names(folder) if n.startswith(f"{file}.journal.") and n.endswith(".lost")]
+    beside = [name.rstrip("/") for name in storage.names(folder, beginning=f"{file}.journal.")]
+    aside = [f"{folder}/{name}" for name in beside if name.endswith(".lost")]
     in_the_way = checkpoint is None or find_leftover(storage, path, checkpoint).lost
     found = []
     for name in ([f"{path}.journal"] if in_the_way else []) + aside:
-        if (data := storage.read(name)) is not None:
+        if (data := storage.read_log(name, strict=False)) is not None:
             contents = read_journal(data, storage.describe(name), strict=False)
             found.append(_describe(storage.describe(name), contents))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,6 +37,9 @@ class MemoryStorage:
         self.pieces: dict[str, bytes] = {}
         self._exclusive = threading.Lock()
 
+    def now(self) -> float:
+        return time.time()
+
     def read(self, name: str) -> bytes | None:
         return self.pieces.get(name)
 
@@ -45,21 +49,39 @@ class MemoryStorage:
     def delete(self, name: str) -> None:
         self.pieces.pop(name, None)
 
-    def move(self, name: str, to: str) -> None:
-        self.pieces[to] = self.pieces.pop(name)
+    def replace(self, name: str, data: bytes, seen: bytes | None, durable: bool = True) -> bool:
+        if self.pieces.get(name) != seen:
+            return False
+        self.pieces[name] = data
+        return True
 
-    def names(self, folder: str) -> list[str]:
+    def names(self, folder: str, beginning: str = "") -> list[str]:
         found = set()
         for name in list(self.pieces):
-            if name.startswith(f"{folder}/"):
+            if name.startswith(f"{folder}/{beginning}"):
                 first, slash, _ = name.removeprefix(f"{folder}/").partition("/")
                 found.add(first + slash)
         return sorted(found)
+
+    def modified(self, name: str) -> float:
+        return float(name in self.pieces)
 
     def create_log(self, name: str) -> MemoryLog:
         if name in self.pieces:
             raise DataopsError("the journal cannot be made: there is one already", where=name)
         return MemoryLog(self.pieces, name)
+
+    def read_log(self, name: str, strict: bool = True) -> bytes | None:
+        return self.read(name)
+
+    def extend_log(self, name: str, keep: int, data: bytes) -> None:
+        self.pieces[name] = self.pieces[name][:keep] + data
+
+    def move_log(self, name: str, to: str) -> None:
+        self.pieces[to] = self.pieces.pop(name)
+
+    def delete_log(self, name: str) -> None:
+        self.delete(name)
 
     @contextmanager
     def exclusive(self, folder: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ from dataops.infra.errors import VerificationError
 from dataops.infra.resources.state import CustomTimeouts, Deployment, PendingOperation, ResourceState
 from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.property_json import Open, Seal, decode, encode_properties, sealed_text
+from dataops.infra.state.timestamps import time_from_json, time_to_json
 
 # In Pulumi's order: JSON name, our name, whether it is written when it is false or empty.
 FIELDS: tuple[tuple[str, str, bool], ...] = (
@@ -188,20 +189,3 @@ def deployment_from_json(said: Mapping[str, Any], vault: Vault, secrets: Secrets
 def new_manifest() -> dict[str, Any]:
     """The manifest of a deployment that is written now; only Pulumi's own releases fill in magic and version."""
     return {"time": time_to_json(datetime.now(UTC)), "magic": "", "version": ""}
-
-
-def time_to_json(when: datetime) -> str:
-    """A time as Go writes it: RFC 3339, UTC as `Z`, no zeros at the end of the fraction."""
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    whole = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f".{when.microsecond:06d}".rstrip("0") if when.microsecond else ""
-    return f"{whole}{fraction}Z"
-
-
-def time_from_json(text: str) -> datetime:
-    """A time as Go writes it; digits beyond microseconds are dropped. `ValueError` when it is none."""
-    head, dot, rest = text.partition(".")
-    if not dot:
-        return datetime.fromisoformat(text)
-    digits = len(rest) - len(rest.lstrip("0123456789"))
-    return datetime.fromisoformat(f"{head}.{rest[:digits][:6].ljust(6, '0')}{rest[digits:]}")

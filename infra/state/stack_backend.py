@@ -1,12 +1,15 @@
 """Stacks in any storage, in the layout of Pulumi's self-managed backend.
 
 .pulumi/meta.yaml                                           version: 1
-.pulumi/stacks/<project>/<stack>.json                       checkpoint; `.bak` the one before
+.pulumi/stacks/<project>/<stack>.json                       checkpoint; `.bak` the one before; or `.json.gz`
 .pulumi/stacks/<project>/<stack>.json.journal               what happened since; not there between updates
 .pulumi/stacks/<project>/<stack>.json.journal.<time>.lost   a lost journal that was set aside
+.pulumi/stacks/<project>/<stack>.json.<time>.damaged        a damaged checkpoint that was set aside
 .pulumi/stacks/<project>/<stack>.pulumi-tags                tags
 .pulumi/history/<project>/<stack>/<stack>-<time>.history.json and .checkpoint.json
 .pulumi/locks/organization/<project>/<stack>/<uuid>.json    locks
+
+In S3 a journal is a folder with an object for each batch of records.
 """
 
 from __future__ import annotations
@@ -17,72 +20,67 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from dataops.infra.errors import (
-    ConfigurationError,
-    DataopsError,
-    LockedError,
-    NotFoundError,
-    PolicyError,
-    VerificationError,
-)
+from dataops.infra.errors import ConfigurationError, NotFoundError, PolicyError, VerificationError
 from dataops.infra.resources.state import Deployment
 from dataops.infra.resources.urn import ROOT_STACK_TYPE
 from dataops.infra.state.backend import LockHolder, LostJournal, StackReference, StackSummary, UpdateRecord, not_found
 from dataops.infra.state.checkpoint import (
     SUFFIXES,
-    Checkpoint,
     checkpoint_bytes,
     envelope,
+    find_checkpoint,
+    packed,
     parse_checkpoint,
-    read_checkpoint,
 )
 from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.exports import prepare_import
-from dataops.infra.state.history import history_files, read_history
-from dataops.infra.state.holder import lock_content
+from dataops.infra.state.history import checkpoint_copies, newest_update, read_history
 from dataops.infra.state.journal_log import JournalWriter
-from dataops.infra.state.leftover import Leftover, commit, find_leftover, lost_journals
-from dataops.infra.state.lock import Lease, holders, lock_folder
+from dataops.infra.state.leftover import lost_journals
+from dataops.infra.state.lock import holders, lock_folder, lock_stack
+from dataops.infra.state.meta import META, STACKS, VERSION, require_projects
 from dataops.infra.state.property_json import dump, reveal, sealed_text
-from dataops.infra.state.resource_json import Vault, deployment_from_json, new_manifest, time_from_json
+from dataops.infra.state.resource_json import Vault, deployment_from_json, new_manifest
+from dataops.infra.state.stack_files import StackFiles
 from dataops.infra.state.storage import Storage
+from dataops.infra.state.timestamps import time_from_json
 from dataops.infra.state.update import StackUpdate
 
-META = ".pulumi/meta.yaml"
-STACKS = ".pulumi/stacks"
+CLOCK_TOLERANCE = 5.0
+"""Seconds that the clocks of two machines may differ without a word."""
 
 
 class StackBackend:
-    """The `Backend` protocol over a `Storage`; see there for what its methods promise."""
+    """The `Backend` protocol over a `Storage`; see there for what its methods promise.
 
-    def __init__(self, storage: Storage, clock: Callable[[], float] = time.time) -> None:
+    Args:
+        storage: where everything lies.
+        clock: seconds since 1970.
+        suffix: of the compression that is written: "", ".gz" or ".zst".
+    """
+
+    def __init__(self, storage: Storage, clock: Callable[[], float] = time.time, suffix: str = "") -> None:
         self.url = storage.url
         self._storage = storage
         self._clock = clock
-        meta = storage.read(META)
-        loose = [name for name in storage.names(STACKS) if name.endswith((".json", ".json.gz", ".json.zst"))]
-        if (meta is None and loose) or (meta is not None and meta.strip() != b"version: 1"):
-            raise ConfigurationError(
-                "the state is in a layout without projects or of an unknown version",
-                where=storage.describe(META),
-                hint="bring it up to date with `pulumi state upgrade`",
-            )
+        self._suffix = suffix
+        self._new = require_projects(storage)
 
     def stacks(self, project: str | None = None) -> list[StackSummary]:
         found = []
-        for folder in self._storage.names(STACKS):
-            if not folder.endswith("/") or (project is not None and folder != f"{project}/"):
-                continue
-            names = {_stack_name(file) for file in self._storage.names(STACKS + "/" + folder.rstrip("/"))} - {""}
-            found += [self._summary(StackReference(folder.rstrip("/"), name)) for name in sorted(names)]
+        for folder in [f"{project}/"] if project is not None else self._storage.names(STACKS):
+            if folder.endswith("/"):
+                files = self._storage.names(STACKS + "/" + folder.rstrip("/"))
+                names = {_stack_name(file) for file in files} - {""}
+                found += [self._summary(StackReference(folder.rstrip("/"), name)) for name in sorted(names)]
         return found
 
     def exists(self, ref: StackReference) -> bool:
-        return read_checkpoint(self._storage, _path(ref)) is not None
+        return find_checkpoint(self._storage, self._files(ref).path) is not None
 
     def create(self, ref: StackReference, secrets: SecretsManager | None = None) -> None:
-        lease = Lease.acquire(self._storage, ref)
-        try:
+        files = self._files(ref)
+        with files.locked():
             if self.exists(ref):
                 raise ConfigurationError(
                     f"stack {ref.stack!r} exists already in project {ref.project!r}",
@@ -91,58 +89,44 @@ class StackBackend:
             deployment: dict[str, Any] = {"manifest": new_manifest()}
             if secrets is not None:
                 deployment["secrets_providers"] = secrets.provider
-            if self._storage.read(META) is None:
-                self._storage.write(META, b"version: 1\n")
-            self._storage.write(_path(ref), checkpoint_bytes(ref.qualified, {**deployment, "metadata": {}}))
-        finally:
-            lease.release()
+            if self._new:
+                self._storage.replace(META, VERSION, None)
+                self._new = False
+            data = checkpoint_bytes(ref.qualified, {**deployment, "metadata": {}})
+            self._storage.write(files.path + self._suffix, packed(data, self._suffix))
 
     def remove(self, ref: StackReference, force: bool = False) -> None:
-        self._checkpoint(ref)
-        lease = Lease.acquire(self._storage, ref)
-        try:
-            leftover = self._leftover(ref)
-            if leftover.lost and not force:
-                raise leftover.error(ref)
-            self._settle(ref, leftover)
-            resources = self._checkpoint(ref).deployment.get("resources") or ()
+        files = self._files(ref)
+        files.checkpoint()
+        with files.locked():
+            checkpoint, _ = files.settled(even_if_lost=force)
+            resources = checkpoint.deployment.get("resources") or ()
             if not force and any(r.get("type") != ROOT_STACK_TYPE for r in resources):
                 raise PolicyError(
                     f"stack {ref.stack!r} still has {len(resources)} resources",
                     hint="dataops stack destroy first; --force forgets the resources and leaves them running",
                 )
-            for suffix in SUFFIXES:
-                for end in ("", ".bak", ".attrs", ".bak.attrs"):
-                    self._storage.delete(_path(ref) + suffix + end)
-            for end in ("", ".attrs"):
-                self._storage.delete(_tags_path(ref) + end)
-            for name in history_files(self._storage, ref):
-                self._storage.delete(name)
-        finally:
-            lease.release()
+            files.remove()
 
     def load(self, ref: StackReference, secrets: SecretsManager) -> Deployment:
-        deployment = self._view(ref)
+        deployment = self._files(ref).view()
         provider = deployment.get("secrets_providers")
         return deployment_from_json(deployment, Vault(secrets), secrets.matching(provider) if provider else None)
 
     def begin(self, ref: StackReference, kind: str, secrets: SecretsManager) -> StackUpdate:
+        files = self._files(ref)
         if kind == "preview":
-            deployment = self._view(ref)
+            deployment = files.view()
             secrets.verify()
             return StackUpdate(deployment, secrets, kind=kind, clock=self._clock)
-        self._checkpoint(ref)
+        files.checkpoint()
         secrets.verify()
-        lease = Lease.acquire(self._storage, ref)
+        lease = lock_stack(self._storage, ref)
         try:
-            leftover = self._leftover(ref)
-            if leftover.lost:
-                raise leftover.error(ref)
-            self._settle(ref, leftover)
-            checkpoint = self._checkpoint(ref)
-            content = lock_content()
-            header = {"base": checkpoint.digest, "stack": ref.qualified, "kind": kind, "started": content["timestamp"]}
-            header["holder"] = f"{content['username']}@{content['hostname']} (pid {content['pid']})"
+            checkpoint, leftover = files.settled()
+            said = lease.content
+            header = {"base": checkpoint.digest, "stack": ref.qualified, "kind": kind, "started": said["timestamp"]}
+            header["holder"] = f"{said['username']}@{said['hostname']} (pid {said['pid']})"
             dead = tuple(f"the lock of {holder}, who is gone, was taken over" for holder in lease.taken_over)
             environment = {"dataops.takeover": "; ".join(map(str, lease.taken_over))} if lease.taken_over else {}
             return StackUpdate(
@@ -150,10 +134,10 @@ class StackBackend:
                 secrets,
                 kind=kind,
                 clock=self._clock,
-                journal=JournalWriter(lambda: self._storage.create_log(f"{_path(ref)}.journal"), header),
+                journal=JournalWriter(lambda: self._storage.create_log(files.journal), header),
                 lease=lease,
-                commit=lambda folded, journal, record: commit(self._storage, ref, checkpoint, folded, journal, record),
-                notes=dead + leftover.notes,
+                commit=lambda folded, journal, record: files.commit(checkpoint, folded, journal, record),
+                notes=dead + leftover.notes + self._clock_notes(ref),
                 environment=environment,
             )
         except BaseException:
@@ -161,7 +145,8 @@ class StackBackend:
             raise
 
     def history(self, ref: StackReference) -> list[UpdateRecord]:
-        self._tidy(ref)
+        if self.exists(ref):
+            self._files(ref).tidy()
         found = read_history(self._storage, ref)
         if not found and not self.exists(ref):
             raise not_found(ref)
@@ -170,7 +155,7 @@ class StackBackend:
     def export(
         self, ref: StackReference, secrets: SecretsManager | None = None, version: int | None = None
     ) -> dict[str, Any]:
-        deployment = self._view(ref) if version is None else self._past(ref, version)
+        deployment = self._files(ref).view() if version is None else self._past(ref, version)
         if secrets is not None:
             provider = deployment.get("secrets_providers")
             used = secrets.matching(provider) if provider else secrets
@@ -186,134 +171,100 @@ class StackBackend:
         self, ref: StackReference, document: Mapping[str, Any], secrets: SecretsManager, force: bool = False
     ) -> None:
         deployment = prepare_import(ref, document, secrets, force)
-        self._checkpoint(ref)
-        lease = Lease.acquire(self._storage, ref)
-        try:
-            leftover = self._leftover(ref)
-            if leftover.lost:
-                raise leftover.error(ref)
-            self._settle(ref, leftover)
-            commit(self._storage, ref, self._checkpoint(ref), deployment, None, None)
-        finally:
-            lease.release()
+        files = self._files(ref)
+        files.checkpoint()
+        with files.locked():
+            checkpoint, _ = files.settled()
+            files.commit(checkpoint, deployment, None, None)
 
     def tags(self, ref: StackReference) -> dict[str, str]:
-        self._checkpoint(ref)
-        data = self._storage.read(_tags_path(ref))
+        name = self._existing(ref).tags
+        data = self._storage.read(name)
         if data is None:
             return {}
         try:
             return {str(key): str(value) for key, value in (json.loads(data).get("tags") or {}).items()}
         except (ValueError, AttributeError) as error:
             raise ConfigurationError(
-                "the stack's tags are damaged", where=self._storage.describe(_tags_path(ref)), hint="remove that file"
+                "the stack's tags are damaged", where=self._storage.describe(name), hint="remove that file"
             ) from error
 
     def set_tags(self, ref: StackReference, tags: Mapping[str, str]) -> None:
-        self._checkpoint(ref)
+        name = self._existing(ref).tags
         if tags:
-            self._storage.write(_tags_path(ref), dump({"version": 1, "tags": dict(sorted(tags.items()))}).encode())
+            self._storage.write(name, dump({"version": 1, "tags": dict(sorted(tags.items()))}).encode())
         else:
-            self._storage.delete(_tags_path(ref))
+            self._storage.delete(name)
 
     def lock_holder(self, ref: StackReference) -> LockHolder | None:
         found = holders(self._storage, ref)
         return next((holder for holder in found if holder.alive is not False), found[0] if found else None)
 
     def cancel(self, ref: StackReference) -> list[LockHolder]:
-        self._checkpoint(ref)
+        files = self._existing(ref)
         with self._storage.exclusive(lock_folder(ref)):
             found = holders(self._storage, ref)
             for holder in found:
                 self._storage.delete(holder.path)
         # One that may be alive may still write to its journal; it finds out, and the next update folds.
         if all(holder.alive is False for holder in found):
-            self._tidy(ref)
+            files.tidy()
         return found
 
     def lost_journals(self, ref: StackReference) -> list[LostJournal]:
-        self._tidy(ref)
-        return lost_journals(self._storage, _path(ref), read_checkpoint(self._storage, _path(ref)))
+        files = self._files(ref)
+        checkpoint = files.checkpoint() if self.exists(ref) else None
+        if checkpoint is not None:
+            files.tidy()
+            checkpoint = files.checkpoint()
+        return lost_journals(self._storage, files.path, checkpoint)
 
     def set_aside(self, ref: StackReference) -> None:
-        lease = Lease.acquire(self._storage, ref)
-        try:
-            if not self._leftover(ref).lost:
+        files = self._files(ref)
+        with files.locked():
+            if not files.leftover(files.checkpoint()).lost:
                 raise NotFoundError(
                     f"stack {ref.stack!r} has no lost journal", hint=f"dataops stack up --stack {ref.stack}"
                 )
-            name = f"{_path(ref)}.journal"
-            self._storage.move(name, f"{name}.{time.time_ns()}.lost")
-        finally:
-            lease.release()
+            self._storage.move_log(files.journal, f"{files.journal}.{time.time_ns()}.lost")
+
+    def _files(self, ref: StackReference) -> StackFiles:
+        return StackFiles(self._storage, ref, self._suffix)
+
+    def _existing(self, ref: StackReference) -> StackFiles:
+        if not self.exists(ref):
+            raise not_found(ref)
+        return self._files(ref)
 
     def _summary(self, ref: StackReference) -> StackSummary:
         updated: float | None = None
         count: int | None = None
         # A damaged stack must not hide the others: it is listed without figures.
         with suppress(VerificationError, ValueError, KeyError):
-            deployment = self._view(ref)
+            deployment = self._files(ref).view()
             count = len(deployment.get("resources") or ())
             updated = time_from_json(deployment["manifest"]["time"]).timestamp()
         locked = any(holder.alive is not False for holder in holders(self._storage, ref))
         return StackSummary(ref, updated, count, locked)
 
-    def _checkpoint(self, ref: StackReference) -> Checkpoint:
-        found = read_checkpoint(self._storage, _path(ref))
-        if found is None:
-            raise not_found(ref)
-        return found
-
     def _past(self, ref: StackReference, version: int) -> Mapping[str, Any]:
-        self._tidy(ref)
-        files = [n for n in history_files(self._storage, ref) if ".checkpoint.json" in n and not n.endswith(".attrs")]
-        if not 1 <= version <= len(files) or (data := self._storage.read(files[version - 1])) is None:
+        self._files(ref).tidy()
+        copies = checkpoint_copies(self._storage, ref)
+        if not 1 <= version <= len(copies) or (data := self._storage.read(copies[version - 1])) is None:
             raise NotFoundError(
                 f"stack {ref.stack!r} has no update {version}", hint=f"dataops stack history --stack {ref.stack}"
             )
-        return parse_checkpoint(data, self._storage.describe(files[version - 1]))
+        return parse_checkpoint(data, self._storage.describe(copies[version - 1]))
 
-    def _leftover(self, ref: StackReference) -> Leftover:
-        return find_leftover(self._storage, _path(ref), self._checkpoint(ref))
-
-    def _settle(self, ref: StackReference, leftover: Leftover) -> None:
-        """Folds what a killed update left; only under the lock."""
-        if leftover.record is not None:
-            # Marked first, so that a crash between the fold and the removal is not taken for a lost journal.
-            self._storage.write(leftover.name, leftover.marked(ref))
-            checkpoint = self._checkpoint(ref)
-            commit(self._storage, ref, checkpoint, leftover.deployment, None, leftover.record)
-        if leftover.finished:
-            self._storage.delete(leftover.name)
-
-    def _tidy(self, ref: StackReference) -> None:
-        """Folds what a killed update left, if nobody is at work on the stack and the storage allows it."""
-        if self._storage.read(f"{_path(ref)}.journal") is None or not self.exists(ref):
-            return
-        with suppress(LockedError, ConfigurationError):
-            lease = Lease.acquire(self._storage, ref)
-            try:
-                leftover = self._leftover(ref)
-                if not leftover.lost:
-                    self._settle(ref, leftover)
-            finally:
-                lease.release()
-
-    def _view(self, ref: StackReference) -> Mapping[str, Any]:
-        """The newest deployment, with what an update in progress or a killed one has recorded."""
-        with suppress(DataopsError):
-            self._tidy(ref)
-        checkpoint = self._checkpoint(ref)
-        leftover = find_leftover(self._storage, _path(ref), checkpoint)
-        return checkpoint.deployment if leftover.lost else leftover.deployment
-
-
-def _path(ref: StackReference) -> str:
-    return f"{STACKS}/{ref.project}/{ref.stack}.json"
-
-
-def _tags_path(ref: StackReference) -> str:
-    return f"{STACKS}/{ref.project}/{ref.stack}.pulumi-tags"
+    def _clock_notes(self, ref: StackReference) -> tuple[str, ...]:
+        """What to say when this machine's clock is behind that of the newest update."""
+        behind = newest_update(self._storage, ref) - self._clock()
+        if behind < CLOCK_TOLERANCE:
+            return ()
+        return (
+            f"this machine's clock is {behind:.0f} s behind the time of the stack's newest update; "
+            "the history keeps its order, but set the clock right",
+        )
 
 
 def _stack_name(file: str) -> str:

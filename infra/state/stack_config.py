@@ -17,8 +17,8 @@ from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.resources.values import Secret
 from dataops.infra.state.config_path import adjust, get_path, parse_path, remove_path, set_path
 from dataops.infra.state.encryption import SecretsManager
+from dataops.infra.state.file_storage import FileStorage
 from dataops.infra.state.property_json import dump
-from dataops.infra.state.storage import FileStorage
 from dataops.infra.state.yaml_source import place, plain_yaml, read_yaml, wrong_type
 
 # What a reader might take for something else than text if it stood there without quotes.

@@ -16,7 +16,7 @@ from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.fold import Fold
 from dataops.infra.state.journal import EntryKind, JournalEntry
 from dataops.infra.state.journal_log import JournalWriter
-from dataops.infra.state.lock import Lease
+from dataops.infra.state.lease import Lease
 from dataops.infra.state.resource_json import (
     HANDLED,
     Vault,
@@ -134,7 +134,7 @@ class StackUpdate:
             "config": {key: self._sealed(value) for key, value in sorted((config or {}).items())},
             "version": 0,
             "result": result,
-            "endTime": int(self._clock()),
+            "endTime": max(self._started, int(self._clock())),
         }
         if changes:
             record["resourceChanges"] = dict(changes)
@@ -190,6 +190,9 @@ class StackUpdate:
             if self._lease is not None:
                 self._lease.check()
             self._journal.sync(number)
+            if self._lease is not None:
+                # Written too late, it may have come after somebody who took the lock over had read the journal.
+                self._lease.check()
 
     def _encode(self, entry: JournalEntry) -> dict[str, Any]:
         said: dict[str, Any] = {"kind": entry.kind.value, "operation": entry.operation}

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dataops.infra.state.storage import FileStorage, Log
+from dataops.infra.state.file_storage import FileStorage
+from dataops.infra.state.storage import Log
 
 
 class Fate:
@@ -79,9 +80,13 @@ class MortalStorage(FileStorage):
         with self._change(name, "removed"):
             super().delete(name)
 
-    def move(self, name: str, to: str) -> None:
+    def move_log(self, name: str, to: str) -> None:
         with self._change(name, "moved"):
-            super().move(name, to)
+            super().move_log(name, to)
+
+    def extend_log(self, name: str, keep: int, data: bytes) -> None:
+        with self._change(name, "extended"):
+            super().extend_log(name, keep, data)
 
     def create_log(self, name: str) -> MortalLog:  # type: ignore[override]
         self._fate.pass_by("journal, before it is made")

@@ -14,7 +14,7 @@ import zstandard
 from dataops.infra.errors import ConfigurationError, DataopsError, VerificationError
 from dataops.infra.state.backend import StackReference, open_backend
 from dataops.infra.state.file_backend import FileBackend
-from dataops.infra.state.storage import FileStorage, storage_error
+from dataops.infra.state.file_storage import FileStorage, storage_error
 from support.stacks import REF, done, stack_secrets, thing
 
 

@@ -19,9 +19,9 @@ from dataops.infra.errors import DataopsError, VerificationError
 from dataops.infra.resources.values import Secret
 from dataops.infra.state.backend import open_backend
 from dataops.infra.state.file_backend import FileBackend
+from dataops.infra.state.file_storage import FileLog
 from dataops.infra.state.journal_log import JournalWriter, journal_bytes, read_journal
 from dataops.infra.state.memory import MemoryStorage
-from dataops.infra.state.storage import FileLog
 from support.stacks import PASSPHRASE, REF, begun, done, stack_secrets, thing, urn
 
 RECORDS: list[Mapping[str, Any]] = [

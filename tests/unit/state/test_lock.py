@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,10 @@ import pytest
 
 from dataops.infra.errors import LockedError
 from dataops.infra.state.file_backend import FileBackend
+from dataops.infra.state.file_storage import FileStorage
 from dataops.infra.state.holder import lock_content
-from dataops.infra.state.lock import Lease, holders, lock_folder
-from dataops.infra.state.resource_json import time_to_json
-from dataops.infra.state.storage import FileStorage
+from dataops.infra.state.lock import holders, lock_folder, lock_stack
+from dataops.infra.state.timestamps import time_to_json
 from support.stacks import REF, stack_secrets
 
 CLI_FIELDS = ("pid", "username", "hostname", "timestamp")
@@ -31,8 +32,12 @@ def put_lock(tmp_path: Path, content: dict[str, Any] | str) -> Path:
     return path
 
 
+def our_lock(**changes: Any) -> dict[str, Any]:
+    return lock_content(time.time()) | changes
+
+
 def cli_lock(**changes: Any) -> dict[str, Any]:
-    return {key: value for key, value in lock_content().items() if key in CLI_FIELDS} | changes
+    return {key: value for key, value in lock_content(time.time()).items() if key in CLI_FIELDS} | changes
 
 
 def ago(seconds: float) -> str:
@@ -48,18 +53,22 @@ def dead_pid() -> int:
 Content = Callable[[], dict[str, Any] | str]
 
 TAKEN_OVER: dict[str, Content] = {
-    "a process that is gone": lambda: lock_content() | {"pid": dead_pid()},
-    "a process that started at another time": lambda: lock_content() | {"processStart": 1.0},
-    "a run of this machine before its last start": lambda: lock_content() | {"bootId": "another"},
-    "a heartbeat that stopped": lambda: lock_content() | {"heartbeat": ago(61)},
-    "a heartbeat that stopped elsewhere": lambda: lock_content() | {"hostname": "elsewhere", "heartbeat": ago(61)},
+    "a process that is gone": lambda: our_lock(pid=dead_pid()),
+    "a process that started at another time": lambda: our_lock(processStart="1"),
+    "a run of this machine before its last start": lambda: our_lock(bootId="another"),
+    "a heartbeat that stopped elsewhere": lambda: (
+        lock_content(time.time()) | {"hostname": "elsewhere", "heartbeat": ago(61)}
+    ),
     "a CLI that is gone": lambda: cli_lock(pid=dead_pid()),
     "a CLI whose number another process has now": lambda: cli_lock(timestamp=ago(10 * 365 * 86400)),
 }
 REFUSED: dict[str, Content] = {
-    "ourselves": lock_content,
-    "a live process elsewhere": lambda: lock_content() | {"hostname": "elsewhere"},
-    "a process of another container": lambda: lock_content() | {"pid": dead_pid(), "pidNamespace": "pid:[1]"},
+    "ourselves": our_lock,
+    "a live process elsewhere": lambda: our_lock(hostname="elsewhere"),
+    "a process of another container": lambda: (
+        lock_content(time.time()) | {"pid": dead_pid(), "pidNamespace": "pid:[1]"}
+    ),
+    "a live process whose heartbeat stopped": lambda: our_lock(heartbeat=ago(61)),
     "a live CLI": cli_lock,
     "a CLI elsewhere": lambda: cli_lock(hostname="elsewhere", pid=1, timestamp=ago(10 * 365 * 86400)),
     "something unreadable": lambda: "{half a lo",
@@ -70,7 +79,7 @@ REFUSED: dict[str, Content] = {
 @pytest.mark.parametrize("case", TAKEN_OVER)
 def test_the_lock_of_a_dead_holder_is_taken_over(tmp_path: Path, case: str) -> None:
     path = put_lock(tmp_path, TAKEN_OVER[case]())
-    lease = Lease.acquire(FileStorage(tmp_path), REF)
+    lease = lock_stack(FileStorage(tmp_path), REF)
     assert len(lease.taken_over) == 1
     assert not path.exists()
     lease.release()
@@ -81,7 +90,7 @@ def test_the_lock_of_a_dead_holder_is_taken_over(tmp_path: Path, case: str) -> N
 def test_the_lock_of_one_who_may_be_alive_is_refused(tmp_path: Path, case: str) -> None:
     path = put_lock(tmp_path, REFUSED[case]())
     with pytest.raises(LockedError, match="locked by") as refused:
-        Lease.acquire(FileStorage(tmp_path), REF)
+        lock_stack(FileStorage(tmp_path), REF)
     assert path.exists()
     assert len(list(path.parent.iterdir())) == 1
     assert refused.value.hint is not None and refused.value.hint.endswith("dataops stack cancel dev")
@@ -90,11 +99,11 @@ def test_the_lock_of_one_who_may_be_alive_is_refused(tmp_path: Path, case: str) 
 def test_a_refusal_names_holder_time_and_host(tmp_path: Path) -> None:
     put_lock(tmp_path, cli_lock(username="ada", hostname="elsewhere", pid=4711, timestamp="2026-01-02T03:04:05Z"))
     with pytest.raises(LockedError, match=r"ada@elsewhere \(pid 4711\) since 2026-01-02T03:04:05Z.*cannot be known"):
-        Lease.acquire(FileStorage(tmp_path), REF)
+        lock_stack(FileStorage(tmp_path), REF)
 
 
 def test_our_lock_has_the_fields_that_the_cli_reads(tmp_path: Path) -> None:
-    lease = Lease.acquire(FileStorage(tmp_path), REF)
+    lease = lock_stack(FileStorage(tmp_path), REF)
     (path,) = (tmp_path / lock_folder(REF)).iterdir()
     content = json.loads(path.read_text())
     assert [type(content[key]) for key in CLI_FIELDS] == [int, str, str, str]
@@ -103,7 +112,7 @@ def test_our_lock_has_the_fields_that_the_cli_reads(tmp_path: Path) -> None:
 
 
 def test_a_broken_lock_is_noticed(tmp_path: Path) -> None:
-    lease = Lease.acquire(FileStorage(tmp_path), REF)
+    lease = lock_stack(FileStorage(tmp_path), REF)
     lease.check(thoroughly=True)
     next((tmp_path / lock_folder(REF)).iterdir()).unlink()
     lease.check()
@@ -117,13 +126,13 @@ import sys
 from pathlib import Path
 from dataops.infra.errors import LockedError
 from dataops.infra.state.backend import StackReference
-from dataops.infra.state.lock import Lease
-from dataops.infra.state.storage import FileStorage
+from dataops.infra.state.lock import lock_stack
+from dataops.infra.state.file_storage import FileStorage
 
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    lease = Lease.acquire(FileStorage(Path(sys.argv[1])), StackReference("shop", "dev"))
+    lease = lock_stack(FileStorage(Path(sys.argv[1])), StackReference("shop", "dev"))
 except LockedError:
     print("refused", flush=True)
 else:
@@ -160,7 +169,7 @@ def test_of_several_processes_exactly_one_gets_the_lock(tmp_path: Path) -> None:
 def test_a_takeover_is_noted_and_recorded(tmp_path: Path) -> None:
     backend = FileBackend(tmp_path)
     backend.create(REF, stack_secrets())
-    put_lock(tmp_path, lock_content() | {"pid": dead_pid(), "username": "ada"})
+    put_lock(tmp_path, lock_content(time.time()) | {"pid": dead_pid(), "username": "ada"})
     with backend.begin(REF, "update", stack_secrets()) as update:
         assert "ada@" in update.notes[0] and "taken over" in update.notes[0]
         update.finish("succeeded", {})

@@ -20,9 +20,8 @@ from dataops.infra.state.resource_json import (
     deployment_to_json,
     resource_from_json,
     resource_to_json,
-    time_from_json,
-    time_to_json,
 )
+from dataops.infra.state.timestamps import time_from_json, time_to_json
 from support.stacks import stack_secrets, thing, urn
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
