@@ -11,6 +11,7 @@ from typing import Any
 
 from dataops.envs.lock import Holder, holder_of
 from dataops.envs.registry import EnvironmentRecord, Registry, State
+from dataops.infra.process.liveness import supervisor_runs
 
 IN_PROGRESS = frozenset({State.CREATING, State.UPDATING, State.DESTROYING})
 
@@ -33,12 +34,14 @@ class EnvironmentStatus:
         holder: who is at work on it, None when nobody is.
         interrupted: somebody was at work on it and died.
         parts: what should answer, and whether it does.
+        stopped: it was ready, and none of its processes is there: the machine was restarted, or they were killed.
     """
 
     record: EnvironmentRecord
     holder: Holder | None
     interrupted: bool
     parts: tuple[Part, ...] = ()
+    stopped: bool = False
 
     @property
     def state(self) -> str:
@@ -47,6 +50,8 @@ class EnvironmentStatus:
             return f"{self.record.state.value} (interrupted)"
         if self.record.state is State.ORPHANED:
             return "orphaned (its repository is gone)"
+        if self.stopped:
+            return "stopped"
         silent = [part for part in self.parts if not part.answers]
         if self.record.state is State.READY and silent:
             return "ready (something does not answer)"
@@ -65,7 +70,7 @@ class EnvironmentStatus:
             "snapshot": record.snapshot,
             "snapshot_age_seconds": snapshot_age(record.snapshot),
             "owner": record.owner,
-            "state": record.state.value,
+            "state": "stopped" if self.stopped else record.state.value,
             "interrupted": self.interrupted,
             "failure": record.failure,
             "locked_by": self.holder.describe() if self.holder else None,
@@ -90,7 +95,8 @@ def status(record: EnvironmentRecord, registry: Registry, look: bool = True) -> 
     held = holder_of(registry.folder, record.name)
     alive = held is not None and held.alive()
     parts = tuple(_look(record)) if look and record.state is not State.DESTROYING else ()
-    return EnvironmentStatus(record, held if alive else None, record.state in IN_PROGRESS and not alive, parts)
+    stopped = record.state is State.READY and not supervisor_runs(Path(record.root) / "supervisor")
+    return EnvironmentStatus(record, held if alive else None, record.state in IN_PROGRESS and not alive, parts, stopped)
 
 
 def all_statuses(registry: Registry) -> list[EnvironmentStatus]:

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dataops.envs.registry import EnvironmentRecord
-from dataops.infra.errors import NotFoundError
+from dataops.envs.registry import EnvironmentRecord, State
+from dataops.infra.errors import ConfigurationError, NotFoundError
+from dataops.infra.process.environment import INHERITED
 
-FOREIGN = ("PG", "PYTHON", "DATAOPS_", "PULUMI_", "WAREHOUSE_", "LAKE_", "VIRTUAL_ENV", "GIT_")
-"""Beginnings of variable names that would lead a command out of the environment, or to the passphrase."""
-
-KEPT = frozenset({"DATAOPS_HOME", "DATAOPS_DEBUG"})
-"""Variables that are let through all the same: `dataops` itself must find the same home."""
+PASSED = INHERITED + (
+    *("COLORTERM", "COLUMNS", "LINES", "TERM_PROGRAM", "NO_COLOR", "FORCE_COLOR", "CI"),
+    *("EDITOR", "VISUAL", "PAGER", "LESS", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"),
+    *("UV_CACHE_DIR", "PIP_CACHE_DIR", "PIP_CERT", "SSH_TTY"),
+    *("DATAOPS_HOME", "DATAOPS_DEBUG"),  # `dataops` itself must find the same home
+)
+"""The user's own variables that a command in an environment gets to see. A list of what is passed on, as for every
+other process: `AWS_*`, `PG*`, the passphrase and whatever else a shell holds may lead to production."""
 
 
 def read_variables(record: EnvironmentRecord) -> dict[str, str]:
@@ -22,9 +26,11 @@ def read_variables(record: EnvironmentRecord) -> dict[str, str]:
 
     Raises:
         NotFoundError: the environment has none (yet).
+        ConfigurationError: it sleeps.
     """
     from dataops.infra.process import dotenv
 
+    require_awake(record)
     path = Path(record.root) / "environment.env"
     if not path.is_file():
         raise NotFoundError(
@@ -38,21 +44,17 @@ def read_variables(record: EnvironmentRecord) -> dict[str, str]:
 def command_variables(
     record: EnvironmentRecord, base: Mapping[str, str] | None = None, hidden: tuple[str, ...] = ()
 ) -> dict[str, str]:
-    """The complete environment of a command: the user's own, without what would lead it astray, then the record's.
+    """The complete environment of a command: the harmless ones of the user's own, then the record's.
 
     Args:
         record: the environment.
-        base: what to start from; by default the variables of this process.
+        base: what to start from; by default those of this process that `PASSED` names.
         hidden: further names that are left out, such as the variable that holds the passphrase.
     """
     own = read_variables(record)
-    variables = {
-        name: value
-        for name, value in (os.environ if base is None else base).items()
-        if (name in KEPT or not name.startswith(FOREIGN))
-        and name not in hidden
-        and name != record.passphrase.get("variable")
-    }
+    given = {name: os.environ[name] for name in PASSED if name in os.environ} if base is None else dict(base)
+    secret = {*hidden, record.passphrase.get("variable")}
+    variables = {name: value for name, value in given.items() if name not in secret}
     variables.update(own)
     if venv := record.facts.get("venv"):
         variables["VIRTUAL_ENV"] = str(venv)
@@ -77,10 +79,22 @@ def working_directory(record: EnvironmentRecord) -> Path:
 
 
 def again(record: EnvironmentRecord) -> str:
-    """The command that makes or completes an environment."""
+    """The command that makes or completes an environment, or wakes it."""
+    if record.state is State.SLEEPING:
+        return f"dataops env wake {record.name}"
     if record.role == "replica":
         return f"dataops env up --branch {record.branch}"
     return f"dataops env deploy {record.name}"
+
+
+def require_awake(record: EnvironmentRecord) -> None:
+    """Refuses to work with an environment whose processes have been stopped.
+
+    Raises:
+        ConfigurationError: it sleeps; the hint is the command that wakes it.
+    """
+    if record.state is State.SLEEPING:
+        raise ConfigurationError(f"environment {record.name} is sleeping", hint=again(record))
 
 
 def connection_of(record: EnvironmentRecord) -> dict[str, Any]:
@@ -88,7 +102,9 @@ def connection_of(record: EnvironmentRecord) -> dict[str, Any]:
 
     Raises:
         NotFoundError: the environment has none (yet).
+        ConfigurationError: it sleeps.
     """
+    require_awake(record)
     warehouse = record.facts.get("warehouse") or {}
     if not warehouse.get("port"):
         raise NotFoundError(f"environment {record.name} has no warehouse yet", hint=f"finish it with `{again(record)}`")

@@ -15,6 +15,8 @@ env = LazyGroup(
         "shell": Entry("dataops.cli.commands.env_run:shell", "Open a shell in an environment."),
         "connect": Entry("dataops.cli.commands.env_show:connect", "Show how to reach an environment's warehouse."),
         "fingerprint": Entry("dataops.cli.commands.env_show:fingerprint", "Hash every table and object."),
+        "sleep": Entry("dataops.cli.commands.env_sleep:sleep", "Stop an environment's processes, keep its data."),
+        "wake": Entry("dataops.cli.commands.env_sleep:wake", "Bring a sleeping environment back."),
         "down": Entry("dataops.cli.commands.env_down:down", "Remove an environment and prove that nothing is left."),
     },
     help="""Bring environments up, work in them, take them down.

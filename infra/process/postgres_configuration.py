@@ -102,6 +102,17 @@ def write_configuration(
         (data / leftover).unlink(missing_ok=True)
 
 
+def change_port(data: Path, user: ServerUser, port: int) -> None:
+    """Gives a stopped cluster another port; everything else of its configuration stays."""
+    lines = (data / "postgresql.conf").read_text(encoding="utf-8").splitlines()
+    _write(data / "postgresql.conf", [_port_line(line, port) for line in lines], user)
+    (data / "dataops.port").write_text(str(port), encoding="utf-8")
+
+
+def _port_line(line: str, port: int) -> str:
+    return f"port = '{port}'" if line.startswith("port =") else line
+
+
 def _quote(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"

@@ -124,6 +124,18 @@ class Supervisor:
                 elif not state.up:
                     self._start_program(program)
 
+    def begin(self, program: str) -> None:
+        """Starts one program that it was told to keep, unless it runs.
+
+        Raises:
+            ResourceError: supervisord does not run or refuses.
+        """
+        with self._locked():
+            if self.client.state(program) is None:
+                self.client.call("reloadConfig")
+                self.client.call("addProcessGroup", program, tolerated=(ALREADY_ADDED,))
+            self._start_program(program)
+
     def _configure(self, name: str, only: Sequence[str] = ("*",)) -> None:
         write_private(self.directory / "supervisord.conf", configuration(name, self._relative(self.socket), only))
 

@@ -73,7 +73,11 @@ class PostgresClusterHandler(ResourceHandler):
         if not (data / MARKER).exists():
             return ReadResult("", {})
         status = postgres_server.status(data)
-        return ReadResult(recorded.id, {**recorded.outputs, "running": bool(status and status.ready)})
+        outputs = {**recorded.outputs, "running": bool(status and status.ready)}
+        if status and status.ready and status.port != outputs.get("port"):
+            # it was given another when the environment was woken
+            outputs |= {"port": status.port, "connection": status.connection}
+        return ReadResult(recorded.id, outputs)
 
     def drifted(self, recorded: Recorded, inputs: dict[str, Any]) -> list[str]:
         return [] if recorded.outputs.get("running") else ["running"]

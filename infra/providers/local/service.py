@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from dataops.infra.providers.base import (
     ResourceHandler,
     UpdateResult,
 )
+from dataops.infra.providers.local.listening import answers, listens
 
 READY_SECONDS = 60.0
 PORT_ATTEMPTS = 3
@@ -74,7 +72,11 @@ class ServiceHandler(ResourceHandler):
         if not _specification(supervisor, recorded.id).exists():
             return ReadResult("", {})
         state = supervisor.state(recorded.id)
-        return ReadResult(recorded.id, {**recorded.outputs, "running": state is not None and state.up})
+        outputs = {**recorded.outputs, "running": state is not None and state.up}
+        port = _kept_port(supervisor, recorded.id, str(recorded.inputs.get("portVariable") or ""))
+        if port and port != outputs.get("port"):  # it was given another when the environment was woken
+            outputs |= {"port": port, "url": _url(port)}
+        return ReadResult(recorded.id, outputs)
 
     def drifted(self, recorded: Recorded, inputs: dict[str, Any]) -> list[str]:
         return [] if recorded.outputs.get("running") else ["running"]
@@ -102,11 +104,16 @@ def _port_of(supervisor: Supervisor, inputs: dict[str, Any]) -> int:
     variable = inputs.get("portVariable")
     if not variable:
         return 0
+    return _kept_port(supervisor, _program(inputs), str(variable)) or free_port()
+
+
+def _kept_port(supervisor: Supervisor, program: str, variable: str) -> int:
+    """The port that a program was last told, 0 when it was told none."""
     try:
-        text = _specification(supervisor, _program(inputs)).read_text(encoding="utf-8")
+        text = _specification(supervisor, program).read_text(encoding="utf-8")
         return int(json.loads(text)["variables"][variable])
     except (OSError, ValueError, KeyError):
-        return free_port()
+        return 0
 
 
 def _run(supervisor: Supervisor, inputs: dict[str, Any], port: int, timeout: float, *, restart: bool) -> dict[str, Any]:
@@ -114,6 +121,9 @@ def _run(supervisor: Supervisor, inputs: dict[str, Any], port: int, timeout: flo
     name = _program(inputs)
     _refuse_production(supervisor, inputs)
     log = Path(inputs.get("logFile") or supervisor.directory / f"{name}.log")
+    state = supervisor.state(name)
+    if port and not (state and state.up) and not is_free(port):
+        port = free_port({port})
     for attempt in range(PORT_ATTEMPTS):
         supervisor.put(_supervised(inputs, name, port, log), restart=restart or attempt > 0)
         try:
@@ -121,13 +131,17 @@ def _run(supervisor: Supervisor, inputs: dict[str, Any], port: int, timeout: flo
             break
         except (ResourceError, DeadlineError) as error:
             state = supervisor.state(name)
-            stolen = port and not (state and state.up) and not is_free(port)
+            ours = state is not None and state.up and listens(state.pid, port)
+            stolen = port and not ours and not is_free(port)
             if not stolen or attempt == PORT_ATTEMPTS - 1:
                 error.details = newest_log_lines(log) or None
                 raise
             port = free_port({port})
-    url = f"http://{LOOPBACK}:{port}" if port else ""
-    return {"name": inputs["name"], "port": port, "url": url, "running": True}
+    return {"name": inputs["name"], "port": port, "url": _url(port), "running": True}
+
+
+def _url(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}" if port else ""
 
 
 def _refuse_production(supervisor: Supervisor, inputs: dict[str, Any]) -> None:
@@ -161,27 +175,8 @@ def _wait_ready(supervisor: Supervisor, name: str, port: int, health: str, secon
         state = supervisor.state(name)
         if state is None or state.state in ("BACKOFF", "FATAL", "EXITED", "STOPPED"):
             raise ResourceError(f"{name} ended while starting")
-        if _answers(port, health) if port else state.state == "RUNNING":
+        if answers(port, health) and listens(state.pid, port) if port else state.state == "RUNNING":
             return
         if time.monotonic() > deadline:
             raise DeadlineError(f"{name} was not ready within {seconds:g} s")
         time.sleep(0.05)
-
-
-def _answers(port: int, health: str) -> bool:
-    if not health:
-        try:
-            with socket.create_connection((LOOPBACK, port), timeout=1):
-                return True
-        except OSError:
-            return False
-    # a proxy of the user's environment must not be asked about loopback
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://{LOOPBACK}:{port}{health}", timeout=2) as response:
-            return bool(response.status < 400)
-    except urllib.error.HTTPError as error:
-        error.close()
-        return False
-    except (OSError, ValueError):
-        return False
