@@ -1,223 +1,298 @@
-"""Runs a pipeline: each step a process, in the order that inputs, outputs and needs give."""
+"""Runs a pipeline: steps side by side where their order allows, each with its limits, tried again where that is wanted.
+
+Everything happens in one thread that waits for the steps; each attempt is watched over by a process of its own
+(`step_shim.py`), which ends the step when this one is gone.
+"""
 
 from __future__ import annotations
 
-import os
+import selectors
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dataops.infra.errors import ConfigurationError, NotFoundError, ResourceError
+from dataops.infra.errors import ConfigurationError, DataopsError, ResourceError
+from dataops.infra.platform.run_plan import StepPlan
 from dataops.infra.process.identity import user_name
+from dataops.services.attempt import GRACE, Attempt, Ending
+from dataops.services.exclusion import exclusive_run
+from dataops.services.journal import RunJournal, RunSink, utc_now
+from dataops.services.reports import lake_sizes, read_report
+from dataops.services.request import RunRequest, pipeline_of, selected_steps
 from dataops.services.runs import (
     CANCELLED,
     FAILED,
     RUNNING,
-    SKIPPED,
     SUCCEEDED,
+    WAITING,
     RunRecord,
     StepRecord,
+    claim_run,
+    due_run_id,
+    iso,
     log_tail,
     new_run_id,
-    read_rows,
+    prune_runs,
     runner_identity,
-    save_run,
 )
+from dataops.services.usage import using
 
-if TYPE_CHECKING:
-    from dataops.infra.platform.model import Platform
-
-GRACE = 5.0
-"""Seconds that a step has to end by itself after an interruption."""
+LONGEST_PAUSE = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """A process that a run will start."""
+def run_pipeline(request: RunRequest, on_step: RunSink, grace: float = GRACE) -> RunRecord | None:
+    """Runs a pipeline's steps and records what happened.
 
-    name: str
-    command: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """Everything a run will do.
+    A failed step is tried again as it says; then the steps after it are skipped, and the others still run.
 
     Args:
-        pipeline, environment, commit: what is run where.
-        steps: in an order in which each may run.
-        directory: the working directory of every step, the platform's folder in the environment's worktree.
-        runs: `EnvironmentLayout.runs`.
-        variables: the complete environment of the steps. Must not be logged.
-    """
+        request: what to run.
+        on_step: is told of every step.
+        grace: seconds that a step has to end by itself after SIGTERM.
 
-    pipeline: str
-    environment: str
-    commit: str
-    steps: tuple[PlannedStep, ...]
-    directory: Path
-    runs: Path
-    variables: Mapping[str, str]
-
-
-RunSink = Callable[[StepRecord], None]
-"""Is told of each step when it starts and when it ends."""
-
-
-def plan_steps(platform: Platform, pipeline: str, only: str | None = None) -> tuple[PlannedStep, ...]:
-    """The steps of a pipeline in order.
-
-    Args:
-        platform: as the environment's own commit describes it.
-        pipeline: its name.
-        only: leaves out all steps but this one.
+    Returns:
+        The record; None when the run of this due time has been started before.
 
     Raises:
         NotFoundError: there is no such pipeline or step.
+        LockedError: a run of the pipeline is going on.
+        ConfigurationError: a step's command cannot be started.
+        ResourceError: a step failed; the details are the last lines of its log. Or the record cannot be written.
+        KeyboardInterrupt: the user interrupted it; all steps have been ended.
     """
-    import difflib
+    pipeline = pipeline_of(request.plan, request.pipeline)
+    steps = selected_steps(pipeline, request.only, request.since)
+    runs = request.layout.runs
+    record = _first_record(request, steps)
+    holder = {
+        "run": record.id,
+        "user": record.user,
+        "since": record.started,
+        "pid": record.runner["pid"],
+        "trigger": record.trigger,
+    }
+    with (
+        exclusive_run(request.layout.runner, pipeline.name, holder) as lock,
+        using(request.root, [Path(p) for p in (request.plan.worktree, request.plan.venv) if p]) as used,
+    ):
+        prune_runs(runs, pipeline.name, time.time())
+        folder = claim_run(runs, record)
+        if folder is None:
+            return None
+        journal = RunJournal(folder, record, steps, on_step)
+        running = _Run(request, steps, journal, (lock, *used), grace)
+        return running.to_the_end(pipeline.parallel, pipeline.timeout)
 
-    from dataops.infra.platform.graph import ordered_steps
 
-    def missing(what: str, name: str, known: list[str]) -> NotFoundError:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
-        return NotFoundError(f"there is no {what} named {name}", where="dataops.yaml", hint=hint)
+class _Run:
+    """A run that is going on."""
 
-    if pipeline not in platform.pipelines:
-        raise missing("pipeline", pipeline, list(platform.pipelines))
-    steps = ordered_steps(platform.pipelines[pipeline])
-    if only is not None and only not in {step.name for step in steps}:
-        raise missing(f"step of pipeline {pipeline}", only, [step.name for step in steps])
-    return tuple(PlannedStep(s.name, tuple(s.run)) for s in steps if only in (None, s.name))
+    def __init__(
+        self,
+        request: RunRequest,
+        steps: tuple[StepPlan, ...],
+        journal: RunJournal,
+        held: tuple[int, ...],
+        grace: float,
+    ) -> None:
+        self.request, self.steps, self.journal, self.held, self.grace = request, steps, journal, held, grace
+        self.selector = selectors.DefaultSelector()
+        self.attempts: dict[str, Attempt] = {}
+        self.again: dict[str, float] = {}
+        self.failure: DataopsError | None = None
+        self.over = False
 
-
-def run_pipeline(plan: RunPlan, on_step: RunSink) -> RunRecord:
-    """Runs the steps one after the other and records what happened.
-
-    Raises:
-        ResourceError: a step failed; the details are the last lines of its log, and later steps are skipped.
-        KeyboardInterrupt: the user interrupted it; the step's whole process group has been ended.
-    """
-    started = time.monotonic()
-    record = RunRecord(
-        id=new_run_id(),
-        pipeline=plan.pipeline,
-        environment=plan.environment,
-        commit=plan.commit,
-        state=RUNNING,
-        started=_now(),
-        user=user_name(),
-        steps=tuple(StepRecord(step.name, list(step.command)) for step in plan.steps),
-        runner=runner_identity(),
-    )
-    folder = plan.runs / plan.pipeline / record.id
-    folder.mkdir(parents=True)
-
-    def note(index: int, step: StepRecord, **changes: str | float) -> None:
-        nonlocal record
-        steps = (*record.steps[:index], step, *record.steps[index + 1 :])
-        record = replace(record, steps=steps, **changes)  # type: ignore[arg-type]
-        save_run(folder, record)
-
-    def finish(state: str) -> RunRecord:
-        nonlocal record
-        left = tuple(replace(s, state=SKIPPED) if s.state == "waiting" else s for s in record.steps)
-        record = replace(record, state=state, steps=left, ended=_now(), seconds=round(time.monotonic() - started, 3))
-        save_run(folder, record)
-        return record
-
-    for index, step in enumerate(plan.steps):
-        begun = replace(record.steps[index], state=RUNNING, started=_now(), log=str(folder / f"{step.name}.log"))
-        note(index, begun)
-        on_step(begun)
+    def to_the_end(self, parallel: int, timeout: float | None) -> RunRecord:
+        deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            ended = _run_step(step, begun, plan, folder)
+            while True:
+                self._start_what_may(parallel)
+                if not self.attempts and not self.again:
+                    break
+                self._wait(deadline)
+                if deadline is not None and time.monotonic() >= deadline and not self.over:
+                    self._time_is_over(float(timeout or 0))
+                    deadline = None
         except BaseException:
-            note(index, replace(begun, state=CANCELLED, ended=_now()))
-            finish(CANCELLED)
+            self._end_all()
+            with suppress(DataopsError):  # what ended it is told, not that the disk is full as well
+                self._cancel()
             raise
-        note(index, ended)
-        on_step(ended)
-        if ended.state == FAILED:
-            finish(FAILED)
-            raise _failure(plan, ended)
-    return finish(SUCCEEDED)
+        finally:
+            self.selector.close()
+        if self.failure is not None:
+            self.journal.run_ends(FAILED, self.failure.what)
+            raise self.failure
+        return self.journal.run_ends(SUCCEEDED)
 
+    def _start_what_may(self, parallel: int) -> None:
+        states = {step.name: step.state for step in self.journal.record.steps}
+        now = time.monotonic()
+        for step in self.steps:
+            if len(self.attempts) >= parallel or self.over:
+                return
+            retried = self.again.get(step.name, now + 1) <= now
+            ready = states[step.name] == WAITING and all(states.get(n, SUCCEEDED) == SUCCEEDED for n in step.needs)
+            if retried or ready:
+                self.again.pop(step.name, None)
+                self._start(step)
 
-def _run_step(step: PlannedStep, record: StepRecord, plan: RunPlan, folder: Path) -> StepRecord:
-    report = folder / f"{step.name}.report.json"
-    started = time.monotonic()
-    with open(record.log, "wb") as log:
+    def _start(self, step: StepPlan) -> None:
+        log = self.journal.attempt_begins(step.name)
+        request = self.request
+        variables = {
+            **request.variables,
+            "DATAOPS_RUN_ID": self.journal.record.id,
+            "DATAOPS_ATTEMPT": str(len(self.journal.step(step.name).attempts)),
+            "DATAOPS_STEP_REPORT": str(self.journal.report_path(step.name)),
+            **({"DATAOPS_FULL_REFRESH": "1"} if request.full_refresh else {}),
+            **({"DATAOPS_DUE": iso(request.due)} if request.due is not None else {}),
+        }
+        directory = Path(request.plan.directory)
+        if not directory.is_dir():
+            raise ConfigurationError("the environment's code is not there", where=str(directory))
+        attempt = Attempt(step, directory, variables, log, held=self.held, grace=self.grace)
+        self.attempts[step.name] = attempt
+        self.selector.register(attempt, selectors.EVENT_READ, step.name)
+
+    def _wait(self, deadline: float | None) -> None:
+        """Waits until something happens: an attempt tells something, or it is time for another or for none."""
+        moments = [*self.again.values(), *([deadline] if deadline is not None else [])]
+        left = max(0.0, min(moments) - time.monotonic()) if moments else None
+        for key, _ in self.selector.select(left):
+            name: str = key.data
+            # it is taken out first: its end closes the file that the selector watches
+            attempt = self.attempts[name]
+            self.selector.unregister(attempt)
+            ending = attempt.ending()
+            if ending is None:
+                self.selector.register(attempt, selectors.EVENT_READ, name)
+                continue
+            del self.attempts[name]
+            self._ended(attempt.step, ending)
+
+    def _ended(self, step: StepPlan, ending: Ending) -> None:
+        reason = _reason(step, ending)
+        number = len(self.journal.step(step.name).attempts)
+        self.journal.attempt_ends(step.name, ending.exit, reason)
+        report = read_report(self.journal.report_path(step.name))
+        if not reason:
+            sizes = lake_sizes(step.outputs, self.request.variables.get("LAKE_URL", "")) if not report.bytes else {}
+            results = {"rows": report.rows, "bytes": report.bytes or sizes, "reason": report.problem}
+            self.journal.step_ends(step.name, SUCCEEDED, **results)
+            return
+        if number < step.attempts and ending.why != "unstartable" and not self.over:
+            pause = min(step.delay * step.backoff ** (number - 1), LONGEST_PAUSE)
+            self.again[step.name] = time.monotonic() + pause
+            return
+        ended = self.journal.step_ends(step.name, FAILED, rows=report.rows, bytes=report.bytes, reason=reason)
+        self.failure = self.failure or _failure(self.request, step, ended, ending)
+        self._skip_after(step.name)
+
+    def _skip_after(self, failed: str) -> None:
+        gone = {failed}
+        for step in self.steps:
+            if gone & set(step.needs) and self.journal.step(step.name).state == WAITING:
+                gone.add(step.name)
+                self.journal.step_is_skipped(step.name, f"{failed} failed")
+
+    def _time_is_over(self, seconds: float) -> None:
+        """Ends the steps that run; none is started any more."""
+        self.over = True
+        for name in self.again:
+            self.journal.step_ends(name, FAILED, reason=self.journal.step(name).attempts[-1].reason)
+        self.again.clear()
+        self.failure = self.failure or ResourceError(
+            f"the run was not over after {seconds:g} s",
+            where=f"pipeline {self.request.pipeline} in {self.request.plan.environment}",
+            hint=f"`pipelines.{self.request.pipeline}.timeout` in dataops.yaml says how long it may take",
+        )
+        for attempt in self.attempts.values():
+            attempt.stop()
+
+    def _end_all(self) -> None:
+        """Ends every step, politely first; whatever happens, nothing is left when it returns."""
         try:
-            process = subprocess.Popen(
-                step.command,
-                cwd=plan.directory,
-                env={**plan.variables, "DATAOPS_STEP_REPORT": str(report), "DATAOPS_RUN_ID": folder.name},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ConfigurationError(
-                f"step {step.name} cannot be started: {error.strerror}: {step.command[0]}",
-                where=f"pipeline {plan.pipeline}",
-                hint="`run` in dataops.yaml is a command and its arguments; programs of the requirements go by name",
-            ) from None
-        with _ending_group(process):
-            status = process.wait()
-    return replace(
-        record,
-        state=SUCCEEDED if status == 0 else FAILED,
-        exit=status,
-        ended=_now(),
-        seconds=round(time.monotonic() - started, 3),
-        rows=read_rows(report),
+            for attempt in self.attempts.values():
+                attempt.stop()
+            deadline = time.monotonic() + self.grace + 5
+            for attempt in self.attempts.values():
+                self._outwait(attempt, deadline)
+        except KeyboardInterrupt:
+            for attempt in self.attempts.values():
+                with suppress(OSError, ValueError):
+                    attempt.kill()
+            raise
+
+    def _outwait(self, attempt: Attempt, deadline: float) -> None:
+        with selectors.DefaultSelector() as one, suppress(OSError, ValueError):
+            one.register(attempt, selectors.EVENT_READ)
+            while one.select(max(0.0, deadline - time.monotonic())):
+                if attempt.ending() is not None:
+                    return
+            attempt.kill()
+
+    def _cancel(self) -> None:
+        for step in self.journal.record.steps:
+            if step.state == RUNNING:
+                if not step.attempts[-1].ended:
+                    self.journal.attempt_ends(step.name, None, "cancelled")
+                self.journal.step_ends(step.name, CANCELLED)
+        self.journal.run_ends(CANCELLED)
+
+
+def _first_record(request: RunRequest, steps: tuple[StepPlan, ...]) -> RunRecord:
+    return RunRecord(
+        id=new_run_id() if request.due is None else due_run_id(request.due),
+        pipeline=request.pipeline,
+        environment=request.plan.environment,
+        commit=request.plan.commit,
+        state=RUNNING,
+        started=utc_now(),
+        user=request.user or user_name(),
+        steps=tuple(StepRecord(step.name, list(step.command)) for step in steps),
+        runner=runner_identity(),
+        trigger=request.trigger,
+        due="" if request.due is None else iso(request.due),
+        full_refresh=request.full_refresh,
     )
 
 
-@contextmanager
-def _ending_group(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Whatever ends the block, nothing of the step's process group outlives it."""
-    try:
-        yield
-    except BaseException:
-        _signal(process.pid, signal.SIGTERM)
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            pass
-        raise
-    finally:
-        _signal(process.pid, signal.SIGKILL)
-        process.wait()
+def _reason(step: StepPlan, ending: Ending) -> str:
+    """Why an attempt failed; "" when it did not."""
+    match ending:
+        case Ending(why="timeout"):
+            return f"was ended after {step.timeout:g} s, its timeout"
+        case Ending(why="stopped"):
+            return "was ended with the run"
+        case Ending(why="lost"):
+            return "was lost: the process that watched over it was killed"
+        case Ending(why="unstartable", problem=problem):
+            return f"cannot be started: {problem}: {step.command[0]}"
+        case Ending(exit=status) if status is not None and status < 0:
+            over = status == -signal.SIGXCPU and step.cpu_time
+            limit = f", having used its {step.cpu_time:g} s of processor time" if over else ""
+            return f"was ended by {signal.Signals(-status).name}{limit}"
+        case Ending(exit=0):
+            return ""
+        case _:
+            return f"exited with {ending.exit}"
 
 
-def _signal(group: int, number: signal.Signals) -> None:
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def _failure(plan: RunPlan, step: StepRecord) -> ResourceError:
-    exit_ = step.exit or 0
-    how = f"was ended by {signal.Signals(-exit_).name}" if exit_ < 0 else f"exited with {exit_}"
+def _failure(request: RunRequest, step: StepPlan, record: StepRecord, ending: Ending) -> DataopsError:
+    where = f"pipeline {request.pipeline} in {request.plan.environment}"
+    if ending.why == "unstartable":
+        return ConfigurationError(
+            f"step {step.name} {record.reason}",
+            where=where,
+            hint="`run` in dataops.yaml is a command and its arguments; programs of the requirements go by name",
+        )
+    tries = f", at attempt {len(record.attempts)} of {step.attempts}" if step.attempts > 1 else ""
     return ResourceError(
-        f"step {step.name} {how} after {step.seconds:.1f} s",
-        where=f"pipeline {plan.pipeline} in {plan.environment}",
-        hint=f"the whole log is {step.log}; when it is mended, "
-        f"`dataops pipeline run {plan.pipeline} --env {plan.environment} --step {step.name}` runs this step alone",
-        details=log_tail(Path(step.log)) or "(the step printed nothing)",
+        f"step {step.name} {record.reason} after {record.seconds:.1f} s{tries}",
+        where=where,
+        hint=f"the whole log is {record.log}; when it is mended, "
+        f"`dataops pipeline run {request.pipeline} --env {request.plan.environment} --from {step.name}` goes on there",
+        details=log_tail(Path(record.log)) or "(the step printed nothing)",
     )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,13 +1,16 @@
-"""Records of pipeline runs: one folder per run with `run.json` and a log per step.
+"""Records of pipeline runs: one folder per run with `run.json` and a log per attempt of a step.
 
 <runs>/<pipeline>/<run id>/run.json      rewritten as the run goes on
-<runs>/<pipeline>/<run id>/<step>.log    what the step printed
+<runs>/<pipeline>/<run id>/<step>.log    what the step printed; further attempts are `<step>.2.log` and so on
+
+A run that was due by a schedule is named after its due time, so that no due time can ever have two.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -18,7 +21,7 @@ from typing import Any
 from dataops.infra.platform.records import read_record, write_record
 from dataops.infra.process.identity import boot_id, process_start
 
-WAITING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED, INTERRUPTED = (
+WAITING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED, INTERRUPTED, MISSING = (
     "waiting",
     "running",
     "succeeded",
@@ -26,7 +29,26 @@ WAITING, RUNNING, SUCCEEDED, FAILED, SKIPPED, CANCELLED, INTERRUPTED = (
     "skipped",
     "cancelled",
     "interrupted",
+    "missing",
 )
+
+MANUAL, SCHEDULE = "manual", "schedule"
+
+KEPT_RUNS, KEPT_DAYS, MOST_RUNS = 100, 30, 1000
+"""Of each pipeline these newest runs are kept, and older ones of these last days, up to the third number in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt of a step: ISO times, seconds between them, the exit status, the log, and why it failed."""
+
+    number: int
+    started: str
+    ended: str = ""
+    seconds: float = 0.0
+    exit: int | None = None
+    reason: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +57,14 @@ class StepRecord:
 
     Args:
         name, command: what it is and what was started.
-        state: `waiting`, `running`, `succeeded`, `failed`, `skipped` (an earlier one failed) or `cancelled`.
-        started, ended: ISO times, "" while they have not come; seconds: between them.
+        state: `waiting`, `running`, `succeeded`, `failed`, `skipped` (an earlier one failed), `cancelled` or
+            `interrupted` (whoever ran it was killed).
+        started, ended: ISO times, "" while they have not come; seconds: between them, pauses included.
         exit: the process's exit status, negative for a signal; None while it has none.
-        rows: rows per dataset, as the step reported them.
-        log: the log's path.
+        rows, bytes: per dataset, as the step reported them.
+        log: the last attempt's log.
+        reason: why it failed, or what is wrong with its report.
+        attempts: every attempt, in order.
     """
 
     name: str
@@ -50,12 +75,24 @@ class StepRecord:
     seconds: float = 0.0
     exit: int | None = None
     rows: dict[str, int] = field(default_factory=dict)
+    bytes: dict[str, int] = field(default_factory=dict)
     log: str = ""
+    reason: str = ""
+    attempts: tuple[AttemptRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run of a pipeline; `runner` tells which process runs it, so that one that died is not shown as running."""
+    """One run of a pipeline, or a due time at which none could start.
+
+    Args:
+        runner: which process runs it, so that one that died is not shown as running.
+        trigger: `manual` or `schedule`.
+        due: the ISO time at which the schedule wanted it, "" for a manual run.
+        missed: for a state `missing`, how many due times it stands for.
+        reason: why it did not succeed.
+        full_refresh: whether steps were told to build everything anew.
+    """
 
     id: str
     pipeline: str
@@ -68,6 +105,11 @@ class RunRecord:
     seconds: float = 0.0
     steps: tuple[StepRecord, ...] = ()
     runner: dict[str, Any] = field(default_factory=dict)
+    trigger: str = MANUAL
+    due: str = ""
+    missed: int = 0
+    reason: str = ""
+    full_refresh: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The record as it is written."""
@@ -75,12 +117,13 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> RunRecord:
-        """Reads a record; fields of later versions are left out."""
-        run = {key: value for key, value in document.items() if key in {f.name for f in fields(cls)}}
-        known = {f.name for f in fields(StepRecord)}
-        steps = tuple(StepRecord(**{k: v for k, v in step.items() if k in known}) for step in run.pop("steps", ()))
-        record = cls(**run, steps=steps)
-        return replace(record, state=INTERRUPTED) if record.state == RUNNING and not _alive(record.runner) else record
+        """Reads a record; fields of later versions are left out. One whose process died is `interrupted`."""
+        run = _known(cls, document)
+        record = cls(**{**run, "steps": tuple(_step(step) for step in run.pop("steps", ()))})
+        if record.state != RUNNING or _alive(record.runner):
+            return record
+        steps = tuple(replace(s, state=INTERRUPTED) if s.state == RUNNING else s for s in record.steps)
+        return replace(record, state=INTERRUPTED, steps=steps, reason="whoever ran it was killed")
 
 
 def runner_identity() -> dict[str, Any]:
@@ -95,31 +138,73 @@ def new_run_id(moment: datetime | None = None) -> str:
     return f"{moment:%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"
 
 
+def due_run_id(due: float) -> str:
+    """The id of the one run that a due time may have: `20260504-050000-due`."""
+    return f"{datetime.fromtimestamp(due, UTC):%Y%m%d-%H%M%S}-due"
+
+
+def iso(moment: float) -> str:
+    """Seconds since 1970 as records have it."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+
+
+def claim_run(runs: Path, record: RunRecord) -> Path | None:
+    """Makes a run's folder with its first record in it, at once or not at all.
+
+    Returns:
+        The folder; None when this run has been started before.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    folder = runs / record.pipeline / record.id
+    if (known := read_record(folder / "run.json")) and known.get("state") == MISSING:
+        # a clock that jumped ahead made it missing, and now its time has come
+        shutil.rmtree(folder)
+    staged = folder.with_name(f".{record.id}.{os.getpid()}")
+    try:
+        save_run(staged, record)
+        os.rename(staged, folder)
+    except OSError:
+        if folder.exists():
+            return None
+        raise
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return folder
+
+
+def was_started(runs: Path, pipeline: str, due: float) -> bool:
+    """Whether the run of a due time has been started, however it ended."""
+    record = read_record(runs / pipeline / due_run_id(due) / "run.json")
+    return record is not None and record.get("state") != MISSING
+
+
 def save_run(folder: Path, record: RunRecord) -> None:
     """Writes a run's record into its folder."""
     write_record(folder / "run.json", record.to_json())
 
 
-def load_runs(runs: Path, pipeline: str | None = None) -> list[RunRecord]:
+def load_runs(runs: Path, pipeline: str | None = None, limit: int | None = None) -> list[RunRecord]:
     """The recorded runs below a folder, the newest first.
 
     Args:
         runs: `EnvironmentLayout.runs` of the environment.
         pipeline: only this one's.
+        limit: at most so many.
     """
-    found = (read_record(path) for path in runs.glob(f"{pipeline or '*'}/*/run.json"))
-    return sorted((RunRecord.from_json(d) for d in found if d), key=lambda r: r.id, reverse=True)
+    folders = sorted((f.parent for f in runs.glob(f"{pipeline or '*'}/[0-9]*/run.json")), key=lambda f: f.name)
+    found = (read_record(folder / "run.json") for folder in reversed(folders[-limit:] if limit else folders))
+    return [RunRecord.from_json(document) for document in found if document]
 
 
-def read_rows(report: Path) -> dict[str, int]:
-    """What a step wrote to the file that `DATAOPS_STEP_REPORT` names.
-
-    The file is JSON, `{"rows": {"raw.flights": 336776}}`; a step that writes none, or something else, reports nothing.
-    """
-    rows = (read_record(report) or {}).get("rows")
-    if not isinstance(rows, dict):
-        return {"": rows} if isinstance(rows, int) and not isinstance(rows, bool) else {}
-    return {str(k): v for k, v in rows.items() if isinstance(v, int) and not isinstance(v, bool)}
+def prune_runs(runs: Path, pipeline: str, now: float) -> None:
+    """Removes the runs of a pipeline that are old, see `KEPT_RUNS`, and half-made ones."""
+    folders = sorted((f for f in (runs / pipeline).glob("[0-9]*") if f.is_dir()), key=lambda f: f.name, reverse=True)
+    oldest = f"{datetime.fromtimestamp(now - KEPT_DAYS * 86400, UTC):%Y%m%d-%H%M%S}"
+    for number, folder in enumerate(folders):
+        if number >= MOST_RUNS or (number >= KEPT_RUNS and folder.name < oldest):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def log_tail(log: Path, lines: int = 20) -> str:
@@ -132,6 +217,17 @@ def log_tail(log: Path, lines: int = 20) -> str:
         return ""
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
     return "\n".join(plain.splitlines()[-lines:])
+
+
+def _step(document: Mapping[str, Any]) -> StepRecord:
+    step = _known(StepRecord, document)
+    attempts = tuple(AttemptRecord(**_known(AttemptRecord, attempt)) for attempt in step.pop("attempts", ()))
+    return StepRecord(**step, attempts=attempts)
+
+
+def _known(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:
+    names = {f.name for f in fields(kind)}
+    return {key: value for key, value in document.items() if key in names}
 
 
 def _alive(runner: Mapping[str, Any]) -> bool:

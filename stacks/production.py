@@ -16,5 +16,5 @@ def arguments(platform: Platform, parameters: EnvironmentParameters, requirement
         people=True,
         developer=False,
         masked=False,
-        scheduled=True,
+        scheduled=platform.environments.production.schedules == "run",
     )

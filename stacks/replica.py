@@ -1,4 +1,4 @@
-"""A replica: masked data of a snapshot, one developer who owns everything, nobody else, schedules paused."""
+"""A replica: masked data of a snapshot, one developer who owns everything, nobody else, schedules paused by default."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def arguments(platform: Platform, parameters: EnvironmentParameters, requirement
         people=False,
         developer=True,
         masked=True,
-        scheduled=False,
+        scheduled=platform.environments.replica.schedules == "run",
     )

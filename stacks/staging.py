@@ -1,4 +1,4 @@
-"""Staging: where releases are tried; like production, with schedules paused."""
+"""Staging: where releases are tried; like production."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def arguments(platform: Platform, parameters: EnvironmentParameters, requirement
         people=True,
         developer=False,
         masked=False,
-        scheduled=False,
+        scheduled=platform.environments.staging.schedules == "run",
     )

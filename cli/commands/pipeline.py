@@ -1,4 +1,4 @@
-"""`dataops pipeline`: running an environment's pipelines."""
+"""`dataops pipeline`: running an environment's pipelines, and their schedules."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ pipeline = LazyGroup(
     "pipeline",
     {
         "run": Entry("dataops.cli.commands.pipeline_run:run", "Run a pipeline in an environment."),
-        "runs": Entry("dataops.cli.commands.pipeline_run:runs", "List the runs of an environment's pipelines."),
-        "ls": Entry("dataops.cli.commands.pipeline_run:ls", "List an environment's pipelines and their steps."),
+        "runs": Entry("dataops.cli.commands.pipeline_show:runs", "List runs, or show one with its steps and attempts."),
+        "ls": Entry("dataops.cli.commands.pipeline_show:ls", "List pipelines: schedule, next run, last run."),
+        "pause": Entry("dataops.cli.commands.pipeline_pause:pause", "Stop starting a pipeline by its schedule."),
+        "resume": Entry("dataops.cli.commands.pipeline_pause:resume", "Start a pipeline by its schedule again."),
     },
     help="""Run an environment's pipelines.
 

@@ -1,4 +1,4 @@
-"""`dataops pipeline run|runs|ls`."""
+"""`dataops pipeline run`."""
 
 from __future__ import annotations
 
@@ -14,97 +14,59 @@ from dataops.cli.parameter_types import PIPELINE, STEP
 from dataops.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
-    from dataops.services.runs import RunRecord, StepRecord
+    from dataops.services.runs import StepRecord
 
 
 @click.command()
 @click.argument("name", metavar="PIPELINE", type=PIPELINE)
 @environment_option
 @click.option("--step", metavar="STEP", type=STEP, help="Run this step alone.")
+@click.option("--from", "since", metavar="STEP", type=STEP, help="Run this step and all that come after it.")
+@click.option("--full-refresh", is_flag=True, help="Tell the steps to build everything anew: DATAOPS_FULL_REFRESH=1.")
 @folder_option
 @output_option
-def run(name: str, environment: str, step: str | None, cwd: Path, as_json: bool) -> None:
+def run(
+    name: str, environment: str, step: str | None, since: str | None, full_refresh: bool, cwd: Path, as_json: bool
+) -> None:
     """Run a pipeline in an environment, with the environment's own code, variables and data.
 
+    Steps run side by side where their order allows. A step finds where to report rows and bytes in DATAOPS_STEP_REPORT.
+    Runs of one pipeline never overlap.
+
     \b
-    Example:
+    Examples:
       dataops pipeline run flights --env feature-x
+      dataops pipeline run flights --env feature-x --from load --full-refresh
     """
-    from dataops.envs.pipeline import run_in
+    from dataops.envs.pipeline import Selection, run_in
+    from dataops.infra.platform.quantities import size_text
 
     end_in_order()
-    registry, record = find_environment(environment, cwd)
-    done = run_in(record, registry, name, step, _show_step)
+    _, record = find_environment(environment, cwd)
+    done = run_in(record, name, Selection(step, since, full_refresh), _show_step)
     if as_json:
         print_json(done.to_json())
         return
     click.echo(f"{click.style(name, bold=True)} ran in {environment} in {done.seconds:.1f} s (run {done.id}).")
-    print_table(("STEP", "STATE", "SECONDS", "ROWS"), [_row(s) for s in done.steps], indent="  ")
+    rows = [(s.name, s.state, f"{s.seconds:.1f}", rows_text(s), size_text(sum(s.bytes.values()))) for s in done.steps]
+    print_table(("STEP", "STATE", "SECONDS", "ROWS", "BYTES"), rows, indent="  ")
 
 
-@click.command()
-@click.argument("name", metavar="[PIPELINE]", required=False, type=PIPELINE)
-@environment_option
-@folder_option
-@output_option
-def runs(name: str | None, environment: str, cwd: Path, as_json: bool) -> None:
-    """List the runs of an environment's pipelines, the newest first.
-
-    \b
-    Example:
-      dataops pipeline runs --env feature-x
-    """
-    from dataops.services.runs import load_runs
-
-    _, record = find_environment(environment, cwd)
-    found = load_runs(Path(record.root) / "logs" / "runs", name)
-    if as_json:
-        print_json([r.to_json() for r in found])
-        return
-    if not found:
-        notice(f"Nothing has run in {environment} yet.")
-        return
-    print_table(("RUN", "PIPELINE", "STATE", "SECONDS", "COMMIT", "USER"), [_run_row(r) for r in found])
-
-
-@click.command()
-@environment_option
-@folder_option
-@output_option
-def ls(environment: str, cwd: Path, as_json: bool) -> None:
-    """List an environment's pipelines and the order of their steps.
-
-    \b
-    Example:
-      dataops pipeline ls --env feature-x
-    """
-    from dataops.envs.pipeline import pipelines_of
-
-    _, record = find_environment(environment, cwd)
-    found = pipelines_of(record)
-    if as_json:
-        print_json([{"name": name, "steps": [s.name for s in steps]} for name, steps in found.items()])
-        return
-    print_table(("PIPELINE", "STEPS"), [(name, " → ".join(s.name for s in steps)) for name, steps in found.items()])
+def rows_text(step: StepRecord) -> str:
+    """The rows of a step, dataset by dataset."""
+    return ", ".join(f"{name} {count}".strip() for name, count in step.rows.items())
 
 
 def _show_step(step: StepRecord) -> None:
-    if step.state == "running":
+    if step.state == "running" and len(step.attempts) > 1:
+        before = step.attempts[-2].reason
+        notice(f"{step.name}: {before}; attempt {len(step.attempts)}", phase=step.name, moment="step")
+    elif step.state == "running":
         notice(f"{step.name}: {' '.join(step.command)}", phase=step.name, moment="started")
+    elif step.state == "skipped":
+        notice(f"{step.name}: skipped, since {step.reason}", phase=step.name, moment="note")
     else:
         moment = "finished" if step.state == "succeeded" else "failed"
-        notice(
-            f"{step.name}: {step.state} after {step.seconds:.1f} s",
-            phase=step.name,
-            moment=moment,
-            seconds=round(step.seconds, 3),
-        )
-
-
-def _row(step: StepRecord) -> tuple[str, str, str, str]:
-    rows = ", ".join(f"{name} {count}".strip() for name, count in step.rows.items())
-    return (step.name, step.state, f"{step.seconds:.1f}", rows)
-
-
-def _run_row(run: RunRecord) -> tuple[str, str, str, str, str, str]:
-    return (run.id, run.pipeline, run.state, f"{run.seconds:.1f}", run.commit[:12], run.user)
+        because = f" ({step.reason})" if step.reason else ""
+        text = f"{step.name}: {step.state} after {step.seconds:.1f} s{because}"
+        notice(text, phase=step.name, moment=moment, seconds=round(step.seconds, 3))

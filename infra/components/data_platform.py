@@ -11,6 +11,7 @@ from dataops.infra.components.access import Access, AccessArgs
 from dataops.infra.components.lake import Lake, LakeArgs
 from dataops.infra.components.pipeline import Pipeline, PipelineArgs
 from dataops.infra.components.processes import Endpoints, Supervisor
+from dataops.infra.components.runner import Runner, RunnerArgs
 from dataops.infra.components.service import Service, ServiceArgs
 from dataops.infra.components.snapshot import Golden, Verification
 from dataops.infra.components.warehouse import Warehouse, WarehouseArgs
@@ -67,6 +68,7 @@ class DataPlatform(pulumi.ComponentResource):
         )
         self.verification = self._verification(self.golden) if self.golden else None
         self.pipelines = self._pipelines()
+        self.runner = self._runner()
         self.services = self._services()
         self.endpoints = self._endpoints()
         outputs: dict[str, Any] = {"endpoints": self.endpoints.endpoints}
@@ -171,6 +173,27 @@ class DataPlatform(pulumi.ComponentResource):
             for name, pipeline in self.args.platform.pipelines.items()
         }
 
+    def _runner(self) -> Runner:
+        parameters = self.args.parameters
+        checks = [self.verification] if self.verification else []
+        return Runner(
+            "runner",
+            RunnerArgs(
+                environment=parameters.environment,
+                role=parameters.role,
+                commit=parameters.commit,
+                repository=parameters.repository,
+                worktree=parameters.worktree,
+                layout=parameters.layout,
+                workspace=self.workspace,
+                variables=self.file,
+                supervisor=self.supervisor.directory,
+                pipelines=self.pipelines,
+                after=[*checks, *self.access.resources],
+            ),
+            self._below,
+        )
+
     def _services(self) -> dict[str, Service]:
         after: list[pulumi.Resource] = [self.verification] if self.verification else [*self.access.resources]
         return {
@@ -197,7 +220,7 @@ class DataPlatform(pulumi.ComponentResource):
             if self.args.platform.services[name].port is not None
         }
         checks = [self.verification] if self.verification else []
-        ready = [*checks, *self.access.resources, self.file, self.workspace.environment]
+        ready = [*checks, *self.access.resources, self.file, self.workspace.environment, *self.runner.resources]
         processes = [service.process for service in self.services.values()]
         return Endpoints(
             "endpoints",

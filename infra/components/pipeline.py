@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
 from dataops.infra.components.workspace import EnvironmentFile, Workspace
-from dataops.infra.platform.graph import waves
 from dataops.infra.platform.pipelines import Pipeline as PipelineModel
+from dataops.infra.platform.run_plan import PipelinePlan, plan_pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class PipelineArgs:
         pipeline: its description.
         workspace: code and interpreter.
         variables: the environment's variables.
-        scheduled: whether its schedule is followed; replicas pause it.
+        scheduled: whether its schedule is followed; where it is not, it is paused until somebody resumes it.
     """
 
     pipeline: PipelineModel
@@ -29,17 +29,27 @@ class PipelineArgs:
 
 
 class Pipeline(pulumi.ComponentResource):
-    """On the local target a pipeline is nothing that runs by itself: its outputs say how its steps are run."""
+    """On the local target a pipeline is nothing that runs by itself: its plan says how the runner is to run it."""
+
+    plan: PipelinePlan
+    commands: pulumi.Output[list[list[str]]]
 
     def __init__(self, name: str, args: PipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dataops:components:Pipeline", name, None, opts)
-        schedule = args.pipeline.schedule if args.scheduled else None
+        plan = plan_pipeline(name, args.pipeline)
+        if plan.schedule and not args.scheduled:
+            plan = replace(plan, schedule=replace(plan.schedule, paused=True))
+        self.plan = plan
+        self.commands = pulumi.Output.all(*(args.workspace.command(step.command) for step in plan.steps))
+        schedule = plan.schedule
         self.register_outputs(
             {
                 "directory": args.workspace.directory,
                 "python": args.workspace.python,
                 "variables": args.variables.path,
-                "steps": [[step.name for step in wave] for wave in waves(args.pipeline)],
-                "schedule": {"cron": schedule.cron, "timezone": schedule.timezone} if schedule else None,
+                "steps": [step.name for step in plan.steps],
+                "schedule": {"cron": schedule.cron, "timezone": schedule.timezone, "paused": schedule.paused}
+                if schedule
+                else None,
             }
         )

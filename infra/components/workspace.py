@@ -49,6 +49,10 @@ class VirtualEnvironment(Declared):
         super().__init__(name, inputs, opts)
 
     @property
+    def path(self) -> pulumi.Output[str]:
+        return self.output("path")
+
+    @property
     def python(self) -> pulumi.Output[str]:
         """The path of its interpreter."""
         return self.output("python")

@@ -14,6 +14,7 @@
             ├── lake/                    objects
             ├── supervisor/              configuration, socket and pid of the process supervisor
             ├── logs/                    one file per process; runs/<pipeline>/<run>/<step>.log
+            ├── runner/                  plan.json, what to run and when; per pipeline a lock, a cursor, a pause
             ├── environment.env          0600: the environment's variables
             └── endpoints.json           written last
 
@@ -71,6 +72,14 @@ class EnvironmentLayout:
     @property
     def runs(self) -> Path:
         return self.root / "logs" / "runs"
+
+    @property
+    def runner(self) -> Path:
+        return self.root / "runner"
+
+    @property
+    def plan(self) -> Path:
+        return self.root / "runner" / "plan.json"
 
     @property
     def variables(self) -> Path:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from dataops.infra.platform.quantities import DURATION, SIZE, seconds_of
 
 NAME = r"^[a-z][a-z0-9_-]{0,39}$"
 SQL_NAME = r"^[a-z_][a-z0-9_]{0,62}$"
@@ -33,6 +36,10 @@ RESERVED_VARIABLES = frozenset(
         "DATAOPS_ENVIRONMENT",
         "DATAOPS_ROLE",
         "DATAOPS_STEP_REPORT",
+        "DATAOPS_RUN_ID",
+        "DATAOPS_ATTEMPT",
+        "DATAOPS_FULL_REFRESH",
+        "DATAOPS_DUE",
     }
 )
 """Variables that dataops itself sets in every environment."""
@@ -79,6 +86,24 @@ def _cron(text: str) -> str:
                     "`{part}` is not a cron field between {low} and {high}",
                     {"part": part, "low": low, "high": high},
                 )
+    from cronsim import CronSim, CronSimError
+
+    try:
+        next(CronSim(text, datetime(2024, 1, 1)))
+    except (CronSimError, StopIteration):
+        raise PydanticCustomError("cron", "no day is ever like that: the schedule would never be due") from None
+    return text
+
+
+def _duration(text: object) -> object:
+    if not isinstance(text, str) or not re.fullmatch(DURATION, text) or seconds_of(text) <= 0:
+        raise PydanticCustomError("duration", "expected a duration such as `90s` or `1h30m`")
+    return text
+
+
+def _size(text: object) -> object:
+    if not isinstance(text, str) or not re.fullmatch(SIZE, text):
+        raise PydanticCustomError("size", "expected a size such as `512MiB` or `2GB`")
     return text
 
 
@@ -104,6 +129,8 @@ Member = Annotated[str, StringConstraints(pattern=MEMBER)]
 RelativePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_within)]
 Cron = Annotated[str, AfterValidator(_cron)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
+Duration = Annotated[str, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": DURATION})]
+Size = Annotated[str, BeforeValidator(_size), WithJsonSchema({"type": "string", "pattern": SIZE})]
 Text = Annotated[str, Field(min_length=1)]
 Command = Annotated[tuple[Text, ...], Field(min_length=1)]
 

@@ -12,6 +12,9 @@ from dataops.infra.platform.names import MANAGED_SETTINGS, RESERVED_ROLES, RESER
 from dataops.infra.platform.pipelines import Pipeline
 from dataops.infra.platform.problems import Problem, dotted, nearest
 
+RUNNER = "runner"
+"""The service that starts pipelines when they are due."""
+
 RESERVED_NAMESPACE = "dataops"
 """Configuration keys of this namespace carry the parameters of our own stacks."""
 
@@ -135,6 +138,11 @@ def _login(place: Location, name: str) -> Iterator[Finding]:
         yield place, f"the database role `{name}` belongs to dataops or to Postgres", "choose another name"
 
 
+def _services(platform: Platform) -> Iterator[Finding]:
+    if RUNNER in platform.services:
+        yield ("services", RUNNER), f"dataops itself runs `{RUNNER}` in every environment", "choose another name"
+
+
 def _variables(platform: Platform) -> Iterator[Finding]:
     places: dict[Location, object] = {
         ("environments", role, "variables", name): None
@@ -209,6 +217,7 @@ _CHECKS: tuple[Callable[[Platform], Iterator[Finding]], ...] = (
     _steps,
     _products,
     _access,
+    _services,
     _variables,
     _settings,
     _parameters,

@@ -22,6 +22,7 @@ def local_handlers(home: Path) -> list[ResourceHandler]:
     from dataops.infra.providers.local.postgres_cluster import PostgresClusterHandler
     from dataops.infra.providers.local.service import ServiceHandler
     from dataops.infra.providers.local.supervisor import SupervisorHandler
+    from dataops.infra.providers.local.text_file import TextFileHandler
     from dataops.infra.providers.local.virtual_environment import VirtualEnvironmentHandler
     from dataops.infra.providers.local.worktree import WorktreeHandler
 
@@ -32,6 +33,7 @@ def local_handlers(home: Path) -> list[ResourceHandler]:
         PostgresClusterHandler(home),
         LakeHandler(),
         EnvironmentFileHandler(),
+        TextFileHandler(),
         ServiceHandler(),
         EndpointsHandler(),
     ]

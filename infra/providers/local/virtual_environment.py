@@ -10,6 +10,7 @@ from typing import Any
 
 from dataops.infra.errors import ResourceError
 from dataops.infra.process.commands import run_command
+from dataops.infra.process.usage import reinstate, retire
 from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler
 
 MARKER = ".dataops-complete"
@@ -27,6 +28,7 @@ class VirtualEnvironmentHandler(ResourceHandler):
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
         path = Path(inputs["path"])
+        reinstate(path)
         python = path / "bin" / "python"
         wanted = str(inputs["requirementsHash"])
         if _marked(path) != wanted or not python.exists():
@@ -42,6 +44,8 @@ class VirtualEnvironmentHandler(ResourceHandler):
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
         path = Path(recorded.id)
+        if retire(path):
+            return  # a run goes on with it, and removes it at its end
         (path / MARKER).unlink(missing_ok=True)
         if path.exists():
             shutil.rmtree(path)

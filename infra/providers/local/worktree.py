@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dataops.infra.errors import NotFoundError
+from dataops.infra.process.usage import reinstate, retire
 from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler
 from dataops.infra.providers.local.git_worktree import common_directory, ensure_worktree, head_of, remove_worktree
 
@@ -14,7 +15,10 @@ FORCE = "DATAOPS_FORCE"
 
 
 class WorktreeHandler(ResourceHandler):
-    """A detached git worktree. Deleting it is refused while it holds uncommitted work, unless DATAOPS_FORCE=1."""
+    """A detached git worktree. Deleting it is refused while it holds uncommitted work, unless DATAOPS_FORCE=1.
+
+    One that a pipeline run works with stays until the run ends.
+    """
 
     token = "dataops:local:Worktree"
     required = frozenset({"repository", "commit", "path"})
@@ -22,6 +26,7 @@ class WorktreeHandler(ResourceHandler):
     outputs = frozenset({"path", "commit"})
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
+        reinstate(Path(inputs["path"]))
         path = ensure_worktree(Path(inputs["repository"]), inputs["commit"], Path(inputs["path"]))
         return CreateResult(str(path), {"path": str(path), "commit": inputs["commit"]})
 
@@ -40,5 +45,7 @@ class WorktreeHandler(ResourceHandler):
         return [] if recorded.outputs.get("commit") else ["commit"]
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
+        if retire(Path(recorded.id)):
+            return  # a run goes on with this code, and removes it at its end
         repository = Path(str(recorded.inputs.get("repository", "")))
         remove_worktree(repository, Path(recorded.id), force=os.environ.get(FORCE) == "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,7 @@ def test_passwords_are_secret_outputs_by_login(replica: Declared) -> None:
 
 
 def test_python_is_that_of_the_branch(replica: Declared) -> None:
-    service = replica.one("dataops:local:Service").inputs
+    service = replica.one("dataops:local:Service", "sales-api").inputs
     assert service["command"][0].endswith("/bin/python")
     assert service["command"][1:] == ["-m", "services.sales_api"]
     assert service["directory"].endswith("/code/cccccccccccc")
@@ -144,3 +145,17 @@ def test_python_is_that_of_the_branch(replica: Declared) -> None:
 def test_inputs_are_those_that_the_providers_know(replica: Declared) -> None:
     for resource in replica.resources:
         assert all(key[0].islower() and "_" not in key for key in resource.inputs), resource
+
+
+def test_the_runner_starts_beside_everything_and_its_plan_comes_late(replica: Declared, production: Declared) -> None:
+    runner = replica.one("dataops:local:Service", "runner").inputs
+    assert runner["command"][-2:] == ["dataops.services.scheduler", runner["directory"]]
+    assert (runner["environmentFile"], runner["variables"]) == ("", {})
+    assert "dataops:postgres:Role::developer" not in replica.before("dataops:local:Service::runner")
+    assert "dataops:snapshots:Verification::verification" in replica.before("dataops:local:TextFile::plan")
+    plans = [
+        json.loads(found.one("dataops:local:TextFile", "plan").inputs["content"]) for found in (replica, production)
+    ]
+    sales = [plan["pipelines"]["sales"] for plan in plans]
+    assert [found["schedule"]["paused"] for found in sales] == [True, False]
+    assert sales[0]["steps"][1]["needs"] == ["extract"] and sales[0]["steps"][0]["command"][0].endswith("/bin/python")

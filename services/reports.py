@@ -1,0 +1,66 @@
+"""What a step tells about its work, through the file that `DATAOPS_STEP_REPORT` names.
+
+The file is JSON: `{"rows": {"raw.flights": 336776}, "bytes": {"lake:raw/flights.parquet": 5551234}}`; a bare number
+stands for all of them. Where a step does not tell the bytes of an object in the lake, its size is taken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """Rows and bytes per dataset ("" for all of them); `problem` says why a report was not understood."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    bytes: dict[str, int] = field(default_factory=dict)
+    problem: str = ""
+
+
+def read_report(path: Path) -> StepReport:
+    """Reads a report. None at all is no problem: a step need not tell anything."""
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return StepReport()
+    except OSError as error:
+        return StepReport(problem=f"its report cannot be read: {error.strerror}")
+    except ValueError:
+        return StepReport(problem="its report is not JSON")
+    if not isinstance(document, dict):
+        return StepReport(problem="its report is not a JSON object")
+    problems: list[str] = []
+    rows, size = (_counts(document.get(key), key, problems) for key in ("rows", "bytes"))
+    return StepReport(rows, size, "; ".join(problems))
+
+
+def lake_sizes(outputs: Iterable[str], lake_url: str) -> dict[str, int]:
+    """The bytes of those outputs that are objects, or folders of objects, in a lake of files."""
+    address = urlsplit(lake_url)
+    if address.scheme != "file":
+        return {}
+    lake, found = Path(unquote(address.path)), {}
+    for dataset in outputs:
+        store, _, name = dataset.partition(":")
+        if store == "lake" and (lake / name).exists():
+            place = lake / name
+            files = [place] if place.is_file() else [f for f in place.rglob("*") if f.is_file()]
+            found[dataset] = sum(file.stat().st_size for file in files)
+    return found
+
+
+def _counts(found: object, key: str, problems: list[str]) -> dict[str, int]:
+    if found is None:
+        return {}
+    counts: dict[str, int] = {}
+    for name, value in (found if isinstance(found, Mapping) else {"": found}).items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 and value == value // 1:
+            counts[str(name)] = int(value)
+        else:
+            problems.append(f"its report has no whole number for {key} {name}".rstrip())
+    return counts
