@@ -33,13 +33,15 @@ class JournalContents:
         folded: the hash of the checkpoint that the entries were folded into, "" before that.
         torn: how many bytes at the end were incomplete.
         intact: how many bytes came before those.
+        records: how many records those are, the header and marks of folding included.
     """
 
     header: Mapping[str, Any]
     entries: tuple[Mapping[str, Any], ...]
     folded: str
     torn: int
-    intact: int = 0
+    intact: int
+    records: int
 
 
 def read_journal(data: bytes, where: str, strict: bool = True) -> JournalContents:
@@ -74,7 +76,8 @@ def read_journal(data: bytes, where: str, strict: bool = True) -> JournalContent
         )
     entries = tuple(said for _, said in records[1:])
     folded = next((str(said["folded"]) for said in reversed(entries) if "folded" in said), "")
-    return JournalContents(header, tuple(e for e in entries if "folded" not in e), folded, len(data) - intact, intact)
+    entries = tuple(entry for entry in entries if "folded" not in entry)
+    return JournalContents(header, entries, folded, len(data) - intact, intact, len(records))
 
 
 def _parse(line: bytes) -> tuple[int, int, Mapping[str, Any]] | None:

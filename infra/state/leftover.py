@@ -42,7 +42,7 @@ class Leftover:
         """Notes in the journal that it has been folded into the checkpoint of `deployment`."""
         if self.contents is not None:
             folded = {"folded": digest(packed(checkpoint_bytes(ref.qualified, self.deployment), suffix))}
-            number = 1 + len(self.contents.entries)
+            number = self.contents.records
             storage.extend_log(self.name, self.contents.intact, record_line(number, number - 1, folded))
 
     def error(self, ref: StackReference) -> VerificationError:

@@ -18,9 +18,11 @@ import pytest
 from dataops.infra.errors import DataopsError, VerificationError
 from dataops.infra.resources.values import Secret
 from dataops.infra.state.backend import open_backend
+from dataops.infra.state.checkpoint import Checkpoint, read_checkpoint
 from dataops.infra.state.file_backend import FileBackend
-from dataops.infra.state.file_storage import FileLog
-from dataops.infra.state.journal_log import JournalWriter, journal_bytes, read_journal
+from dataops.infra.state.file_storage import FileLog, FileStorage
+from dataops.infra.state.journal_log import JournalWriter, journal_bytes, read_journal, record_line
+from dataops.infra.state.leftover import find_leftover
 from dataops.infra.state.memory import MemoryStorage
 from support.stacks import PASSPHRASE, REF, begun, done, stack_secrets, thing, urn
 
@@ -345,3 +347,23 @@ def test_no_secret_is_in_clear_in_any_file(tmp_path: Path) -> None:
         update.finish("succeeded", {})
     assert found(control) == {"json", "bak"}
     assert found(needle) == set()
+
+
+def test_a_crash_right_before_the_checkpoint_is_written_is_folded_once(tmp_path: Path) -> None:
+    backend = started_update(tmp_path, 2)
+    path = journal_path(tmp_path)
+    # The mark of a fold that never came about: the checkpoint that it names does not exist.
+    contents = read_journal(path.read_bytes(), "here")
+    with path.open("ab") as file:
+        file.write(record_line(contents.records, contents.records - 1, {"folded": "sha256:none"}))
+    leftover = find_leftover(FileStorage(tmp_path / "state"), ".pulumi/stacks/shop/dev.json", checkpoint(tmp_path))
+    leftover.mark(FileStorage(tmp_path / "state"), REF, "")
+    assert read_journal(path.read_bytes(), "here").folded != "sha256:none"
+    assert len(backend.load(REF, stack_secrets()).resources) == 2
+    assert not path.exists() and backend.lost_journals(REF) == []
+
+
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    found = read_checkpoint(FileStorage(tmp_path / "state"), ".pulumi/stacks/shop/dev.json")
+    assert found is not None
+    return found
