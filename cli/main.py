@@ -29,6 +29,7 @@ COMMANDS = {
     "stack": Entry("dataops.cli.commands.stack:stack", "Run any Pulumi program on the embedded engine."),
     "config": Entry("dataops.cli.commands.config:config", "Show which value a setting has, and why."),
     "init": Entry("dataops.cli.commands.init:init", "Write dataops.yaml, Pulumi.yaml and stacks/__main__.py."),
+    "doctor": Entry("dataops.cli.commands.doctor:doctor", "Check this machine, the targets and the platform at hand."),
     "completion": Entry("dataops.cli.commands.completion:completion", "Print the completion script of a shell."),
     "validate": Entry("dataops.cli.commands.validate:validate", "Check dataops.yaml without running anything."),
     "schema": Entry("dataops.cli.commands.schema:schema", "Print the JSON Schema of dataops.yaml."),
