@@ -20,6 +20,7 @@ import click
 from dataops.cli.forms import log_format_of
 from dataops.cli.lazy import Entry, LazyGroup
 from dataops.cli.usage import usage_error
+from dataops.cli.streams import open_missing
 from dataops.infra.errors import CancelledError, DataopsError, InternalError, of_system
 
 COMMANDS = {
@@ -32,6 +33,7 @@ COMMANDS = {
     "doctor": Entry("dataops.cli.commands.doctor:doctor", "Check this machine, the targets and the platform at hand."),
     "completion": Entry("dataops.cli.commands.completion:completion", "Print the completion script of a shell."),
     "validate": Entry("dataops.cli.commands.validate:validate", "Check dataops.yaml without running anything."),
+    "gc": Entry("dataops.cli.commands.collect:gc", "Remove what nobody owns."),
     "schema": Entry("dataops.cli.commands.schema:schema", "Print the JSON Schema of dataops.yaml."),
 }
 """Every command; its module is imported when the command is used and at no other time."""
@@ -90,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
+        open_missing()
         # A process of our own, and a short one: it makes little garbage, and need not look for it as it ends.
         gc.set_threshold(50_000, 20, 50)
         atexit.register(gc.freeze)

@@ -140,7 +140,9 @@ def registered_worktrees(common: Path) -> list[Path]:
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # Variables such as GIT_DIR, which git sets for its hooks, would point every call at that repository.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | {"LC_ALL": "C"}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    # Looking must not take the index's lock from a developer who commits at that moment.
+    environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
     try:
         return subprocess.run(
             ["git", "-C", str(folder), *arguments],

@@ -127,8 +127,10 @@ class Registry:
         return record
 
     def remove(self, name: str) -> None:
-        """Forgets an environment; one that is not known is no error."""
+        """Forgets an environment, with drafts that killed writers left; one that is not known is no error."""
         self.path(name).unlink(missing_ok=True)
+        for draft in self.folder.glob(f".{name}.*.tmp"):
+            draft.unlink(missing_ok=True)
 
 
 def registries(home: Path | None = None) -> Iterator[Registry]:

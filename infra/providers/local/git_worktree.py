@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 from dataops.infra.errors import NotFoundError, PolicyError, ResourceError
 from dataops.infra.process.commands import CommandError, run_command
+from dataops.infra.process.removal import remove_tree
 
 TIMEOUT = 600.0
 
@@ -17,7 +19,7 @@ def _git(directory: Path, *arguments: str, purpose: str) -> str:
     return run_command(
         ["git", "-C", str(directory), *arguments],
         purpose=purpose,
-        environment={"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"},
+        environment={"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"},
         timeout=TIMEOUT,
     ).stdout
 
@@ -56,6 +58,7 @@ def ensure_worktree(repository: Path, commit: str, path: Path) -> Path:
         *("-c", "core.hooksPath=/dev/null", "worktree", "add", "--force", "--detach", str(path), wanted),
         purpose=f"check out {wanted[:12]}",
     )
+    _stamp(path).touch()
     return path
 
 
@@ -68,14 +71,15 @@ def remove_worktree(repository: Path, path: Path, *, force: bool = False) -> Non
     Raises:
         PolicyError: the worktree holds uncommitted work.
     """
-    if path.exists():
-        if not force and (work := uncommitted_work(path)):
+    if path.exists() or path.is_symlink():
+        if not force and not path.is_symlink() and (work := unsaved_work(path)):
             raise PolicyError(
                 f"{path} holds uncommitted work in {len(work)} files",
                 hint="commit it, or set DATAOPS_FORCE=1 to lose it",
                 details="\n".join(work[:10]),
             )
-        shutil.rmtree(path)
+        remove_tree(path)
+    _stamp(path).unlink(missing_ok=True)
     try:
         common = common_directory(repository)
     except NotFoundError:
@@ -90,6 +94,54 @@ def uncommitted_work(path: Path) -> list[str]:
     except CommandError:
         return []
     return [line[3:] for line in shown.splitlines()]
+
+
+def unsaved_work(path: Path) -> list[str]:
+    """What would be lost with a worktree: changed or new files, and commits that are on no branch.
+
+    When the repository is gone git cannot tell; then what was written after the checkout counts.
+    """
+    if not (path / ".git").exists():
+        return []
+    if head_of(path) is None:
+        return _written_since_checkout(path)
+    return uncommitted_work(path) + [f"commit {commit}" for commit in _lost_commits(path)]
+
+
+def _lost_commits(path: Path) -> list[str]:
+    """Commits made in a worktree that no branch, tag or remote has; the one that it was made for, its name, aside."""
+    made_for = path.name if re.fullmatch(r"[0-9a-f]{12}", path.name) else "HEAD"
+    try:
+        shown = _git(
+            path,
+            *("rev-list", "--max-count=10", "--abbrev-commit", "HEAD", f"^{made_for}"),
+            *("--not", "--branches", "--tags", "--remotes"),
+            purpose="look for commits on no branch",
+        )
+    except CommandError:
+        return []
+    return shown.split()
+
+
+def _written_since_checkout(path: Path) -> list[str]:
+    stamp = _stamp(path)
+    try:
+        checked_out = stamp.stat().st_mtime_ns
+    except OSError:
+        return []
+    found = []
+    for folder, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in files:
+            file = Path(folder, name)
+            if file.lstat().st_mtime_ns > checked_out:
+                found.append(str(file.relative_to(path)))
+    return sorted(found)
+
+
+def _stamp(path: Path) -> Path:
+    """A file beside a worktree, written when it was complete."""
+    return path.with_name(f".{path.name}.checked-out")
 
 
 def head_of(path: Path) -> str | None:
@@ -150,4 +202,5 @@ def _switch(path: Path, common: Path, wanted: str) -> Path:
                 details="\n".join(work[:10]),
             )
         _git(path, "-c", "core.hooksPath=/dev/null", "checkout", "--detach", wanted, purpose=f"check out {wanted[:12]}")
+        _stamp(path).touch()
     return path

@@ -84,3 +84,16 @@ def test_a_file_is_read_from_a_commit(tmp_path: Path) -> None:
     found = Repository.find(top)
     assert found.file_at(first, "a/x.txt") == "old"
     assert found.file_at(first, "a/y.txt") is None
+
+
+def test_looking_for_uncommitted_work_leaves_the_index_to_the_developer(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "r")
+    (folder / "README").touch()
+    lock = folder / ".git" / "index.lock"
+    lock.touch()
+    assert Repository.find(folder).uncommitted() == []
+    index = (folder / ".git" / "index").read_bytes()
+    lock.unlink()
+    (folder / "README").touch()
+    assert Repository.find(folder).uncommitted() == []
+    assert (folder / ".git" / "index").read_bytes() == index

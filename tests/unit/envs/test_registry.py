@@ -64,3 +64,12 @@ def test_without_a_platform_at_hand_any_may_be_meant_but_not_two(tmp_path: Path)
     with pytest.raises(ConfigurationError):
         find_record("feature-x", None, tmp_path)
     assert find_record("feature-x", two)[0] == Registry(two.registry)
+
+
+def test_forgetting_takes_the_drafts_of_killed_writers_along_and_nobody_elses(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.save(record("feature-x"))
+    for name in ("feature-x.json.77", "feature-x.lease.77", "feature-x-y.json.77"):
+        (tmp_path / f".{name}.tmp").touch()
+    registry.remove("feature-x")
+    assert [path.name for path in tmp_path.iterdir()] == [".feature-x-y.json.77.tmp"]
