@@ -6,6 +6,7 @@ A *stack* has a *checkpoint* (its deployment as JSON), a *history* of updates, *
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -192,8 +193,24 @@ def not_found(ref: StackReference) -> NotFoundError:
     )
 
 
-def open_backend(url: str) -> Backend:
-    """Opens the backend at a `file://` URL or a path (`~` is the home directory); its first stack makes the folder."""
+def open_backend(url: str, environment: Mapping[str, str] = os.environ) -> Backend:
+    """Opens the backend at a path (`~` is the home directory), a `file://` or an `s3://` URL.
+
+    Args:
+        url: where; a folder is made with its first stack, a bucket has to exist.
+        environment: variables that say how checkpoints are compressed.
+
+    Raises:
+        ConfigurationError: the URL is not one of these, or the state there is of another layout.
+    """
+    from dataops.infra.state.checkpoint import compression
     from dataops.infra.state.file_backend import FileBackend
 
-    return FileBackend.open(url)
+    suffix = compression(environment)
+    if url.startswith("s3://"):
+        from dataops.infra.state.s3_location import S3Location
+        from dataops.infra.state.s3_storage import S3Storage
+        from dataops.infra.state.stack_backend import StackBackend
+
+        return StackBackend(S3Storage(S3Location.parse(url)), suffix=suffix)
+    return FileBackend.open(url, suffix)

@@ -13,22 +13,24 @@ from dataops.infra.state.stack_backend import StackBackend
 class FileBackend(StackBackend):
     """A `Backend` in a folder, which is made with the first stack."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(FileStorage(root))
+    def __init__(self, root: Path, suffix: str = "") -> None:
+        super().__init__(FileStorage(root), suffix=suffix)
 
     @classmethod
-    def open(cls, url: str) -> FileBackend:
+    def open(cls, url: str, suffix: str = "") -> FileBackend:
         """The backend at a `file://` URL or a path; `~` is the home directory."""
         scheme, separator, path = url.partition("://")
         if not separator:
             path = url
         elif scheme != "file":
             raise ConfigurationError(
-                f"state cannot be kept at {scheme}://", where=url, hint="use a folder: file:///path, or file://~"
+                f"state cannot be kept at {scheme}://",
+                where=url,
+                hint="use a folder, file:///path or file://~, or a bucket, s3://bucket/prefix",
             )
         else:
             path = unquote(path.partition("?")[0])
         root = Path(path).expanduser().absolute()
         if root.exists() and not root.is_dir():
             raise ConfigurationError("the state's folder is not a folder", where=str(root), hint="name another one")
-        return cls(root)
+        return cls(root, suffix)

@@ -45,7 +45,7 @@ class JournalContents:
 
 
 def read_journal(data: bytes, where: str, strict: bool = True) -> JournalContents:
-    """Reads a journal, leaving out a torn tail; unless `strict`, also everything from a damaged record on.
+    """Reads a journal, leaving out a torn tail; unless `strict`, also whatever is damaged.
 
     Raises:
         VerificationError: a record that was acknowledged is damaged, or the journal has a newer format.
@@ -53,6 +53,7 @@ def read_journal(data: bytes, where: str, strict: bool = True) -> JournalContent
     records: list[tuple[int, Mapping[str, Any]]] = []
     intact = 0
     broken: int | None = None
+    later: list[Mapping[str, Any]] = []
     for line in data.splitlines(keepends=True):
         record = _parse(line)
         if broken is None and record is not None and record[0] == len(records):
@@ -61,6 +62,8 @@ def read_journal(data: bytes, where: str, strict: bool = True) -> JournalContent
         else:
             if broken is None:
                 broken = len(records)
+            if not strict and record is not None and record[0] > 0:
+                later.append(record[2])
             if strict and record is not None and record[1] >= broken:
                 raise VerificationError(
                     f"record {broken} of the journal is damaged although it had been written",
@@ -74,7 +77,7 @@ def read_journal(data: bytes, where: str, strict: bool = True) -> JournalContent
             where=where,
             hint="use the version of dataops that wrote it, or a newer one",
         )
-    entries = tuple(said for _, said in records[1:])
+    entries = (*(said for _, said in records[1:]), *later)
     folded = next((str(said["folded"]) for said in reversed(entries) if "folded" in said), "")
     entries = tuple(entry for entry in entries if "folded" not in entry)
     return JournalContents(header, entries, folded, len(data) - intact, intact, len(records))

@@ -1,4 +1,4 @@
-"""What every backend must do, run against the file backend and the one in memory."""
+"""What every backend must do, run against files, compressed files, memory and S3."""
 
 from __future__ import annotations
 
@@ -19,12 +19,23 @@ from dataops.infra.state.backend import Backend, StackReference, open_backend
 from dataops.infra.state.journal import EntryKind, JournalEntry
 from dataops.infra.state.memory import MemoryBackend
 from dataops.infra.state.passphrase import PassphraseSecrets
+from support.s3_server import S3Server
 from support.stacks import PASSPHRASE, REF, begun, done, stack_secrets, thing, urn
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "gzip", "zstd", "memory", "s3", "s3-gzip"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    made = MemoryBackend() if request.param == "memory" else open_backend(f"file://{tmp_path}/state")
+    kind, _, packed = request.param.partition("-")
+    environment = {"PULUMI_DIY_BACKEND_GZIP": "true"} if "gzip" in (kind, packed) else {}
+    if kind == "zstd":
+        environment = {"PULUMI_DIY_BACKEND_ZSTD": "1"}
+    if kind == "memory":
+        made: Backend = MemoryBackend()
+    elif kind == "s3":
+        server: S3Server = request.getfixturevalue("s3")
+        made = open_backend(server.url(server.bucket(), "/team/state"), environment)
+    else:
+        made = open_backend(f"file://{tmp_path}/state", environment)
     made.create(REF, stack_secrets())
     return made
 

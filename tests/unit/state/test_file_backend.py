@@ -110,8 +110,8 @@ def test_urls_name_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert open_backend(f"file://{tmp_path}/my%20state").url == f"file://{tmp_path}/my state"
     assert open_backend("~/state").url == open_backend("file://~/state").url == f"file://{tmp_path}/state"
     assert not (tmp_path / "state").exists()
-    with pytest.raises(ConfigurationError, match="s3"):
-        open_backend("s3://bucket")
+    with pytest.raises(ConfigurationError, match="gs"):
+        open_backend("gs://bucket")
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="not a folder"):
         open_backend(f"file://{tmp_path}/file")
