@@ -107,7 +107,7 @@ def refuse(record: EnvironmentRecord, force: bool) -> None:
     """
     if force:
         return
-    from dataops.infra.providers.local.git_worktree import uncommitted_work
+    from dataops.infra.providers.local.git_worktree import unsaved_work
 
     if record.role != "replica":
         raise PolicyError(
@@ -116,7 +116,7 @@ def refuse(record: EnvironmentRecord, force: bool) -> None:
             hint=f"if that is what you want: dataops env down {record.name} --force --yes",
         )
     for worktree in sorted((Path(record.root) / "code").glob("*")):
-        if changed := uncommitted_work(worktree):
+        if changed := unsaved_work(worktree):
             raise PolicyError(
                 f"the code of {record.name} was edited in place, and {len(changed)} paths are in no commit",
                 where=str(worktree),

@@ -13,9 +13,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dataops.infra.errors import ResourceError
+from dataops.infra.process.environment import ROOT
 from dataops.infra.process.ports import is_free
+from dataops.infra.process.removal import remove_tree
 
 PATIENCE = 10.0
 """Seconds that processes have to end by themselves."""
@@ -56,12 +59,16 @@ def check_root(root: Path) -> None:
 
 
 def processes_of(root: Path) -> dict[int, str]:
-    """The processes that belong to the environment at `root`, id to program: they run from it or work in it.
+    """The processes that belong to the environment at `root`, id to program.
+
+    They run from it or work in it, or carry its mark: the variable that the supervisor hands down.
 
     Left out are this process and those it descends from, and what has a terminal: a developer may stand in the folder.
     """
     import psutil
 
+    # the kernel tells resolved paths; of the root itself only what leads to it is resolved, lest it be a link
+    roots = {root, root.parent.resolve() / root.name}
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found: dict[int, str] = {}
     for process in psutil.process_iter():
@@ -69,11 +76,35 @@ def processes_of(root: Path) -> dict[int, str]:
             if process.pid in ours or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             if process.terminal() is None and (
-                _is_below(process.cwd, root)
-                or _is_below(process.exe, root)
-                or any(_mentions(word, root) for word in process.cmdline())
+                any(_is_below(process.cwd, path) or _is_below(process.exe, path) for path in roots)
+                or any(_mentions(word, path) for word in process.cmdline() for path in roots)
+                or _mark_of(process) in map(str, roots)
             ):
                 found[process.pid] = process.name()
+        except psutil.Error:
+            continue
+    return found
+
+
+def environment_processes(environments: Path) -> dict[int, tuple[str, str]]:
+    """The processes below the folder of all environments: id to program, and to the name of the environment.
+
+    Only what works there, runs from there or carries the mark counts, not who merely mentions a path.
+    """
+    import psutil
+
+    bases = [f"{base}/" for base in (environments, environments.parent.resolve() / environments.name)]
+    ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    found: dict[int, tuple[str, str]] = {}
+    for process in psutil.process_iter():
+        try:
+            if process.pid in ours or process.status() == psutil.STATUS_ZOMBIE or process.terminal() is not None:
+                continue
+            for text in (_path_of(process.cwd), _path_of(process.exe), f"{_mark_of(process)}/"):
+                if base := next((base for base in bases if text.startswith(base)), ""):
+                    name = text.removeprefix(base).partition("/")[0]
+                    found[process.pid] = (process.name(), name.removeprefix(".").removesuffix(".removed"))
+                    break
         except psutil.Error:
             continue
     return found
@@ -114,11 +145,10 @@ def remove_files(root: Path) -> None:
     # A rename first: a crash in the middle leaves nothing that looks like an environment.
     doomed = doomed_path(root)
     try:
-        if doomed.exists():
-            shutil.rmtree(doomed)
-        if root.exists():
+        remove_tree(doomed)
+        if root.exists() or root.is_symlink():
             root.rename(doomed)
-            shutil.rmtree(doomed)
+            remove_tree(doomed)
     except OSError as error:
         raise ResourceError(f"it cannot be removed: {error.strerror}", where=str(error.filename or root)) from None
 
@@ -137,19 +167,33 @@ def leftovers(root: Path, ports: Iterable[int], patience: float = 2.0) -> Leftov
         busy = tuple(port for port in busy if not is_free(port))
     return Leftovers(
         processes=tuple(f"{pid} {name}" for pid, name in sorted(processes_of(root).items())),
-        paths=tuple(str(path) for path in (root, doomed_path(root)) if path.exists()),
+        paths=tuple(str(path) for path in (root, doomed_path(root)) if path.exists() or path.is_symlink()),
         ports=busy,
     )
 
 
+def _mark_of(process: Any) -> str:
+    import psutil
+
+    try:
+        return str(process.environ().get(ROOT, ""))
+    except (psutil.Error, OSError):
+        return ""
+
+
 def _is_below(get: object, root: Path) -> bool:
+    path = _path_of(get)
+    return bool(path) and _mentions(path, root)
+
+
+def _path_of(get: object) -> str:
     import psutil
 
     try:
         path = get() if callable(get) else ""
     except (psutil.AccessDenied, OSError):
-        return False
-    return bool(path) and _mentions(str(path).removesuffix(" (deleted)"), root)
+        return ""
+    return str(path or "").removesuffix(" (deleted)")
 
 
 def _mentions(word: str, root: Path) -> bool:

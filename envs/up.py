@@ -12,7 +12,6 @@ from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import Registry
 from dataops.envs.stack import Tools
 from dataops.envs.update import Change, UpdateReport, make_it_so
-from dataops.infra.platform.addresses import remember_addresses
 from dataops.infra.process.identity import user_name
 
 NEWEST = "newest"
@@ -49,7 +48,6 @@ def up(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) 
         name = environment_name(request.branch, checkout)
     with hold(checkout.layout.registry, name, f"env up --branch {request.branch}") as lease:
         change = plan(request, name, commit, checkout)
-        remember_addresses(checkout.layout.environment(name).root, change.production_hosts)
         return make_it_so(change, checkout, tools, clock, lease)
 
 

@@ -25,6 +25,7 @@ from dataops.infra.errors import (
     ResourceError,
     VerificationError,
 )
+from dataops.infra.platform.addresses import remember_addresses
 from dataops.infra.platform.parameters import EnvironmentParameters
 from dataops.infra.process.identity import user_name
 
@@ -100,6 +101,8 @@ def make_it_so(change: Change, checkout: Checkout, tools: Tools, clock: PhaseClo
         clock.note("passphrase", notes[-1])
     record = _remember(change, checkout, registry, stack, notes)
     with noting_failure(registry, change.name):
+        if change.role == "replica":
+            remember_addresses(Path(record.root), change.production_hosts)
         parameters = _parameters(change, checkout)
         with clock.phase("code", f"commit {change.commit[:12]} of {change.branch}"):
             _extract(parameters)
@@ -132,10 +135,10 @@ def refuse_lost_work(record: EnvironmentRecord | None, change: Change) -> None:
     """Refuses to replace the code of an environment in which somebody has edited it without committing."""
     if record is None or record.commit == change.commit or "worktree" not in record.facts:
         return
-    from dataops.infra.providers.local.git_worktree import uncommitted_work
+    from dataops.infra.providers.local.git_worktree import unsaved_work
 
     worktree = Path(record.facts["worktree"])
-    if changed := uncommitted_work(worktree):
+    if changed := unsaved_work(worktree):
         raise PolicyError(
             f"the code of {record.name} was edited in place, and {len(changed)} paths are in no commit",
             where=str(worktree),

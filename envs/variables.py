@@ -9,7 +9,7 @@ from typing import Any
 
 from dataops.envs.registry import EnvironmentRecord, State
 from dataops.infra.errors import ConfigurationError, NotFoundError
-from dataops.infra.process.environment import INHERITED
+from dataops.infra.process.environment import INHERITED, ROOT
 
 PASSED = INHERITED + (
     *("COLORTERM", "COLUMNS", "LINES", "TERM_PROGRAM", "NO_COLOR", "FORCE_COLOR", "CI"),
@@ -56,6 +56,7 @@ def command_variables(
     secret = {*hidden, record.passphrase.get("variable")}
     variables = {name: value for name, value in given.items() if name not in secret}
     variables.update(own)
+    variables[ROOT] = record.root
     if venv := record.facts.get("venv"):
         variables["VIRTUAL_ENV"] = str(venv)
         variables["PATH"] = os.pathsep.join([str(Path(venv) / "bin"), variables.get("PATH", os.defpath)])

@@ -14,7 +14,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process.copying import copy_tree
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries, server_build
 from dataops.infra.process.postgres_server import initialize, remove, system_identifier, temporary_server
+from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.users import ServerUser, server_user
 from dataops.snapshots.lake import FOLDER
 from dataops.snapshots.manifest import Manifest, StoredFile, blake3_hex
@@ -33,6 +33,7 @@ from dataops.snapshots.restore import SERVER_SETTINGS, restore
 from dataops.snapshots.store import check_file
 
 RECORD = "golden.json"
+PARTIAL = ".partial-"
 LOCALE = "c-utf8"
 
 
@@ -75,11 +76,11 @@ def build_golden(manifest: Manifest, store: Path, directory: Path, home: Path) -
     if found := _existing(target, manifest):
         return found
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with _locked(directory / f".{target.name}.lock"):
+    with _locked(_lock_of(target)):
         if found := _existing(target, manifest):
             return found
         user = server_user()
-        draft = directory / f".partial-{target.name}"
+        draft = directory / f"{PARTIAL}{target.name}"
         _discard(draft)
         draft.mkdir(mode=0o755)
         try:
@@ -206,7 +207,37 @@ def _discard(draft: Path) -> None:
             Path(folder, name).chmod(0o700)
     if (draft / "postgres").exists():
         remove(draft / "postgres")
-    shutil.rmtree(draft)
+    remove_tree(draft)
+
+
+def is_being_built(place: Path) -> bool:
+    """Whether somebody builds the golden directory of that name, complete or not, at this moment."""
+    try:
+        with open(_lock_of(place), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+
+
+def remove_golden(place: Path) -> None:
+    """Removes a golden directory, complete or half made, while nobody builds it; waits for whoever does.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    with _locked(_lock_of(place)):
+        doomed = place if place.name.startswith(PARTIAL) else place.with_name(f"{PARTIAL}{place.name}")
+        if doomed != place:
+            _discard(doomed)
+            place.rename(doomed)  # from here on nobody takes it for complete
+        _discard(doomed)
+
+
+def _lock_of(place: Path) -> Path:
+    return place.with_name(f".{place.name.removeprefix(PARTIAL)}.lock")
 
 
 def _end_programs(data: Path) -> None:

@@ -27,7 +27,8 @@ from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_configuration import SUPERUSER, write_configuration
 from dataops.infra.process.processes import end_process, works_in
 from dataops.infra.process.programs import LaunchSpecification, launcher_command
-from dataops.infra.process.sockets import fallback_directory, make_private, socket_directory
+from dataops.infra.process.removal import remove_tree
+from dataops.infra.process.sockets import fallback_directory, make_socket_directory, socket_directory
 from dataops.infra.process.users import ServerUser
 
 LOCK_FILE = "postmaster.pid"
@@ -93,7 +94,8 @@ def initialize(data: Path, binaries: PostgresBinaries, user: ServerUser, *, sync
         output.seek(0)
         said = output.read().decode(errors="replace")
     if done.returncode != 0:
-        raise ResourceError(f"initdb could not make a cluster in {data}", details=last_lines(said))
+        ended = f"initdb could not make a cluster in {data} (exit status {done.returncode})"
+        raise ResourceError(ended, details=last_lines(said) or None)
 
 
 def _identity(user: ServerUser) -> dict[str, Any]:
@@ -169,7 +171,7 @@ def sockets_of(data: Path, user: ServerUser) -> Path:
     """Makes and returns the directory for the cluster's unix socket: the data directory itself if that will do."""
     directory = socket_directory(data, LONGEST_SOCKET, user)
     if directory != data:
-        make_private(directory, user)
+        make_socket_directory(directory, data, user)
     return directory
 
 
@@ -177,8 +179,7 @@ def remove(data: Path) -> None:
     """Stops the server running on `data` and removes the cluster with its socket. Nothing there is no error."""
     stop(data)
     shutil.rmtree(fallback_directory(data), ignore_errors=True)
-    if data.exists():
-        shutil.rmtree(data)
+    remove_tree(data)
 
 
 def launch_specification(data: Path, binaries: PostgresBinaries, user: ServerUser) -> LaunchSpecification:

@@ -37,6 +37,34 @@ def fallback_directory(preferred: Path) -> Path:
     return (base if base.is_dir() else Path(tempfile.gettempdir())) / f"dataops-{os.geteuid()}-{digest}"
 
 
+STANDS_FOR = "stands-for"
+"""The file in a substitute directory that names the one it stands for."""
+
+
+def make_socket_directory(directory: Path, preferred: Path, user: ServerUser | None = None) -> None:
+    """Makes the directory for sockets; a substitute says what it stands for, so that it can be told whose it is.
+
+    Raises:
+        ResourceError: the path belongs to another user or is no directory.
+    """
+    make_private(directory, user)
+    if directory != preferred:
+        (directory / STANDS_FOR).write_text(str(preferred.absolute()), encoding="utf-8")
+
+
+def substitutes() -> dict[Path, Path]:
+    """This user's substitute directories that say what they stand for: their path to the other one."""
+    found = {}
+    some = fallback_directory(Path("/"))
+    for directory in some.parent.glob(f"{some.name.rpartition('-')[0]}-*"):
+        try:
+            if not directory.is_symlink():
+                found[directory] = Path((directory / STANDS_FOR).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            continue
+    return found
+
+
 def make_private(directory: Path, user: ServerUser | None = None) -> None:
     """Makes a directory that only its owner enters, and refuses one that somebody else has put there.
 

@@ -25,7 +25,7 @@ from dataops.infra.process.commands import last_lines
 from dataops.infra.process.environment import ROOT, child_environment
 from dataops.infra.process.processes import command_line, end_process, runs_program, wait_gone, works_in
 from dataops.infra.process.programs import LAUNCHER, write_private
-from dataops.infra.process.sockets import fallback_directory, make_private, socket_directory
+from dataops.infra.process.sockets import fallback_directory, make_private, make_socket_directory, socket_directory
 from dataops.infra.process.supervised_program import (
     PROGRAM_NAME,
     SupervisedProgram,
@@ -101,7 +101,7 @@ class Supervisor:
             for folder in ("conf.d", "programs"):
                 (self.directory / folder).mkdir(mode=0o700, exist_ok=True)
             if self.socket.parent != self.directory:
-                make_private(self.socket.parent)
+                make_socket_directory(self.socket.parent, self.directory)
             self.socket.unlink(missing_ok=True)
             shutil.copyfile(LAUNCHER, self.directory / "launch.py")
             self._configure(name, only)

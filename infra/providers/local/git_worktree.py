@@ -167,6 +167,18 @@ def common_directory(repository: Path) -> Path:
     return Path(shown.strip())
 
 
+def repositories_of(folder: Path) -> set[Path]:
+    """The repositories, as far as they exist, whose worktrees lie in a folder."""
+    found = set()
+    for worktree in sorted(folder.glob("*")):
+        if (worktree / ".git").exists():
+            try:
+                found.add(common_directory(worktree))
+            except NotFoundError:
+                continue
+    return found
+
+
 def _resolve(common: Path, commit: str) -> str:
     try:
         return _git(

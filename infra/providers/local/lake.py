@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from dataops.infra.errors import ResourceError
 from dataops.infra.process.copying import copy_tree
+from dataops.infra.process.removal import remove_tree
 from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler
 
 
@@ -30,8 +30,7 @@ class LakeHandler(ResourceHandler):
                 raise ResourceError(f"{path} is not empty and was not made by dataops", hint="move it away")
             path.parent.mkdir(parents=True, exist_ok=True)
             begun.touch()
-            if path.exists():
-                shutil.rmtree(path)
+            remove_tree(path)
             technique = copy_tree(Path(source), path).technique if source else "empty"
             path.mkdir(exist_ok=True)
             path.chmod(0o755)
@@ -49,8 +48,7 @@ class LakeHandler(ResourceHandler):
         path = Path(recorded.id)
         _mark(path, "partial").touch() if path.parent.exists() else None
         _mark(path, "complete").unlink(missing_ok=True)
-        if path.exists():
-            shutil.rmtree(path)
+        remove_tree(path)
         _mark(path, "partial").unlink(missing_ok=True)
 
 
