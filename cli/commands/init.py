@@ -11,6 +11,7 @@ import click
 
 from dataops.cli.commands.env_options import folder_option, output_option
 from dataops.cli.tables import print_json
+from dataops.envs.surroundings import Surroundings
 from dataops.infra.errors import ConfigurationError
 
 FILES = {
@@ -26,6 +27,15 @@ FILES = {
 
 EXECUTABLE = frozenset({"provider/pulumi-resource-dataops"})
 """What the Pulumi CLI runs, where somebody uses that instead of `dataops stack`."""
+
+NEXT = (
+    "dataops validate",
+    "dataops env deploy production",
+    "dataops pipeline run greetings --env production",
+    "dataops snapshot capture --env production",
+    "dataops env up --branch BRANCH                  # a replica of production with the code of a branch",
+)
+"""What a new user types then."""
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -59,7 +69,8 @@ def init(name: str | None, cwd: Path, as_json: bool) -> None:
             f"a platform cannot be named `{name}`",
             hint="use --name with lower-case letters, digits, `-` and `_`, a letter first, at most 40 in all",
         )
-    files = plan(folder, name)
+    around = Surroundings(folder)
+    files = plan(folder, name, around.branch or "main")
     write(folder, files)
     if as_json:
         found = {"name": name, "folder": str(folder)}
@@ -69,18 +80,20 @@ def init(name: str | None, cwd: Path, as_json: bool) -> None:
         click.echo(f"  {'kept   ' if file.present else 'written'}  {file.path}")
     click.echo(f"\nThe platform {name} is in {folder}. Next:")
     if not all(file.present for file in files):
-        begin = "" if (folder / ".git").exists() else "git init && "
-        click.echo(f"  {begin}git add --all && git commit -m 'Begin the platform {name}'")
-    click.echo("  dataops validate\n  dataops env deploy production")
+        if not around.top:
+            click.echo("  git init --initial-branch main                  # this folder is in no git repository yet")
+        click.echo(f"  git add --all && git commit -m 'Begin the platform {name}'")
+    for command in NEXT:
+        click.echo(f"  {command}")
 
 
 _WORDS = (("written", False), ("kept", True))
 
 
-def plan(folder: Path, name: str) -> tuple[PlannedFile, ...]:
-    """What `init` would write into a folder; nothing is written yet."""
+def plan(folder: Path, name: str, branch: str) -> tuple[PlannedFile, ...]:
+    """What `init` would write into a folder, with production on a branch; nothing is written yet."""
     templates = Path(__file__).parents[1] / "templates"
-    values = {"name": name, "database": name.replace("-", "_"), "branch": _branch(folder)}
+    values = {"name": name, "database": name.replace("-", "_"), "branch": branch}
     return tuple(
         PlannedFile(
             path,
@@ -113,12 +126,3 @@ def write(folder: Path, files: tuple[PlannedFile, ...]) -> None:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:40]
-
-
-def _branch(folder: Path) -> str:
-    """The branch that is checked out, or `main`."""
-    try:
-        head = (folder / ".git" / "HEAD").read_text(encoding="utf-8")
-    except OSError:
-        return "main"
-    return head.strip().removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else "main"

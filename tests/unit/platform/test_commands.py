@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from dataops.cli.main import main
 from dataops.infra.platform.loader import load_platform
 from support.platform_file import line_of, write_platform
+from support.scratch_git import git
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_init_writes_a_platform_that_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,10 +27,24 @@ def test_init_writes_a_platform_that_is_valid(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_init_deploys_from_the_branch_that_is_checked_out(tmp_path: Path) -> None:
-    (tmp_path / ".git").mkdir()
-    (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/trunk\n", encoding="utf-8")
+    git(tmp_path, "init", "--quiet", "--initial-branch", "trunk")
+    below = tmp_path / "platform"
+    below.mkdir()
+    main(["init", "--name", "shop", "-C", str(below)])
+    assert load_platform(below).environments.production.branch == "trunk"
+
+
+def test_init_says_what_to_do_where_there_is_no_repository(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["init", "--name", "shop", "-C", str(tmp_path)])
-    assert load_platform(tmp_path).environments.production.branch == "trunk"
+    assert "git init --initial-branch main" in capsys.readouterr().out
+    assert load_platform(tmp_path).environments.production.branch == "main"
+
+
+def test_what_init_installs_is_what_dataops_is_tested_with() -> None:
+    template = (ROOT / "cli" / "templates" / "requirements.txt.template").read_text(encoding="utf-8")
+    ours = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    pins = re.findall(r"^([\w-]+==[\w.]+)", template, re.MULTILINE)
+    assert pins and [pin for pin in pins if f"{pin} " not in ours] == []
 
 
 def test_init_never_changes_a_file_that_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
