@@ -57,6 +57,7 @@ class Wanted:
     continue_on_error: bool = False
     remove: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
+    engine: str = "auto"
 
 
 class Configuration(Mapping[str, "str | Secret"]):
@@ -137,7 +138,7 @@ def _open(request: Request, wanted: Wanted) -> Opened:
         workspace,
         backend,
         ref,
-        wiring.deployer(backend, secrets),
+        wiring.deployer(backend, secrets, wanted.engine),
         wiring.program(workspace.project),
         Configuration(workspace.project.defaults, settings, secrets),
     )

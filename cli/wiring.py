@@ -86,18 +86,30 @@ def provider_registry() -> ProviderRegistry:
     return ProviderRegistry({"dataops": lambda context: dataops_provider()})
 
 
-def deployer(store: Backend, manager: SecretsManager) -> Deployer:
-    """The embedded engine for a backend and the secrets of one stack."""
+def deployer(store: Backend, manager: SecretsManager, engine: str = "auto") -> Deployer:
+    """An engine for a backend and the secrets of one stack.
+
+    Args:
+        engine: `embedded`, `pulumi`, or `auto`, which is embedded: every target that there is can do with it.
+
+    Raises:
+        ConfigurationError: the engine is `pulumi` and there is none on PATH.
+    """
+    if engine == "pulumi":
+        from dataops.infra.engine.pulumi_deployer import PulumiDeployer, PulumiSettings
+
+        plugin = [sys.executable, "-P", "-m", "dataops.cli.resource_plugin"]
+        return PulumiDeployer(store, manager, PulumiSettings(manager.variables(), {"dataops": plugin}))
     from dataops.infra.engine.deployer import EmbeddedDeployer
 
     return EmbeddedDeployer(store, provider_registry(), manager)
 
 
-def environment_tools() -> Tools:
-    """What the life cycle of environments is built on."""
+def environment_tools(engine: str = "auto") -> Tools:
+    """What the life cycle of environments is built on; see `deployer` for the engine."""
     from dataops.envs.stack import Tools
 
-    return Tools(open_backend, secrets_for, deployer)
+    return Tools(open_backend, secrets_for, lambda store, manager: deployer(store, manager, engine))
 
 
 def resource_handlers() -> list[ResourceHandler]:

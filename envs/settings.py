@@ -127,6 +127,15 @@ SETTINGS = (
         default="file: .dataops/passphrase",
     ),
     Setting(
+        "engine",
+        "What makes resources of programs: the engine that comes with dataops, or the `pulumi` command on PATH.",
+        "--engine ENGINE",
+        "DATAOPS_ENGINE",
+        file=("engine",),
+        default="auto",
+        choices=("auto", "embedded", "pulumi"),
+    ),
+    Setting(
         "parallel",
         "How many resources are worked on at once.",
         "--parallel N",

@@ -11,6 +11,7 @@ from dataops.cli import wiring
 from dataops.cli.commands.env_options import confirm, end_in_order, folder_option, output_option
 from dataops.cli.commands.env_progress import progress
 from dataops.cli.commands.env_report import report_json, report_text
+from dataops.cli.engine_option import chosen_engine, engine_option
 from dataops.cli.options import surroundings
 from dataops.cli.parameter_types import BRANCH, DEPLOYED, SNAPSHOT
 from dataops.cli.tables import print_json
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
     help="Its data: an id or newest; by default what it has.",
 )
 @click.option("--target", type=click.Choice(["local"]), help="Where it runs; by default here, as processes.")
+@engine_option
 @folder_option
 @output_option
-def up(branch: str | None, snapshot: str | None, target: str | None, cwd: Path, as_json: bool) -> None:
+def up(
+    branch: str | None, snapshot: str | None, target: str | None, engine: str | None, cwd: Path, as_json: bool
+) -> None:
     """Make the replica of a branch, or bring it up to date.
 
     It is a private copy of production: the branch's code, the newest masked snapshot of the data in a Postgres cluster
@@ -49,7 +53,7 @@ def up(branch: str | None, snapshot: str | None, target: str | None, cwd: Path, 
     from dataops.envs.up import UpRequest
     from dataops.envs.up import up as bring_up
 
-    tools = _tools(cwd)
+    tools = _tools(cwd, engine)
     checkout = Checkout.find(cwd.absolute())
     around = surroundings(cwd)
     branch = value_of("branch", around, branch)
@@ -64,9 +68,10 @@ def up(branch: str | None, snapshot: str | None, target: str | None, cwd: Path, 
 @click.command()
 @click.argument("name", metavar="production|staging", type=DEPLOYED)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@engine_option
 @folder_option
 @output_option
-def deploy(name: str, yes: bool, cwd: Path, as_json: bool) -> None:
+def deploy(name: str, yes: bool, engine: str | None, cwd: Path, as_json: bool) -> None:
     """Deploy production or staging from its branch.
 
     Only from the branch that dataops.yaml configures for it, with everything committed.
@@ -79,7 +84,7 @@ def deploy(name: str, yes: bool, cwd: Path, as_json: bool) -> None:
     from dataops.envs.checkout import Checkout
     from dataops.envs.phases import PhaseClock
 
-    tools = _tools(cwd)
+    tools = _tools(cwd, engine)
     checkout = Checkout.find(cwd.absolute())
     change = deployment.plan(name, checkout)
     confirm(f"Deploy {name} at {change.commit[:12]} of {change.branch}?", yes, f"dataops env deploy {name}")
@@ -88,14 +93,14 @@ def deploy(name: str, yes: bool, cwd: Path, as_json: bool) -> None:
     _print(report, as_json)
 
 
-def _tools(cwd: Path) -> Tools:
+def _tools(cwd: Path, engine: str | None) -> Tools:
     """The tools of environments; the key of the state's secrets is on its way while dataops.yaml is read."""
     from dataops.envs.checkout import find_layout
     from dataops.envs.registry import Registry
     from dataops.envs.stack import derive_early
 
     end_in_order()
-    tools = wiring.environment_tools()
+    tools = wiring.environment_tools(chosen_engine(cwd, engine))
     if layout := find_layout(cwd.absolute()):
         derive_early(tools, Registry(layout.registry).all())
     return tools

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from dataops.cli.engine_option import chosen_engine, engine_option
 from dataops.cli.operation import Wanted, perform
 from dataops.cli.options import Command, Request, stack_options, surroundings
 from dataops.envs.settings import value_of
@@ -20,6 +21,7 @@ def _operation_options(function: Command) -> Command:
 
     @click.option("-m", "--message", default="", help="A note for the stack's history.")
     @click.option("-p", "--parallel", type=click.IntRange(min=1), help="Operations that run at once; 16 by default.")
+    @engine_option
     @click.option("-t", "--target", "targets", multiple=True, metavar="URN", help="Only this resource; repeatable.")
     @click.option("--target-dependents", is_flag=True, help="Also what depends on a resource that --target names.")
     @click.option("--expect-no-changes", is_flag=True, help="Fail with exit status 7 when anything changes.")
@@ -34,6 +36,7 @@ def _operation_options(function: Command) -> Command:
     def run(request: Request, **given: Any) -> Any:
         shared = {name: given.pop(name) for name in _SHARED}
         shared["parallel"] = value_of("parallel", surroundings(request.cwd), shared["parallel"])
+        shared["engine"] = chosen_engine(request.cwd, shared["engine"])
         log = shared["event_log"]
         shared["event_log"] = (request.cwd / log) if log else None
         return function(request, shared=shared, **given)
@@ -44,6 +47,7 @@ def _operation_options(function: Command) -> Command:
 _SHARED = (
     "message",
     "parallel",
+    "engine",
     "targets",
     "target_dependents",
     "expect_no_changes",

@@ -161,6 +161,9 @@ class Platform(Section):
     access: Access = Field(default_factory=Access, description="Who may do what.")
     masking: Masking = Field(default_factory=Masking, description="What happens to each column in a snapshot.")
     environments: Environments = Field(default_factory=Environments, description="How environments differ.")
+    engine: Literal["auto", "embedded", "pulumi"] = Field(
+        default="auto", description="What makes resources: the engine of dataops, or the pulumi command on PATH."
+    )
     defaults: Defaults = Field(default_factory=Defaults, description="What commands take where nobody says otherwise.")
     targets: Targets = Field(default_factory=Targets, description="Where environments run.")
     production_hosts: tuple[Text, ...] = Field(

@@ -26,6 +26,10 @@ class SecretsManager(Protocol):
         """Waits until the key is known to be right; `AuthenticationError` when it is not."""
         ...
 
+    def variables(self) -> dict[str, str]:
+        """What the `pulumi` command needs in its environment to open the same secrets. Must not be shown."""
+        ...
+
     def matching(self, provider: Mapping[str, Any]) -> SecretsManager:
         """The manager for secrets that another provider state encrypted, with the same credentials."""
         ...

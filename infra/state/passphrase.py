@@ -87,6 +87,9 @@ class PassphraseSecrets:
     def verify(self) -> None:
         self._verified_key()
 
+    def variables(self) -> dict[str, str]:
+        return {} if self._passphrase is None else {"PULUMI_CONFIG_PASSPHRASE": self._passphrase}
+
     def matching(self, provider: Mapping[str, Any]) -> SecretsManager:
         if provider == self.provider:
             return self
