@@ -107,7 +107,7 @@ def _backend_url(project: ProjectFile, home: Path, environment: Mapping[str, str
         logged_in = json.loads((home / "credentials.json").read_text()).get("current", "")
     except (FileNotFoundError, ValueError):
         logged_in = ""
-    if logged_in.startswith("file://"):
+    if logged_in.startswith(("file://", "s3://")):
         return str(logged_in)
     return f"file://{project.root}/.dataops/state"
 
@@ -117,8 +117,12 @@ def _supported(url: str, where: str, base: Path) -> str:
     scheme, separator, path = url.partition("://")
     if not separator:
         scheme, path = "file", url
+    if scheme == "s3":
+        return url
     if scheme != "file":
         raise ConfigurationError(
-            f"state cannot be kept at {url}", where=where, hint="use a folder: file:///path, or file://~"
+            f"state cannot be kept at {scheme}://",
+            where=where,
+            hint="use a folder, file:///path or file://~, or a bucket, s3://bucket/prefix?region=…",
         )
     return f"file://{path}" if path.startswith(("/", "~")) else f"file://{(base / path).resolve()}"

@@ -103,6 +103,31 @@ class LostJournal:
     resources: tuple[tuple[str, str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class GoodCopy:
+    """A copy of a checkpoint that can be read; `time` is that of its deployment, an ISO time."""
+
+    path: str
+    time: str
+    resources: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A checkpoint that cannot be read.
+
+    Args:
+        path: the file; size: in bytes.
+        copies: what could take its place, the newest deployment first; after a restoration the one that did.
+        aside: where the damaged file was moved to, "" while it lies in its place.
+    """
+
+    path: str
+    size: int
+    copies: tuple[GoodCopy, ...]
+    aside: str = ""
+
+
 class Backend(Protocol):
     """Keeps stacks. Every method may raise `NotFoundError` (no such stack) and `DataopsError` (storage failed).
 
@@ -183,6 +208,17 @@ class Backend(Protocol):
 
     def set_aside(self, ref: StackReference) -> None:
         """Moves a lost journal out of the way, keeping it, so that the stack can be worked on again."""
+        ...
+
+    def damage(self, ref: StackReference) -> Damage | None:
+        """What is wrong with the stack's checkpoint, None when it can be read."""
+        ...
+
+    def restore(self, ref: StackReference) -> Damage:
+        """Puts the newest good copy in the place of a damaged checkpoint, which is kept beside it.
+
+        `NotFoundError` when the checkpoint is not damaged, or there is no good copy.
+        """
         ...
 
 

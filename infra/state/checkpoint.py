@@ -92,7 +92,7 @@ def damaged(where: str) -> VerificationError:
     return VerificationError(
         "the stack's checkpoint is damaged",
         where=where,
-        hint="see which good copies there are, and put the newest in its place: `dataops stack recover`",
+        hint="see which good copies there are: `dataops stack recover`; nothing has been changed",
     )
 
 

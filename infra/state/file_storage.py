@@ -17,7 +17,7 @@ from dataops.infra.errors import ConfigurationError, DataopsError, LockedError
 def storage_error(error: OSError, what: str, path: Path | str) -> DataopsError:
     """The typed error for a failure of the operating system."""
     where = str(path)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return DataopsError(
             f"{what}: the disk is full", where=where, hint="free some space, then run the command again"
         )

@@ -60,11 +60,11 @@ class LockPlace:
         return self.path(self.name or f"{uuid.uuid4()}.json")
 
 
-def holders(storage: Storage, place: LockPlace) -> list[LockHolder]:
-    """All locks of a thing, as they are now."""
+def holders(storage: Storage, place: LockPlace, but: str = "") -> list[LockHolder]:
+    """All locks of a thing, as they are now, `but` one."""
     now, found = storage.now(), []
     for path in place.files(storage):
-        if (data := storage.read(path)) is not None:
+        if path != but and (data := storage.read(path)) is not None:
             found.append(read_holder(path, data, now))
     return found
 
@@ -150,7 +150,7 @@ class Lease:
                 self._storage.delete(path)
         self.taken_over += tuple(found)
         # Others look for locks before and after they write theirs, without our exclusion: so do we.
-        others = [holder for holder in holders(self._storage, self._place) if holder.path != self._path]
+        others = holders(self._storage, self._place, but=self._path)
         if others:
             self._storage.delete(self._path)
         return not others, others

@@ -178,7 +178,7 @@ def _failure(error: Any, location: S3Location) -> DataopsError:
             where=where,
             hint="let AWS_CA_BUNDLE name the file of its authority",
         )
-    if isinstance(error, boto.HTTPClientError):
+    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return DeadlineError(
             f"the S3 server at {_server(location)} cannot be reached",
             where=where,

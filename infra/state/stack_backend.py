@@ -23,7 +23,15 @@ from typing import Any
 from dataops.infra.errors import ConfigurationError, NotFoundError, PolicyError, VerificationError
 from dataops.infra.resources.state import Deployment
 from dataops.infra.resources.urn import ROOT_STACK_TYPE
-from dataops.infra.state.backend import LockHolder, LostJournal, StackReference, StackSummary, UpdateRecord, not_found
+from dataops.infra.state.backend import (
+    Damage,
+    LockHolder,
+    LostJournal,
+    StackReference,
+    StackSummary,
+    UpdateRecord,
+    not_found,
+)
 from dataops.infra.state.checkpoint import (
     SUFFIXES,
     checkpoint_bytes,
@@ -40,6 +48,7 @@ from dataops.infra.state.leftover import lost_journals
 from dataops.infra.state.lock import holders, lock_folder, lock_stack
 from dataops.infra.state.meta import META, STACKS, VERSION, require_projects
 from dataops.infra.state.property_json import dump, reveal, sealed_text
+from dataops.infra.state.repair import find_damage, restore
 from dataops.infra.state.resource_json import Vault, deployment_from_json, new_manifest
 from dataops.infra.state.stack_files import StackFiles
 from dataops.infra.state.storage import Storage
@@ -119,10 +128,11 @@ class StackBackend:
             deployment = files.view()
             secrets.verify()
             return StackUpdate(deployment, secrets, kind=kind, clock=self._clock)
-        files.checkpoint()
+        self._existing(ref)
         secrets.verify()
         lease = lock_stack(self._storage, ref)
         try:
+            mended = files.mend()
             checkpoint, leftover = files.settled()
             said = lease.content
             header = {"base": checkpoint.digest, "stack": ref.qualified, "kind": kind, "started": said["timestamp"]}
@@ -137,7 +147,7 @@ class StackBackend:
                 journal=JournalWriter(lambda: self._storage.create_log(files.journal), header),
                 lease=lease,
                 commit=lambda folded, journal, record: files.commit(checkpoint, folded, journal, record),
-                notes=dead + leftover.notes + self._clock_notes(ref),
+                notes=dead + mended + leftover.notes + self._clock_notes(ref),
                 environment=environment,
             )
         except BaseException:
@@ -227,6 +237,14 @@ class StackBackend:
                     f"stack {ref.stack!r} has no lost journal", hint=f"dataops stack up --stack {ref.stack}"
                 )
             self._storage.move_log(files.journal, f"{files.journal}.{time.time_ns()}.lost")
+
+    def damage(self, ref: StackReference) -> Damage | None:
+        return find_damage(self._storage, ref, self._existing(ref).path)
+
+    def restore(self, ref: StackReference) -> Damage:
+        files = self._existing(ref)
+        with files.locked():
+            return restore(self._storage, ref, files.path)
 
     def _files(self, ref: StackReference) -> StackFiles:
         return StackFiles(self._storage, ref, self._suffix)

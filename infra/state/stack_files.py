@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from dataops.infra.errors import ConfigurationError, DataopsError, LockedError
+from dataops.infra.errors import ConfigurationError, DataopsError, LockedError, VerificationError
 from dataops.infra.state.backend import StackReference, not_found
 from dataops.infra.state.checkpoint import SUFFIXES, Checkpoint, read_checkpoint
 from dataops.infra.state.history import history_files
@@ -15,6 +15,7 @@ from dataops.infra.state.lease import Lease
 from dataops.infra.state.leftover import Leftover, commit, find_leftover
 from dataops.infra.state.lock import lock_stack
 from dataops.infra.state.meta import STACKS
+from dataops.infra.state.repair import certain, restore
 from dataops.infra.state.storage import Storage
 
 
@@ -79,19 +80,39 @@ class StackFiles:
         """Makes a deployment the newest; see `leftover.commit`."""
         return commit(self._storage, self._ref, old, deployment, journal, record, self._suffix)
 
+    def mend(self) -> tuple[str, ...]:
+        """Puts a checkpoint back that was cut off, where that certainly loses nothing; says so. Under the lock."""
+        try:
+            self.checkpoint()
+        except VerificationError:
+            if (copy := certain(self._storage, self._ref, self.path)) is None:
+                raise
+            done = restore(self._storage, self._ref, self.path, copy)
+            return (
+                f"the checkpoint was cut off after {done.size} bytes and has been put back from its copy in "
+                f"{done.copies[0].path}; the damaged file is kept in {done.aside}",
+            )
+        return ()
+
     def tidy(self) -> None:
         """Folds what a killed update left, if nobody is at work on the stack and the storage allows it."""
         folder, _, file = self.journal.rpartition("/")
         if not {file, f"{file}/"}.intersection(self._storage.names(folder, beginning=file)):
             return
         with suppress(LockedError, ConfigurationError), self.locked():
+            self.mend()
             self.settled(even_if_lost=True)
 
     def view(self) -> Mapping[str, Any]:
         """The newest deployment, with what an update in progress or a killed one has recorded."""
         with suppress(DataopsError):
             self.tidy()
-        checkpoint = self.checkpoint()
+        try:
+            checkpoint = self.checkpoint()
+        except VerificationError:
+            with self.locked():
+                self.mend()
+            checkpoint = self.checkpoint()
         leftover = self.leftover(checkpoint)
         return checkpoint.deployment if leftover.lost else leftover.deployment
 

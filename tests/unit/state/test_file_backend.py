@@ -6,12 +6,14 @@ import errno
 import gzip
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from dataops.infra.errors import ConfigurationError, DataopsError, VerificationError
+from dataops.infra.errors import ConfigurationError, DataopsError, NotFoundError, VerificationError
 from dataops.infra.state.backend import StackReference, open_backend
 from dataops.infra.state.file_backend import FileBackend
 from dataops.infra.state.file_storage import FileStorage, storage_error
@@ -186,3 +188,137 @@ def test_a_full_disk_at_the_end_loses_nothing_and_keeps_others_away(tmp_path: Pa
     backend.cancel(REF)
     update(backend, "b")
     assert [r.id for r in backend.load(REF, stack_secrets()).resources] == ["id-b", "id-a"]
+
+
+def checkpoint_of(tmp_path: Path) -> Path:
+    return tmp_path / ".pulumi/stacks/shop/dev.json"
+
+
+@pytest.mark.parametrize("packed", ["", ".gz"])
+def test_a_checkpoint_that_was_cut_off_is_put_back_from_its_copy_in_the_history(tmp_path: Path, packed: str) -> None:
+    backend = FileBackend(tmp_path, packed)
+    backend.create(REF, stack_secrets())
+    update(backend, *(f"thing-{n}" for n in range(30)))
+    path = checkpoint_of(tmp_path).with_name(f"dev.json{packed}")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    with backend.begin(REF, "update", stack_secrets()) as session:
+        assert "cut off after" in session.notes[0] and "history" in session.notes[0]
+        assert len(session.base.resources) == 30
+    assert path.read_bytes() == data
+    (aside,) = path.parent.glob("*.damaged")
+    assert aside.read_bytes() == data[: len(data) * 2 // 3]
+    assert [stack.reference for stack in backend.stacks()] == [REF]
+    path.write_bytes(data[: len(data) * 2 // 3])
+    assert len(backend.load(REF, stack_secrets()).resources) == 30
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"\0" * 4096])
+def test_a_damaged_checkpoint_that_may_have_been_newer_than_any_copy_is_not_replaced_unasked(
+    backend: FileBackend, tmp_path: Path, left: bytes
+) -> None:
+    update(backend, "a")
+    update(backend, "b")
+    good = checkpoint_of(tmp_path).read_bytes()
+    checkpoint_of(tmp_path).write_bytes(left)
+    with pytest.raises(VerificationError, match="checkpoint is damaged") as refused:
+        backend.begin(REF, "update", stack_secrets())
+    assert "dataops stack recover" in (refused.value.hint or "")
+    assert checkpoint_of(tmp_path).read_bytes() == left
+    damage = backend.damage(REF)
+    assert damage is not None and [copy.resources for copy in damage.copies] == [2, 1, 1]
+    done = backend.restore(REF)
+    assert checkpoint_of(tmp_path).read_bytes() == good
+    assert Path(done.aside).read_bytes() == left
+    assert backend.damage(REF) is None
+    with pytest.raises(NotFoundError, match="not damaged"):
+        backend.restore(REF)
+
+
+def test_a_clock_that_was_set_back_changes_neither_order_nor_lock_and_is_told(
+    backend: FileBackend, tmp_path: Path
+) -> None:
+    update(backend, "a")
+    history = tmp_path / ".pulumi/history/shop/dev"
+    for file in history.iterdir():
+        stamp, rest = file.name.removeprefix("dev-").split(".", 1)
+        file.rename(history / f"dev-{int(stamp) + 3600 * 10**9}.{rest}")
+    with backend.begin(REF, "update", stack_secrets()) as session:
+        assert "clock is 36" in session.notes[0] and "behind" in session.notes[0]
+        assert session.finish("succeeded", {}, message="second") == 2
+    assert [record.message for record in backend.history(REF)] == ["second", ""]
+    assert [len(backend.export(REF, version=n)["deployment"]["resources"]) for n in (1, 2)] == [1, 1]
+
+
+def test_deployments_of_earlier_versions_are_read_and_written_anew(backend: FileBackend, tmp_path: Path) -> None:
+    old = {"urn": "urn:pulumi:dev::shop::a:b:C::x", "type": "a:b:C", "custom": True, "id": "i", "defaults": {"p": 1}}
+    deployment = {"manifest": {"time": "2018-01-02T03:04:05Z", "magic": "", "version": ""}, "resources": [old]}
+    inner = {"stack": "dev", "config": {}, "latest": deployment}
+    for document in (inner, {"version": 1, "checkpoint": inner}, {"version": 2, "checkpoint": inner}):
+        checkpoint_of(tmp_path).write_text(json.dumps(document))
+        assert [r.id for r in backend.load(REF, stack_secrets()).resources] == ["i"]
+        update(backend)
+        assert json.loads(checkpoint_of(tmp_path).read_bytes())["version"] == 3
+    exported = {"version": 1, "deployment": deployment}
+    backend.import_(REF, exported, stack_secrets())
+    assert "defaults" not in backend.export(REF)["deployment"]["resources"][0]
+
+
+def test_a_deployment_that_needs_unknown_features_is_refused(backend: FileBackend, tmp_path: Path) -> None:
+    document = {"version": 4, "features": ["taint", "byteString"], "checkpoint": {"latest": {}}}
+    checkpoint_of(tmp_path).write_text(json.dumps(document))
+    with pytest.raises(VerificationError, match="not known here: byteString"):
+        backend.load(REF, stack_secrets())
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        ("version: 0\n", ConfigurationError, "without projects"),
+        ("version: 2\n", ConfigurationError, "layout version 2"),
+        ("{}\n", VerificationError, "damaged"),
+        ("{{{", VerificationError, "damaged"),
+    ],
+)
+def test_only_the_layout_of_version_1_is_opened(tmp_path: Path, text: str, error: type, said: str) -> None:
+    (tmp_path / ".pulumi").mkdir()
+    (tmp_path / ".pulumi/meta.yaml").write_text(text)
+    with pytest.raises(error, match=said):
+        FileBackend(tmp_path)
+    (tmp_path / ".pulumi/meta.yaml").write_text("# of the team\nversion:   1\n")
+    FileBackend(tmp_path).create(REF, stack_secrets())
+
+
+LIMITED = """
+import resource, sys
+from support.stacks import REF, begun, done, stack_secrets, thing
+from dataops.infra.errors import DataopsError
+from dataops.infra.state.backend import open_backend
+from dataops.infra.state.passphrase import PassphraseSecrets
+from support.stacks import PASSPHRASE
+
+update = open_backend(sys.argv[1]).begin(REF, "update", PassphraseSecrets(PASSPHRASE, sys.argv[2]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    for number in range(1, 1000):
+        update.append(done(number, thing(f"r{number}")))
+        print(number, flush=True)
+except DataopsError as error:
+    print(error.what, flush=True)
+"""
+
+
+def test_a_journal_that_finds_no_more_room_keeps_what_it_acknowledged(backend: FileBackend, tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path), stack_secrets().salt],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        check=True,
+    ).stdout.splitlines()
+    assert said[-1] == "the journal cannot be written: the disk is full"
+    acknowledged = int(said[-2])
+    assert acknowledged > 10
+    with backend.begin(REF, "update", stack_secrets()) as session:
+        assert "incomplete" in session.notes[-1]
+        assert len(session.base.resources) == acknowledged
