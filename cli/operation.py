@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +17,7 @@ from dataops.cli.display.model import DisplayOptions
 from dataops.cli.display.summary import output_lines
 from dataops.cli.display.words import UNCHANGED
 from dataops.cli.options import Request
+from dataops.cli.wanted import Wanted
 from dataops.cli.workspace import Workspace
 from dataops.infra.errors import CancelledError, ConfigurationError, ExpectationError, UpdateFailedError
 from dataops.infra.resources.values import unwrap_secrets
@@ -30,34 +30,6 @@ if TYPE_CHECKING:
     from dataops.infra.resources.values import Secret
     from dataops.infra.state.encryption import SecretsManager
     from dataops.infra.state.stack_config import StackConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the user asked for; `kind` is `update`, `refresh` or `destroy`. See the options of `dataops stack up`."""
-
-    kind: str
-    yes: bool = False
-    skip_preview: bool = False
-    preview_only: bool = False
-    expect_no_changes: bool = False
-    as_json: bool = False
-    diff: bool = False
-    show_sames: bool = False
-    suppress_progress: bool = False
-    suppress_outputs: bool = False
-    show_secrets: bool = False
-    event_log: Path | None = None
-    message: str = ""
-    parallel: int = 16
-    refresh: bool = False
-    targets: tuple[str, ...] = ()
-    target_dependents: bool = False
-    clear_pending_creates: bool = False
-    continue_on_error: bool = False
-    remove: bool = False
-    config: Mapping[str, str] = field(default_factory=dict)
-    engine: str = "auto"
 
 
 class Configuration(Mapping[str, "str | Secret"]):
@@ -90,6 +62,7 @@ class Opened:
     deployer: Deployer
     program: Program
     config: Mapping[str, str | Secret] = field(repr=False)
+    secrets: SecretsManager = field(repr=False)
 
 
 def perform(request: Request, wanted: Wanted) -> None:
@@ -110,6 +83,8 @@ def perform(request: Request, wanted: Wanted) -> None:
         logs = [cleanup.enter_context(closing(open_event_log(wanted.event_log)))] if wanted.event_log else []
         if wanted.preview_only or not wanted.skip_preview:
             result = _run(opened, wanted, logs, planning=True)
+            if wanted.save_plan:
+                _save_plan(opened, wanted, result)
             if wanted.preview_only:
                 _check_expectation(wanted, result)
                 return
@@ -128,11 +103,11 @@ def _open(request: Request, wanted: Wanted) -> Opened:
     backend = wiring.backend(workspace)
     if not backend.exists(ref):
         raise not_found(ref)
-    settings = wiring.settings(workspace, ref)
+    settings = wiring.settings(workspace, ref, wanted.config_file)
     secrets = wiring.secrets(workspace, settings, ref, request)
     if wanted.config:
         for key, value in wanted.config.items():
-            settings.set(key, value)
+            settings.set(key, value, path=wanted.config_path)
         settings.save()
     return Opened(
         workspace,
@@ -141,6 +116,7 @@ def _open(request: Request, wanted: Wanted) -> Opened:
         wiring.deployer(backend, secrets, wanted.engine),
         wiring.program(workspace.project),
         Configuration(workspace.project.defaults, settings, secrets),
+        secrets,
     )
 
 
@@ -171,23 +147,29 @@ def _run(opened: Opened, wanted: Wanted, logs: Sequence[Display], planning: bool
 
 def _action(opened: Opened, wanted: Wanted, planning: bool) -> Callable[[EventSink], UpdateResult]:
     """The call to the engine that does what is wanted."""
-    from dataops.infra.engine.deployer import UpdateOptions
+    plan = None
+    if wanted.plan and not planning:
+        from dataops.infra.engine.plan_file import read_plan
 
-    options = UpdateOptions(
-        parallel=wanted.parallel,
-        refresh=wanted.refresh,
-        message=wanted.message,
-        continue_on_error=wanted.continue_on_error,
-        targets=wanted.targets,
-        target_dependents=wanted.target_dependents,
-        clear_pending_creates=wanted.clear_pending_creates,
-        metadata={} if planning else update_metadata(opened.workspace.project.root),
-    )
+        plan = read_plan(wanted.plan, opened.secrets)
+    options = wanted.options(plan, {} if planning else update_metadata(opened.workspace.project.root))
     engine, ref, program, config = opened.deployer, opened.ref, opened.program, opened.config
     if planning:
         return lambda receive: engine.preview(ref, program, config, options, receive, wanted.kind)
     work = {"update": engine.up, "refresh": engine.refresh, "destroy": engine.destroy}[wanted.kind]
     return lambda receive: work(ref, program, config, options, receive)
+
+
+def _save_plan(opened: Opened, wanted: Wanted, result: UpdateResult) -> None:
+    """Writes the plan of a preview to the file that was named."""
+    from dataops.infra.engine.plan_file import write_plan
+
+    assert wanted.save_plan is not None and result.plan is not None
+    write_plan(wanted.save_plan, result.plan, opened.config, opened.secrets, wanted.show_secrets)
+    click.echo(
+        f"The plan is in {wanted.save_plan}. To do this and nothing else: dataops stack up --plan {wanted.save_plan}",
+        err=True,
+    )
 
 
 def _ask(ref: StackReference, kind: str) -> None:

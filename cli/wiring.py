@@ -39,9 +39,9 @@ def backend(space: Workspace) -> Backend:
     return open_backend(space.backend_url)
 
 
-def settings(space: Workspace, ref: StackReference) -> StackConfig:
-    """The stack's configuration file."""
-    return StackConfig(space.project.stack_file(ref.stack), ref.project)
+def settings(space: Workspace, ref: StackReference, file: Path | None = None) -> StackConfig:
+    """The stack's configuration: that of its own file unless another is given."""
+    return StackConfig(file or space.project.stack_file(ref.stack), ref.project)
 
 
 def secrets(space: Workspace, config: StackConfig, ref: StackReference, request: Request) -> SecretsManager:

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from dataops.cli.engine_option import chosen_engine, engine_option
-from dataops.cli.operation import Wanted, perform
+from dataops.cli.operation import perform
 from dataops.cli.options import Command, Request, stack_options, surroundings
+from dataops.cli.wanted import Wanted
 from dataops.envs.settings import value_of
 from dataops.infra.errors import ConfigurationError
 
@@ -24,6 +25,16 @@ def _operation_options(function: Command) -> Command:
     @engine_option
     @click.option("-t", "--target", "targets", multiple=True, metavar="URN", help="Only this resource; repeatable.")
     @click.option("--target-dependents", is_flag=True, help="Also what depends on a resource that --target names.")
+    @click.option(
+        "-x", "--exclude", "excludes", multiple=True, metavar="URN", help="Everything but this resource; repeatable."
+    )
+    @click.option("--exclude-dependents", is_flag=True, help="Nor what depends on a resource that --exclude names.")
+    @click.option(
+        "--config-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Take the stack's configuration from this file.",
+    )
     @click.option("--expect-no-changes", is_flag=True, help="Fail with exit status 7 when anything changes.")
     @click.option("--diff", is_flag=True, help="Show each property that changes.")
     @click.option("-j", "--json", "as_json", is_flag=True, help="Print steps and results as JSON.")
@@ -37,8 +48,10 @@ def _operation_options(function: Command) -> Command:
         shared = {name: given.pop(name) for name in _SHARED}
         shared["parallel"] = value_of("parallel", surroundings(request.cwd), shared["parallel"])
         shared["engine"] = chosen_engine(request.cwd, shared["engine"])
-        log = shared["event_log"]
-        shared["event_log"] = (request.cwd / log) if log else None
+        if shared["targets"] and shared["excludes"]:
+            raise ConfigurationError("--target and --exclude cannot be given together")
+        for name in ("event_log", "config_file"):
+            shared[name] = (request.cwd / shared[name]) if shared[name] else None
         return function(request, shared=shared, **given)
 
     return run
@@ -50,6 +63,9 @@ _SHARED = (
     "engine",
     "targets",
     "target_dependents",
+    "excludes",
+    "exclude_dependents",
+    "config_file",
     "expect_no_changes",
     "diff",
     "as_json",
@@ -82,8 +98,39 @@ _continue_option = click.option(
 _refresh_option = click.option(
     "-r", "--refresh", is_flag=True, help="First bring the state in line with what is really there."
 )
-_config_option = click.option(
-    "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="Set a configuration value; repeatable."
+
+
+def _config_options(function: Command) -> Command:
+    """`--config` and `--config-path`; the function gets `config` and `config_path`."""
+
+    @click.option(
+        "-c", "--config", "settings", multiple=True, metavar="KEY=VALUE", help="Set a configuration value; repeatable."
+    )
+    @click.option("--config-path", is_flag=True, help="The keys of --config are paths into objects, such as a.b[0].")
+    @functools.wraps(function)
+    def run(settings: tuple[str, ...], **given: Any) -> Any:
+        return function(config=_pairs(settings), **given)
+
+    return run
+
+
+def _replace_options(function: Command) -> Command:
+    """`--replace` and `--target-replace`; the function gets `replaces` and, with `shared`, more `targets`."""
+
+    @click.option("--replace", "replaces", multiple=True, metavar="URN", help="Replace this resource; repeatable.")
+    @click.option(
+        "--target-replace", "both", multiple=True, metavar="URN", help="--target and --replace in one; repeatable."
+    )
+    @functools.wraps(function)
+    def run(request: Request, replaces: tuple[str, ...], both: tuple[str, ...], **given: Any) -> Any:
+        given["shared"]["targets"] += both
+        return function(request, replaces=replaces + both, **given)
+
+    return run
+
+
+_ignore_protect_option = click.option(
+    "--ignore-protect", is_flag=True, help="Delete and replace protected resources as well. What is gone is gone."
 )
 
 
@@ -91,39 +138,56 @@ _config_option = click.option(
 @_consent_options
 @_refresh_option
 @_continue_option
-@_config_option
+@_config_options
+@_ignore_protect_option
+@click.option("--plan", type=click.Path(path_type=Path), metavar="FILE", help="Do what this plan says, nothing else.")
 @stack_options
 @_operation_options
-def up(request: Request, shared: dict[str, Any], settings: tuple[str, ...], **given: Any) -> None:
+@_replace_options
+def up(request: Request, shared: dict[str, Any], plan: Path | None, **given: Any) -> None:
     """Make what the program declares: show what will change, ask, and change it.
 
     \b
     Examples:
       dataops stack up
       dataops stack up --yes --message 'new index' --stack dev
+      dataops stack up --yes --plan plan.json
     """
-    perform(request, Wanted("update", config=_pairs(settings), **shared, **given))
+    plan = request.cwd / plan if plan else None
+    perform(request, Wanted("update", plan=plan, **shared, **given))
 
 
 @click.command()
 @_refresh_option
-@_config_option
+@_config_options
+@_ignore_protect_option
+@click.option("--save-plan", type=click.Path(path_type=Path), metavar="FILE", help="Write what would be done to FILE.")
 @stack_options
 @_operation_options
-def preview(request: Request, shared: dict[str, Any], settings: tuple[str, ...], **given: Any) -> None:
+@_replace_options
+def preview(request: Request, shared: dict[str, Any], save_plan: Path | None, **given: Any) -> None:
     """Show what an update would do, without doing it.
 
     \b
     Example:
       dataops stack preview --diff
+      dataops stack preview --save-plan plan.json
     """
-    perform(request, Wanted("update", preview_only=True, config=_pairs(settings), **shared, **given))
+    save_plan = request.cwd / save_plan if save_plan else None
+    perform(request, Wanted("update", preview_only=True, save_plan=save_plan, **shared, **given))
 
 
 @click.command()
 @_consent_options
 @click.option(
     "--clear-pending-creates", is_flag=True, help="Forget creations of unknown outcome that interrupted updates left."
+)
+@click.option(
+    "--import-pending-creates",
+    nargs=2,
+    multiple=True,
+    metavar="URN ID",
+    help="Take in a creation that an interrupted update left and that did take effect, under this id; repeatable.",
 )
 @stack_options
 @_operation_options
@@ -141,6 +205,8 @@ def refresh(request: Request, shared: dict[str, Any], **given: Any) -> None:
 @_consent_options
 @_refresh_option
 @_continue_option
+@_ignore_protect_option
+@click.option("--exclude-protected", is_flag=True, help="Leave protected resources, and what they need.")
 @click.option("--remove", is_flag=True, help="Then remove the stack and its configuration as well.")
 @stack_options
 @_operation_options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.executor import Executor
+from dataops.infra.engine.plan_keeping import PlanKeeping
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step, delete_step
@@ -12,22 +13,31 @@ from dataops.infra.resources.state import ResourceState
 
 
 def plan_deletes(
-    deployment: Deployment, generator: StepGenerator, providers: ProviderResources, report: Reporter
+    deployment: Deployment,
+    generator: StepGenerator,
+    providers: ProviderResources,
+    report: Reporter,
+    keeping: PlanKeeping,
 ) -> list[Step]:
     """What is left over once the program has ended: replaced resources and those it no longer asks for.
 
     Raises:
-        Bail: something that is no target depends on a target; it was reported.
+        Bail: something that is no target depends on a target, or a target is nowhere; it was reported.
+        ResourceError: something else was planned.
     """
-    for urn in deployment.options.targets.missing(deployment.olds.keys() | generator.urns):
+    known = deployment.olds.keys() | generator.names.urns
+    targets = deployment.options.targets
+    # An exclusion may name what the program does not have at present; a destroy runs no program.
+    excluded = targets.excluded.missing(known) if deployment.options.kind == "destroy" else []
+    for urn in [*targets.chosen.missing(known), *excluded]:
         report.error(f"the target '{urn}' is not in the stack; mind that a shell replaces $ unless it is quoted")
         deployment.fail(stop=True)
     if deployment.cancelled.is_set():
         raise Bail("targets")
     leftovers = [state for state in deployment.resources if _is_left_over(state, deployment, generator)]
-    condemned = _only_targets(leftovers, deployment, generator, report)
-    kept = {id(state) for state in leftovers} - {id(state) for state in condemned}
-    steps = [Step("same", state, state) for state in leftovers if id(state) in kept and not state.delete]
+    condemned = _without_excluded(_only_targets(leftovers, deployment, generator, report), deployment)
+    going = {id(state) for state in condemned}
+    steps = [Step("same", state, state) for state in leftovers if id(state) not in going and not state.delete]
     for state in condemned:
         if state.delete or id(state) in deployment.replaced:
             steps.append(delete_step(state, replaced=True))
@@ -37,6 +47,7 @@ def plan_deletes(
             steps.append(delete_step(state))
         generator.deletes.add(state.urn)
         providers.ensure(state.provider, state.urn)
+    keeping.steps(steps)
     return steps
 
 
@@ -67,20 +78,43 @@ def _is_left_over(state: ResourceState, deployment: Deployment, generator: StepG
 def _only_targets(
     leftovers: list[ResourceState], deployment: Deployment, generator: StepGenerator, report: Reporter
 ) -> list[ResourceState]:
-    options = deployment.options
-    if not options.targets:
+    """Those that were chosen, with what depends on them."""
+    targets = deployment.options.targets
+    if not targets.chosen:
         return leftovers
-    chosen = {id(state) for state in leftovers if state.urn in options.targets}
-    for state in [state for state in leftovers if id(state) in chosen]:
+    there = {id(state) for state in leftovers}
+    condemned = {id(state) for state in leftovers if state.urn in targets.chosen}
+    unnamed = []
+    for state in [state for state in leftovers if id(state) in condemned]:
         for dependent in deployment.graph.depending_on(state, (), children=True):
-            if id(dependent) in chosen or not _is_left_over(dependent, deployment, generator):
-                continue
-            if not options.target_dependents:
-                report.error(
-                    f"resource '{dependent.urn}' would be deleted, but was not named by --target; "
-                    "name it too, or give --target-dependents",
-                    dependent.urn,
-                )
-                raise Bail(dependent.urn)
-            chosen.add(id(dependent))
-    return [state for state in leftovers if id(state) in chosen]
+            if id(dependent) in there and id(dependent) not in condemned:
+                condemned.add(id(dependent))
+                unnamed.append(dependent)
+    if unnamed and not targets.dependents:
+        for dependent in unnamed:
+            report.error(
+                f"resource '{dependent.urn}' would be deleted, but was not named by --target; "
+                "name it too, or give --target-dependents",
+                dependent.urn,
+            )
+        deployment.fail(stop=not deployment.options.preview)
+        if not deployment.options.preview:
+            raise Bail("targets")
+    return [state for state in leftovers if id(state) in condemned]
+
+
+def _without_excluded(leftovers: list[ResourceState], deployment: Deployment) -> list[ResourceState]:
+    """Those that were not excluded, and that nothing which was excluded needs."""
+    targets = deployment.options.targets
+    if targets.chosen or not targets.excluded:
+        return leftovers
+    kept: set[int] = set()
+    for state in deployment.resources:
+        if state.urn in targets.excluded:
+            beginnings = [state]
+            if targets.excluded_dependents:
+                beginnings += deployment.graph.depending_on(state, (), children=True)
+            for beginning in beginnings:
+                kept.add(id(beginning))
+                kept |= {id(needed) for needed in deployment.graph.transitive_dependencies_of(beginning)}
+    return [state for state in leftovers if id(state) not in kept]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dataops.infra.engine.dependencies import DependencyGraph
+from dataops.infra.engine.plan import Plan
 from dataops.infra.engine.targets import Targets
 from dataops.infra.errors import InternalError
 from dataops.infra.resources.state import ResourceState
@@ -22,9 +23,11 @@ class DeploymentOptions:
         preview: plan and show only.
         parallel: how many operations run at once.
         continue_on_error: a failed resource stops only what depends on it.
-        targets: the resources that may change.
-        target_dependents: what depends on a target is one, too.
+        targets: the resources that may change, and those to replace.
         kind: `update`, `refresh` or `destroy`.
+        ignore_protect: protected resources may be deleted and replaced.
+        plan: what an update must keep to; None when it may do anything.
+        make_plan: whether a preview's plan is wanted.
     """
 
     preview: bool = False
@@ -32,7 +35,9 @@ class DeploymentOptions:
     continue_on_error: bool = False
     targets: Targets = Targets()
     kind: str = "update"
-    target_dependents: bool = False
+    ignore_protect: bool = False
+    plan: Plan | None = None
+    make_plan: bool = False
 
 
 class Bail(Exception):

@@ -11,6 +11,7 @@ from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.diffing import equal
 from dataops.infra.engine.hooks import Hooks
 from dataops.infra.engine.performing import Outcome, Performer, ProtectedError, explain, not_ready_message
+from dataops.infra.engine.plan_keeping import PlanKeeping
 from dataops.infra.engine.recorder import Recorder
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step
@@ -37,13 +38,20 @@ class Executor:
     """
 
     def __init__(
-        self, deployment: Deployment, performer: Performer, recorder: Recorder, reporter: Reporter, hooks: Hooks
+        self,
+        deployment: Deployment,
+        performer: Performer,
+        recorder: Recorder,
+        reporter: Reporter,
+        hooks: Hooks,
+        keeping: PlanKeeping,
     ) -> None:
         self._deployment = deployment
         self._performer = performer
         self._recorder = recorder
         self._report = reporter
         self._hooks = hooks
+        self._keeping = keeping
         self._slots = threading.BoundedSemaphore(max(1, deployment.options.parallel))
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -105,6 +113,10 @@ class Executor:
         before = self._deployment.news[urn]
         if failed:
             outputs = {**before.outputs, **outputs}
+        if self._keeping.active:
+            old = self._deployment.olds.get(urn)
+            with self._lock:
+                self._keeping.outputs(urn, old.outputs if old else {}, outputs, registered=True)
         after = before.copy(outputs=outputs)
         self._deployment.news[urn] = after
         self._recorder.outputs(before, after)
@@ -179,6 +191,9 @@ class Executor:
             self._deployment.replaced.add(id(old))
         if outcome.state is not None:
             self._deployment.news[step.urn] = outcome.state
+            if self._keeping.active:
+                with self._lock:
+                    self._keeping.outputs(step.urn, {}, outcome.state.outputs, registered=False)
             if step.logical:
                 with self._lock:
                     self._awaiting_outputs[step.urn] = step

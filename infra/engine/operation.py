@@ -15,6 +15,7 @@ from dataops.infra.engine.executor import Executor
 from dataops.infra.engine.hooks import Hooks
 from dataops.infra.engine.monitor import Monitor
 from dataops.infra.engine.performing import Performer
+from dataops.infra.engine.plan_keeping import PlanKeeping
 from dataops.infra.engine.program import RunningProgram
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.recorder import Recorder
@@ -27,6 +28,7 @@ from dataops.infra.engine.transforms import Transforms
 from dataops.infra.errors import DataopsError, ProgramError
 from dataops.infra.providers.base import Provider
 from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
+from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import ROOT_STACK_TYPE
 from dataops.infra.resources.values import Properties, Secret
 from dataops.infra.state.backend import StackReference
@@ -63,21 +65,23 @@ class Operation:
         reference: StackReference,
         options: DeploymentOptions,
         session: UpdateSession,
+        resources: list[ResourceState],
         reporter: Reporter,
         around: Surroundings,
     ) -> None:
         self._session = None if options.preview else session
         self._report = reporter
         self._around = around
-        self.deployment = Deployment(reference, options, session.base.resources)
+        self.deployment = Deployment(reference, options, resources)
         context = replace(around.context, preview=options.preview, log=reporter.diagnostic)
         self.providers = ProviderResources(self.deployment, self._provide, context)
         self._dynamic = around.dynamic
-        self._generator = StepGenerator(self.deployment, self.providers, reporter)
+        self.keeping = PlanKeeping(options.plan, options.make_plan)
+        self._generator = StepGenerator(self.deployment, self.providers, reporter, self.keeping)
         self._recorder = Recorder(self.deployment, self._session)
         self._hooks = Hooks(options.preview)
         performer = Performer(self.deployment, self.providers, self._generator.deletes)
-        self.executor = Executor(self.deployment, performer, self._recorder, reporter, self._hooks)
+        self.executor = Executor(self.deployment, performer, self._recorder, reporter, self._hooks, self.keeping)
         self._stack_outputs: tuple[str, Properties] | None = None
 
     def refresh(self) -> None:
@@ -91,6 +95,14 @@ class Operation:
             resources = rebuilt(self.deployment.resources, self.executor.refreshed)
         self.deployment.rebase(resources)
         self._recorder.rebase(resources)
+
+    def check_replaced(self) -> None:
+        """Refuses to replace what is not there; `Bail` after it was reported."""
+        missing = self.deployment.options.targets.replaced.missing(self.deployment.olds.keys())
+        for urn in missing:
+            self._report.error(f"the resource to replace, '{urn}', is not in the stack")
+        if missing:
+            raise Bail("replaced")
 
     def run_program(self, program: RunningProgram) -> ProgramError | None:
         """Runs the program, then deletes what it no longer asks for; returns why the program failed, if it did."""
@@ -149,7 +161,7 @@ class Operation:
 
     def delete_leftovers(self) -> None:
         """Deletes what the program has not asked for: everything, when none was run."""
-        steps = plan_deletes(self.deployment, self._generator, self.providers, self._report)
+        steps = plan_deletes(self.deployment, self._generator, self.providers, self._report, self.keeping)
         perform_deletes(steps, self.deployment, self.executor)
 
     def outputs(self) -> Properties:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dataops.infra.engine.plan import Plan
 from dataops.infra.resources.values import Properties, Secret
 
 Config = Mapping[str, str | Secret]
@@ -24,7 +25,15 @@ class UpdateOptions:
         targets: URNs or patterns of those that may change; none given: all.
         target_dependents: what depends on a target is one, too; without, deleting a target that something depends
             on is refused.
+        excludes: URNs or patterns of those that may not change.
+        exclude_dependents: what depends on an excluded one is excluded, too.
+        exclude_protected: a destroy leaves what is protected, and what that needs.
+        ignore_protect: protected resources may be deleted and replaced.
+        replaces: URNs or patterns of those that are replaced, whether they have changed or not.
+        plan: what an update may do: the plan of an earlier preview; None for anything.
+        make_plan: whether the result of a preview is to hold its plan.
         clear_pending_creates: forget creations of unknown outcome that earlier operations left.
+        import_pending_creates: the ids of those that did take effect, by URN: they become recorded resources.
         adopted: beginnings of resource types whose providers adopt what an interrupted operation of theirs left, so
             that nobody needs to look: unknown outcomes of these are forgotten.
         environment: extra variables for the program and its dynamic providers.
@@ -38,7 +47,15 @@ class UpdateOptions:
     continue_on_error: bool = False
     targets: tuple[str, ...] = ()
     target_dependents: bool = False
+    excludes: tuple[str, ...] = ()
+    exclude_dependents: bool = False
+    exclude_protected: bool = False
+    ignore_protect: bool = False
+    replaces: tuple[str, ...] = ()
+    plan: Plan | None = field(default=None, repr=False)
+    make_plan: bool = False
     clear_pending_creates: bool = False
+    import_pending_creates: Mapping[str, str] = field(default_factory=dict)
     adopted: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +71,7 @@ class UpdateResult:
         outputs: the stack's outputs; secret ones are `Secret`.
         failed: some step failed; the events say which and why.
         version: of the update in the history; None for a preview.
+        plan: of a preview that was asked for one.
     """
 
     kind: str
@@ -62,3 +80,4 @@ class UpdateResult:
     failed: bool
     seconds: float
     version: int | None = None
+    plan: Plan | None = field(default=None, repr=False)

@@ -131,7 +131,7 @@ class Performer:
     def _delete(self, step: Step) -> None:
         old = step.old
         assert old is not None
-        if step.op == "delete" and old.protect:
+        if step.op == "delete" and old.protect and not self._deployment.options.ignore_protect:
             raise ProtectedError(
                 f'resource "{old.urn}" cannot be deleted\nbecause it is protected. To unprotect the resource, '
                 "remove the `protect` flag from the resource in your program and run `up`"

@@ -258,6 +258,8 @@ def _call(
         "message": options.message or None,
         "target": list(options.targets) or None,
         "target_dependents": options.target_dependents or None,
+        "exclude": list(options.excludes) or None,
+        "exclude_dependents": (options.exclude_dependents and kind != "destroy") or None,
         "on_event": heard,
         "config_file": file,
     }
@@ -267,6 +269,8 @@ def _call(
         given["clear_pending_creates"] = options.clear_pending_creates or None
     else:
         given["refresh"] = options.refresh or None
+        if kind == "update":
+            given["replace"] = list(options.replaces) or None
         if not preview:
             given["continue_on_error"] = options.continue_on_error or None
     if not preview and kind != "destroy":

@@ -8,14 +8,16 @@ from dataops.infra.engine.deployment import Deployment
 from dataops.infra.engine.executor import Executor
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.step import Step
+from dataops.infra.engine.targets import Scope
 from dataops.infra.resources.state import ResourceState
 
 
 def refresh_all(deployment: Deployment, providers: ProviderResources, executor: Executor) -> None:
     """Reads all targeted resources, in parallel; the findings are in `executor.refreshed`."""
     steps = []
+    scope = Scope(deployment.options.targets)
     for state in deployment.resources:
-        if state.urn in deployment.options.targets:
+        if scope.covers(state):
             providers.ensure(state.provider, state.urn)
             steps.append(Step("refresh", old=state))
     executor.run_at_once(steps)

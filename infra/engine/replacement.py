@@ -10,13 +10,43 @@ from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step, delete_step
+from dataops.infra.errors import ResourceError
 from dataops.infra.providers.base import DiffResult
 from dataops.infra.resources.state import ResourceState
-from dataops.infra.resources.urn import is_provider
+from dataops.infra.resources.urn import is_provider, name_of
 from dataops.infra.resources.values import UNKNOWN
 
 if TYPE_CHECKING:
     from dataops.infra.engine.step_generator import Draft, StepGenerator
+
+
+def allow_replacement(
+    deployment: Deployment, report: Reporter, draft: Draft, old: ResourceState, diff: DiffResult
+) -> None:
+    """Refuses to replace what is protected, or still says that it is imported; a preview only says so.
+
+    Raises:
+        Bail: it is protected; that was reported.
+        ResourceError: it is imported.
+    """
+    preview = deployment.options.preview
+    if draft.new.protect and old.protect and not deployment.options.ignore_protect:
+        report.error(
+            f'unable to replace resource "{draft.urn}"\nas it is currently marked for protection. '
+            "To unprotect the resource, remove the `protect` flag from the resource in your program and run `up`",
+            draft.urn,
+        )
+        deployment.fail(stop=not preview)
+        if not preview:
+            raise Bail(draft.urn)
+    if draft.goal.import_id:
+        message = (
+            "previously-imported resources that still specify an ID may not be replaced; "
+            f"please remove the `import` declaration from your program ({', '.join(diff.replaces)})"
+        )
+        if not preview:
+            raise ResourceError(message, where=name_of(draft.urn))
+        report.warning(message, draft.urn)
 
 
 def plan_replacement(
@@ -44,7 +74,7 @@ def plan_replacement(
         if dependent.delete:
             steps.append(delete_step(dependent))
         else:
-            if dependent.protect:
+            if dependent.protect and not deployment.options.ignore_protect:
                 report.error(
                     f'unable to replace resource "{dependent.urn}" as part of replacing "{draft.urn}" '
                     "as it is currently marked for protection. To unprotect the resource, remove the `protect` flag "

@@ -10,19 +10,20 @@ import threading
 from dataclasses import dataclass
 
 from dataops.infra.engine import diffing
-from dataops.infra.engine.aliases import alias_urns
 from dataops.infra.engine.dependencies import named_by, provider_urn
 from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.goal import Goal, ReadGoal
+from dataops.infra.engine.names import Names
+from dataops.infra.engine.plan_keeping import PlanKeeping
 from dataops.infra.engine.provider_resources import ProviderResources
-from dataops.infra.engine.replacement import plan_replacement
+from dataops.infra.engine.replacement import allow_replacement, plan_replacement
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.state_builder import new_state, read_state, trigger_of, trigger_record
 from dataops.infra.engine.step import Step
-from dataops.infra.errors import ResourceError
+from dataops.infra.engine.targets import Scope
 from dataops.infra.providers.base import Changes, CheckFailure, DiffResult, Provider
 from dataops.infra.resources.state import ResourceState
-from dataops.infra.resources.urn import ROOT_STACK_TYPE, is_provider, make_urn, name_of
+from dataops.infra.resources.urn import is_provider, name_of
 from dataops.infra.resources.values import Properties
 
 
@@ -42,21 +43,22 @@ class Draft:
 class StepGenerator:
     """Plans steps; remembers what it has planned for each URN."""
 
-    def __init__(self, deployment: Deployment, providers: ProviderResources, reporter: Reporter) -> None:
+    def __init__(
+        self, deployment: Deployment, providers: ProviderResources, reporter: Reporter, keeping: PlanKeeping
+    ) -> None:
         self._deployment = deployment
         self._providers = providers
         self._report = reporter
+        self._keeping = keeping
+        self._scope = Scope(deployment.options.targets)
+        self.names = Names(deployment, reporter)
         self.lock = threading.RLock()
-        self.urns: set[str] = set()
         self.planned: dict[str, str] = {}
         self.deletes: set[str] = set()
         self.replaces: set[str] = set()
-        self.aliased: dict[str, str] = {}
-        self.alias_of: dict[str, str] = {}
         self.replace_keys: dict[str, tuple[str, ...]] = {}
         self.deleted_already: set[int] = set()
         self.skipped_creates: set[str] = set()
-        self.targeted: set[str] = set()
 
     def plan(self, goal: Goal) -> list[Step]:
         """The steps that a goal needs, in order; the last to make its state is the one to answer with.
@@ -68,8 +70,8 @@ class StepGenerator:
         with self.lock:
             draft = self._open(goal)
         if goal.custom and goal.import_id and self._imports(draft):
-            return self._plan_import(draft)
-        return self._plan_checked(draft)
+            return self._allowed(self._plan_import(draft))
+        return self._allowed(self._plan_checked(draft))
 
     def plan_imported(self, goal: Goal, imported: ResourceState) -> list[Step]:
         """The steps that bring a resource which has just been imported to its goal; none when it is there."""
@@ -80,72 +82,62 @@ class StepGenerator:
         steps = self._plan_checked(Draft(goal, imported.urn, imported, new, provider, False, False))
         with self.lock:
             self.planned[imported.urn] = planned
-        return [] if all(step.op == "same" for step in steps) else steps
+        return [] if all(step.op == "same" for step in steps) else self._allowed(steps)
 
     def plan_read(self, goal: ReadGoal) -> list[Step]:
         """The steps that reading an existing resource needs."""
         with self.lock:
-            urn = self._name(goal.parent, goal.type, goal.name)
+            urn = self.names.take(goal.parent, goal.type, goal.name)
             old = self._deployment.olds.get(urn)
             new = read_state(goal, urn)
             self.planned[urn] = "read"
             if old is not None and not old.external and old.id != goal.id:
                 self.replaces.add(urn)
-                return [Step("read-replacement", old, new, leaves_old=True), Step("replace", old, new)]
-            return [Step("read", old, new)]
+                return self._allowed([Step("read-replacement", old, new, leaves_old=True), Step("replace", old, new)])
+            return self._allowed([Step("read", old, new)])
 
     def operated_on(self, urn: str) -> bool:
         """Whether the program has asked for a recorded resource, under its URN or another."""
-        return self.planned.get(self.aliased.get(urn, urn), "delete") != "delete"
+        return self.planned.get(self.names.aliased.get(urn, urn), "delete") != "delete"
 
     def _open(self, goal: Goal) -> Draft:
-        urn = self._name(goal.parent, goal.type, goal.name)
-        old, invalid = self._find_old(urn, goal)
-        new = new_state(goal, urn, old, self.alias_of.get(urn))
+        urn = self.names.take(goal.parent, goal.type, goal.name)
+        old, invalid = self.names.recorded(urn, goal)
+        alias = self.names.alias_of.get(urn)
+        new = new_state(goal, urn, old, alias)
         if is_provider(goal.type):
-            self._providers.remember(new, self.alias_of.get(urn))
+            self._providers.remember(new, alias)
         provider = self._providers.for_resource(goal.custom, goal.type, goal.provider, urn)
         return Draft(goal, urn, old, new, provider, urn in self.deletes, invalid)
 
-    def _name(self, parent: str, type_: str, name: str) -> str:
-        if parent and parent not in self.urns:
-            raise ResourceError(f"there is no parent resource {parent}", where=name)
-        stack = self._deployment.reference
-        urn = make_urn(stack.stack, stack.project, parent or None, type_, name)
-        if urn in self.urns:
-            self._report.error(f"Duplicate resource URN '{urn}'; try giving it a unique name", urn)
-            raise Bail(urn)
-        self.urns.add(urn)
-        return urn
+    def _allowed(self, steps: list[Step]) -> list[Step]:
+        """Steps that may be done: those of the plan, if there is one, and on what exists or is going to."""
+        if self._keeping.active:
+            with self.lock:
+                self._keeping.steps(steps)
+        if self.skipped_creates:
+            with self.lock:
+                self._check_needs(steps)
+        return steps
 
-    def _find_old(self, urn: str, goal: Goal) -> tuple[ResourceState | None, bool]:
-        olds, stack = self._deployment.olds, self._deployment.reference
-        invalid = False
-        if urn in self.aliased:
-            self._report.error(
-                f"Duplicate resource URN '{urn}' conflicting with alias on resource with URN '{self.aliased[urn]}'", urn
-            )
-            invalid = True
-        if urn in olds:
-            return olds[urn], invalid
-        if not goal.aliases and goal.parent not in self.alias_of:
-            return None, invalid
-        for alias in alias_urns(
-            self.alias_of, stack.stack, stack.project, goal.name, goal.type, goal.parent, goal.aliases
-        ):
-            if alias not in olds:
+    def _check_needs(self, steps: list[Step]) -> None:
+        """Refuses steps on what needs a resource that is to be created, but is out of scope."""
+        preview = self._deployment.options.preview
+        for step in steps:
+            if step.new is None or step.skipped:
                 continue
-            if taken := alias if alias in self.urns else self.aliased.get(alias):
-                self._report.error(
-                    f"Duplicate resource alias '{alias}' applied to resource with URN '{urn}' "
-                    f"conflicting with resource with URN '{taken}'",
-                    urn,
+            for urn in {step.new.parent, *named_by(step.new)} & self.skipped_creates:
+                message = (
+                    f"resource '{step.urn}' depends on '{urn}', which is to be created but is left out by "
+                    "--target or --exclude"
                 )
-                invalid = True
-            self.aliased[alias] = urn
-            self.alias_of[urn] = alias
-            return olds[alias], invalid
-        return None, invalid
+                if preview and self._deployment.options.targets.excluded:
+                    self._report.warning(message, step.urn)
+                    continue
+                self._report.error(message, step.urn)
+                self._deployment.fail(stop=not preview)
+                if not preview:
+                    raise Bail(step.urn)
 
     def _imports(self, draft: Draft) -> bool:
         old = draft.old
@@ -167,8 +159,10 @@ class StepGenerator:
 
     def _plan_checked(self, draft: Draft) -> list[Step]:
         goal, old = draft.goal, draft.old
-        targeted = self._targeted(draft)
-        fresh = draft.recreating or old is None or old.external
+        with self.lock:
+            targeted = self._scope.includes(draft.new)
+        replaced = self._scope.replaces(draft.urn, old)
+        fresh = draft.recreating or old is None or old.external or replaced
         inputs = goal.properties
         if old is not None:
             inputs, failed = diffing.ignore_changes(inputs, old.inputs, goal.ignore_changes)
@@ -176,13 +170,15 @@ class StepGenerator:
                 self._report.info(
                     f"cannot ignore changes in added or removed elements of the path: {', '.join(failed)!r}", draft.urn
                 )
+        old_inputs = None if fresh or old is None else old.inputs
         if draft.provider is not None and (targeted or old is None):
-            inputs = self._check(
-                draft, None if fresh or old is None else old.inputs, goal.properties if fresh else inputs
-            )
+            inputs = self._check(draft, old_inputs, goal.properties if fresh else inputs)
         if draft.invalid:
             raise Bail(draft.urn)
         with self.lock:
+            if self._keeping.active:
+                kept = inputs if targeted or old is None else old.inputs
+                self._keeping.goal(draft.urn, goal, old, old_inputs, kept)
             if draft.recreating:
                 return self._recreate(draft)
             if old is not None and old.external:
@@ -200,7 +196,7 @@ class StepGenerator:
                 return [Step("same", None, draft.new, skipped=True)]
             if not targeted:
                 return self._untargeted(old, draft.urn)
-        return self._plan_diff(draft, inputs)
+        return self._plan_diff(draft, inputs, replaced)
 
     def _check(self, draft: Draft, old_inputs: Properties | None, inputs: Properties) -> Properties:
         assert draft.provider is not None
@@ -215,12 +211,12 @@ class StepGenerator:
         what = f"property {failure.property} has a problem" if failure.property else "has a problem"
         self._report.error(f"{new.type} resource '{name_of(new.urn)}': {what}: {failure.reason}", new.urn)
 
-    def _plan_diff(self, draft: Draft, inputs: Properties) -> list[Step]:
+    def _plan_diff(self, draft: Draft, inputs: Properties, replaced: bool) -> list[Step]:
         old = draft.old
         assert old is not None
         triggered = _triggers(trigger_record(draft.goal.trigger), trigger_of(old))
         with self.lock:
-            diff = DiffResult(Changes.SOME) if triggered else self._diff_by_option(draft, old, inputs)
+            diff = DiffResult(Changes.SOME) if triggered else self._diff_by_option(draft, old, inputs, replaced)
         if diff is None:
             assert draft.provider is not None
             diff = diffing.diff_resource(
@@ -230,8 +226,8 @@ class StepGenerator:
         replace = diffing.replaces(diff) or triggered or old.pending_replacement
         changed = diff.changes is Changes.SOME or old.pending_replacement
         if changed and replace:
-            self._allow_replacement(draft, old, diff)
-            if draft.provider is not None:
+            allow_replacement(self._deployment, self._report, draft, old, diff)
+            if draft.provider is not None and not replaced:
                 self._check(draft, None, draft.goal.properties)
                 if draft.invalid:
                     raise Bail(draft.urn)
@@ -257,37 +253,21 @@ class StepGenerator:
             self.planned[draft.urn] = "same"
             return [Step("same", old, draft.new)]
 
-    def _diff_by_option(self, draft: Draft, old: ResourceState, inputs: Properties) -> DiffResult | None:
+    def _diff_by_option(
+        self, draft: Draft, old: ResourceState, inputs: Properties, replaced: bool
+    ) -> DiffResult | None:
         """What options and the choice of provider decide without asking the provider; None if they do not."""
+        if replaced:
+            return DiffResult(Changes.SOME, ("id",))
         if any(urn in self.replaces for urn in draft.new.replace_with):
             return DiffResult(Changes.SOME, ("replaceWith",))
         if draft.new.deleted_with in self.replaces:
             return DiffResult(Changes.SOME, ("deletedWith",))
-        if self._providers.changed(old, draft.new, self.aliased):
+        if self._providers.changed(old, draft.new, self.names.aliased):
             return DiffResult(Changes.SOME, ("provider",))
         if draft.provider is None:
             return DiffResult(Changes.NONE if diffing.equal(old.inputs, inputs) else Changes.SOME)
         return None
-
-    def _allow_replacement(self, draft: Draft, old: ResourceState, diff: DiffResult) -> None:
-        preview = self._deployment.options.preview
-        if draft.new.protect and old.protect:
-            self._report.error(
-                f'unable to replace resource "{draft.urn}"\nas it is currently marked for protection. '
-                "To unprotect the resource, remove the `protect` flag from the resource in your program and run `up`",
-                draft.urn,
-            )
-            self._deployment.fail(stop=not preview)
-            if not preview:
-                raise Bail(draft.urn)
-        if draft.goal.import_id:
-            message = (
-                "previously-imported resources that still specify an ID may not be replaced; "
-                f"please remove the `import` declaration from your program ({', '.join(diff.replaces)})"
-            )
-            if not preview:
-                raise ResourceError(message, where=name_of(draft.urn))
-            self._report.warning(message, draft.urn)
 
     def _recreate(self, draft: Draft) -> list[Step]:
         """The second half of a replacement whose first was planned with that of something it depends on."""
@@ -297,19 +277,6 @@ class StepGenerator:
         keys = self.replace_keys.get(draft.urn, ())
         return [Step("replace", draft.old, draft.new), Step("create-replacement", draft.old, draft.new, keys=keys)]
 
-    def _targeted(self, draft: Draft) -> bool:
-        if is_provider(draft.new.type) or draft.new.type == ROOT_STACK_TYPE:
-            return True
-        options = self._deployment.options
-        if not options.targets:
-            return True
-        chosen = draft.urn in options.targets
-        if not chosen and options.target_dependents:
-            chosen = not self.targeted.isdisjoint({draft.new.parent, *named_by(draft.new)})
-        if chosen:
-            self.targeted.add(draft.urn)
-        return chosen
-
     def _untargeted(self, old: ResourceState, urn: str) -> list[Step]:
         """Keeps a resource that is no target as it is recorded, with what it needs to stay in the state."""
         steps: list[Step] = []
@@ -317,7 +284,7 @@ class StepGenerator:
         for needed in [old.parent, *named_by(old)]:
             recorded = self._deployment.olds.get(needed)
             if recorded is not None and not self.operated_on(needed):
-                self.urns.add(needed)
+                self.names.urns.add(needed)
                 steps += self._untargeted(recorded, needed)
         if old.provider:
             self._providers.ensure(old.provider, provider_urn(old.provider))

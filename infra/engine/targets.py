@@ -1,28 +1,94 @@
-"""`--target`: which resources an operation may change."""
+"""`--target`, `--exclude` and `--replace`: which resources an operation may change, and which it must replace."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable
+from dataclasses import dataclass
+
+from dataops.infra.engine.dependencies import named_by
+from dataops.infra.resources.state import ResourceState
+from dataops.infra.resources.urn import ROOT_STACK_TYPE, is_provider
 
 
-class Targets:
-    """URNs and patterns of URNs: `*` stands for anything without a colon, `**` for anything. None given: everything."""
+class UrnPatterns:
+    """URNs and patterns of URNs: `*` stands for anything without a colon, `**` for anything.
+
+    It is true when any were given; without any it contains nothing.
+    """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
         given = tuple(patterns)
-        self._patterns = [re.compile(_regex(pattern)) for pattern in given]
-        self._literals = [pattern for pattern in given if "*" not in pattern]
+        self.literals = {pattern for pattern in given if "*" not in pattern}
+        self._patterns = [re.compile(_regex(pattern)) for pattern in given if "*" in pattern]
 
     def __bool__(self) -> bool:
-        return bool(self._patterns)
+        return bool(self.literals or self._patterns)
 
     def __contains__(self, urn: object) -> bool:
-        return not self._patterns or any(pattern.fullmatch(str(urn)) for pattern in self._patterns)
+        return urn in self.literals or any(pattern.fullmatch(str(urn)) for pattern in self._patterns)
 
     def missing(self, urns: Container[str]) -> list[str]:
-        """The URNs among the targets, patterns aside, that are none of the given ones."""
-        return [urn for urn in self._literals if urn not in urns]
+        """The URNs that were given, patterns aside, that are none of these."""
+        return sorted(urn for urn in self.literals if urn not in urns)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the user chose.
+
+    Args:
+        chosen: only these may change; none given: all.
+        dependents: what depends on a chosen resource is chosen, too.
+        excluded: these may not change.
+        excluded_dependents: what depends on an excluded resource is excluded, too.
+        replaced: these are replaced, whether they have changed or not.
+    """
+
+    chosen: UrnPatterns = UrnPatterns()
+    dependents: bool = False
+    excluded: UrnPatterns = UrnPatterns()
+    excluded_dependents: bool = False
+    replaced: UrnPatterns = UrnPatterns()
+
+    def __bool__(self) -> bool:
+        return bool(self.chosen or self.excluded)
+
+
+class Scope:
+    """What an operation may change, as it gets to know the resources: each after what it depends on."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._chosen: set[str] = set()
+        self._excluded: set[str] = set()
+
+    def includes(self, state: ResourceState) -> bool:
+        """Whether an update may change a resource; providers and the stack itself are always in."""
+        return self.covers(state) or is_provider(state.type) or state.type == ROOT_STACK_TYPE
+
+    def covers(self, state: ResourceState) -> bool:
+        """Whether a resource of any type is among those chosen, and not excluded."""
+        targets = self._targets
+        if targets.chosen:
+            found = state.urn in targets.chosen or (targets.dependents and _depends_on(state, self._chosen))
+            if found:
+                self._chosen.add(state.urn)
+            return found
+        if targets.excluded:
+            out = state.urn in targets.excluded or (targets.excluded_dependents and _depends_on(state, self._excluded))
+            if out:
+                self._excluded.add(state.urn)
+            return not out
+        return True
+
+    def replaces(self, urn: str, old: ResourceState | None) -> bool:
+        """Whether a resource is to be replaced whatever it is like: it was named, or marked as tainted."""
+        return urn in self._targets.replaced or (old is not None and bool(old.extra.get("taint")))
+
+
+def _depends_on(state: ResourceState, urns: set[str]) -> bool:
+    return not urns.isdisjoint({state.parent, *named_by(state)})
 
 
 def _regex(pattern: str) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from dataops.infra.engine import pending
 from dataops.infra.engine.deployment import Bail, DeploymentOptions
 from dataops.infra.engine.operation import Operation, Surroundings
 from dataops.infra.engine.options import UpdateOptions, UpdateResult
 from dataops.infra.engine.program import RunningProgram
 from dataops.infra.engine.reporting import Reporter
-from dataops.infra.engine.targets import Targets
-from dataops.infra.errors import CancelledError, DataopsError, ExpectationError, ProgramError
+from dataops.infra.engine.targets import Targets, UrnPatterns
+from dataops.infra.errors import CancelledError, DataopsError, ExpectationError, ProgramError, ResourceError
 from dataops.infra.events.engine_events import EventSink
-from dataops.infra.resources.state import PendingOperation
+from dataops.infra.resources.state import Deployment
 from dataops.infra.resources.values import Secret
 from dataops.infra.state.backend import StackReference
 from dataops.infra.state.session import UpdateSession
@@ -36,15 +35,21 @@ class UpdateRun:
         self._kind, self._preview, self._config, self._options = kind, preview, around.config, options
         self._session = session
         self._report = Reporter(on_event, preview)
+        base = pending.settled(session.base, options)
+        if base is not session.base and not preview:
+            session.rewrite_base(base)
+        self._pending = base.pending_operations
         engine_options = DeploymentOptions(
             preview,
             options.parallel,
             options.continue_on_error,
-            Targets(options.targets),
+            _targets(options, base),
             kind,
-            options.target_dependents,
+            options.ignore_protect,
+            options.plan,
+            options.make_plan,
         )
-        self._operation = Operation(stack, engine_options, session, self._report, around)
+        self._operation = Operation(stack, engine_options, session, base.resources, self._report, around)
 
     def go(self, process: RunningProgram | None) -> UpdateResult:
         """Runs it; raises what is not a failed step."""
@@ -61,6 +66,8 @@ class UpdateRun:
         finally:
             operation.providers.close()
         failed = operation.deployment.failed or error is not None
+        if not failed:
+            failed = self._left_of_plan()
         if operation.executor.errored:
             report.error(f"{'preview' if self._preview else 'update'} failed")
         report.end()
@@ -73,26 +80,24 @@ class UpdateRun:
         if self._options.expect_no_changes and not _UNCHANGED.issuperset(changes):
             raise ExpectationError("no changes were expected, but there are some")
         outputs = operation.outputs()
-        return UpdateResult(self._kind, changes, outputs, failed, report.seconds, version)
+        plan = operation.keeping.made if self._options.make_plan else None
+        return UpdateResult(self._kind, changes, outputs, failed, report.seconds, version, plan)
+
+    def _left_of_plan(self) -> bool:
+        """Tells which steps of the plan were not done; whether there are any."""
+        unseen = self._operation.keeping.unseen(state.urn for state in self._operation.deployment.resources)
+        for urn in unseen:
+            self._report.error("the plan has steps for this resource, but nothing was done with it", urn)
+        return bool(unseen)
 
     def _phases(self, process: RunningProgram | None) -> ProgramError | None:
         operation = self._operation
         try:
-            base = self._session.base
-            kept = [item for item in base.pending_operations if not self._is_forgotten(item)]
-            if len(kept) < len(base.pending_operations) and not self._preview:
-                self._session.rewrite_base(replace(base, pending_operations=kept))
-            pending = self._session.base.pending_operations
             if self._options.refresh or self._kind == "refresh":
                 operation.refresh()
-            elif pending and not self._preview:
-                listed = "".join(f"\n  * {item.resource.urn}, interrupted while {item.kind}" for item in pending)
-                self._report.warning(
-                    f"{len(pending)} operations of an earlier update may or may not have taken effect:{listed}\n"
-                    "`refresh` finds out about those that are recorded. One that was being created may exist without "
-                    "being recorded: look for it where it would be, delete it there or import it, then let "
-                    "`refresh --clear-pending-creates` forget the operation"
-                )
+            elif self._pending and not self._preview:
+                self._report.warning(pending.warning(self._pending))
+            operation.check_replaced()
             if self._kind == "update":
                 assert process is not None
                 return operation.run_program(process)
@@ -100,11 +105,10 @@ class UpdateRun:
                 operation.delete_leftovers()
         except Bail:
             operation.deployment.fail(stop=True)
+        except ResourceError as error:
+            self._report.error(f"{error.where}: {error.what}" if error.where else error.what)
+            operation.deployment.fail(stop=True)
         return None
-
-    def _is_forgotten(self, pending: PendingOperation) -> bool:
-        cleared = self._options.clear_pending_creates and pending.kind == "creating"
-        return cleared or pending.resource.type.startswith(self._options.adopted)
 
     def _finish(self, result: str, changes: dict[str, int]) -> int:
         return self._session.finish(
@@ -114,3 +118,16 @@ class UpdateRun:
             environment=dict(self._options.metadata),
             config=self._config,
         )
+
+
+def _targets(options: UpdateOptions, base: Deployment) -> Targets:
+    excluded = options.excludes
+    if options.exclude_protected:
+        excluded = (*excluded, *(state.urn for state in base.resources if state.protect))
+    return Targets(
+        UrnPatterns(options.targets),
+        options.target_dependents,
+        UrnPatterns(excluded),
+        options.exclude_dependents,
+        UrnPatterns(options.replaces),
+    )

@@ -18,6 +18,7 @@ from dataops.infra.errors import ProgramError
 from dataops.infra.providers import wire
 from dataops.infra.providers.protocol import load
 from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
+from dataops.infra.resources.values import Secret
 from support.engine_world import SECRETS, STACK, World
 
 
@@ -33,6 +34,10 @@ class Node:
         first: whether the old one is deleted before its replacement is made.
         component: no custom resource, but a parent of others.
         parent: the index of an earlier node.
+        protect, retain: the options of these names.
+        ends_with: the index of an earlier node with which it is deleted.
+        aliases: names that it had before.
+        secret: a secret input.
     """
 
     uses: tuple[int, ...] = ()
@@ -42,6 +47,11 @@ class Node:
     first: bool = False
     component: bool = False
     parent: int | None = None
+    protect: bool = False
+    retain: bool = False
+    ends_with: int | None = None
+    aliases: tuple[str, ...] = ()
+    secret: str = ""
 
 
 @dataclass
@@ -92,6 +102,7 @@ class GraphProgram:
         parent = "" if node.parent is None else made[self.names[node.parent]].result().urn
         if node.component:
             group = load("resource_pb2").RegisterResourceRequest(type="world:index:Group", name=name, parent=parent)
+            _add_aliases(group, node)
             answer = stub.RegisterResource(group)
             stub.RegisterResourceOutputs(load("resource_pb2").RegisterResourceOutputsRequest(urn=answer.urn))
             return answer
@@ -104,22 +115,35 @@ class GraphProgram:
             dependencies=[answer.urn for answer in needed],
             acceptSecrets=True,
             supportsPartialValues=True,
+            protect=node.protect,
+            retainOnDelete=node.retain,
+            deletedWith="" if node.ends_with is None else made[self.names[node.ends_with]].result().urn,
         )
+        _add_aliases(request, node)
         inputs: dict[str, Any] = {"uses": [answer.id for answer in needed], "value": node.value, "r_kind": node.kind}
         if node.first:
             inputs["dbr"] = True
         if node.fail:
             inputs["fail"] = node.fail
+        if node.secret:
+            inputs["secret"] = Secret(node.secret)
         wire.to_struct(inputs, into=request.object)
         request.propertyDependencies["uses"].urns.extend(request.dependencies)
         return stub.RegisterResource(request)
 
 
-def apply(world: World, nodes: Mapping[str, Node], options: UpdateOptions | None = None) -> UpdateResult:
-    """Brings a world's stack to a graph."""
+def _add_aliases(request: Any, node: Node) -> None:
+    for name in node.aliases:
+        request.aliases.add().spec.name = name
+
+
+def apply(
+    world: World, nodes: Mapping[str, Node], options: UpdateOptions | None = None, *, preview: bool = False
+) -> UpdateResult:
+    """Brings a world's stack to a graph, or previews that."""
     world.events.clear()
     registry = ProviderRegistry({"world": lambda context: world.provider})
-    with world.backend.begin(STACK, "update", SECRETS) as session:
+    with world.backend.begin(STACK, "preview" if preview else "update", SECRETS) as session:
         around = Surroundings({}, registry, None, lambda name: {}, ProviderContext("", root=Path.cwd()))
-        run = UpdateRun("update", False, STACK, options or UpdateOptions(), world.events.append, session, around)
+        run = UpdateRun("update", preview, STACK, options or UpdateOptions(), world.events.append, session, around)
         return run.go(GraphProgram(nodes))

@@ -1,0 +1,49 @@
+"""Operations that an earlier update began and whose outcome nobody has seen: what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dataops.infra.engine.options import UpdateOptions
+from dataops.infra.errors import NotFoundError
+from dataops.infra.resources.state import Deployment, PendingOperation
+
+
+def settled(base: Deployment, options: UpdateOptions) -> Deployment:
+    """The deployment without the operations that the options decide about; itself when there are none.
+
+    Raises:
+        NotFoundError: an id was given for a creation that is not pending.
+    """
+    left: list[PendingOperation] = []
+    resources = list(base.resources)
+    found = dict(options.import_pending_creates)
+    for pending in base.pending_operations:
+        if pending.kind == "creating" and pending.resource.urn in found:
+            made = pending.resource.copy(id=found.pop(pending.resource.urn), outputs=dict(pending.resource.inputs))
+            resources = [r.copy(delete=True) if r.urn == made.urn and not r.delete else r for r in resources]
+            resources.append(made)
+        elif not _is_forgotten(pending, options):
+            left.append(pending)
+    if found:
+        raise NotFoundError(f"no creation of {', '.join(sorted(found))} is pending")
+    if len(left) == len(base.pending_operations):
+        return base
+    return replace(base, resources=resources, pending_operations=left)
+
+
+def warning(pending: Sequence[PendingOperation]) -> str:
+    """What to know of operations that are still pending, and what to do."""
+    listed = "".join(f"\n  * {item.resource.urn}, interrupted while {item.kind}" for item in pending)
+    return (
+        f"{len(pending)} operations of an earlier update may or may not have taken effect:{listed}\n"
+        "`refresh` finds out about those that are recorded. One that was being created may exist without "
+        "being recorded: look for it where it would be. If it is there, let `refresh --import-pending-creates URN ID` "
+        "take it in, or delete it there; then let `refresh --clear-pending-creates` forget what is left"
+    )
+
+
+def _is_forgotten(pending: PendingOperation, options: UpdateOptions) -> bool:
+    cleared = options.clear_pending_creates and pending.kind == "creating"
+    return cleared or pending.resource.type.startswith(options.adopted)
