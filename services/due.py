@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -108,8 +108,11 @@ def decide(rule: ScheduleRule, cursor: float, now: float, busy: bool, was_starte
         return Decision(cursor, None, missed, None, upcoming)
     if busy:
         return Decision(cursor, None, missed, pending.first, upcoming)
-    if rule.catchup or pending.count == 1:
+    if rule.catchup:
         return Decision(cursor, pending.first, missed, None, upcoming)
+    if pending.count == 1:
+        stood_for = replace(missed, superseded=True) if missed else None
+        return Decision(cursor, pending.first, stood_for, None, upcoming)
     count = min(pending.count - 1 + (missed.count if missed else 0), MOST)
     missed = Missed(missed.first if missed else pending.first, pending.before_last, count, superseded=True)
     return Decision(pending.before_last, pending.last, missed, None, upcoming)
@@ -140,11 +143,9 @@ class _Pending:
 def _thinned(rule: ScheduleRule, after: float, now: float) -> Iterator[float]:
     """The due times up to now; of very many, all of the first and of the last ones and fewer in between."""
     while True:
-        found = list(itertools.islice(due_times(rule, after), MOST))
-        for due in found:
-            if due > now:
-                return
-            yield due
+        passed = itertools.takewhile(lambda due: due <= now, due_times(rule, after))
+        found = list(itertools.islice(passed, MOST))
+        yield from found
         if len(found) < MOST:
             return
         after = max(found[-1], (found[-1] + now) // 2)

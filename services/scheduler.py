@@ -56,6 +56,7 @@ class Scheduler:
         self._plan: EnvironmentPlan | None = None
         self._plan_seen: tuple[int, int] | None = None
         self._tried: dict[str, tuple[float, float]] = {}
+        self._quiet: dict[str, tuple[Cursor, ScheduleRule, float]] = {}
 
     def run_for_ever(self) -> None:
         """Ticks until the process is ended."""
@@ -81,6 +82,8 @@ class Scheduler:
             self._ledger.set_cursor(name, cursor)
         if cursor.paused:
             return LONGEST_WAIT
+        if (quiet := self._quiet.get(name)) and quiet[:2] == (cursor, rule) and cursor.moment <= now < quiet[2]:
+            return quiet[2] - now  # nothing is due before that, which is not worth finding out again
         runs = self._layout.runs
         busy = self._launcher.is_running(name)
         decision = decide(rule, cursor.moment, now, busy, lambda due: was_started(runs, name, due))
@@ -91,7 +94,11 @@ class Scheduler:
         if decision.start is not None and self._may_start(name, decision.start, now):
             self._say(f"{name}: starting the run due {iso(decision.start)}")
             self._launcher.start(name, decision.start)
-        return LONGEST_WAIT if decision.upcoming is None else decision.upcoming - now
+        if decision.upcoming is None:
+            return LONGEST_WAIT
+        if decision.start is None and decision.waiting is None:
+            self._quiet[name] = (Cursor(decision.cursor, cursor.schedule), rule, decision.upcoming)
+        return decision.upcoming - now
 
     def _may_start(self, name: str, due: float, now: float) -> bool:
         """Whether to start the run of a due time now: if it was started before and never began, only after a pause."""

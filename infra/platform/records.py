@@ -57,6 +57,6 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """The document, or None when there is none or it is not one of ours."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return document if isinstance(document, dict) else None

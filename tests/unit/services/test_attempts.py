@@ -1,0 +1,213 @@
+"""Faults of steps: they hang, fail, use too much, leave processes behind, and whoever runs them is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dataops.infra.errors import LockedError, ResourceError
+from dataops.infra.platform.run_plan import StepPlan
+from dataops.services.exclusion import exclusive_run, holder_of
+from dataops.services.runner import run_pipeline
+from dataops.services.runs import RunRecord, load_runs
+from support.pipeline_runs import environment, request, runs_process, step
+
+DEAF = """
+trap '' TERM
+setsid sleep 600 &
+echo $$ $! > pids.new
+mv pids.new pids
+sleep 600
+"""
+"""Ignores SIGTERM, and has a child that left its process group."""
+
+
+def deaf(name: str = "one", script: str = DEAF, **settings: Any) -> StepPlan:
+    return StepPlan(name, ("sh", "-c", script), **settings)
+
+
+def fail(root: Path, *steps: StepPlan, grace: float = 0.05, **settings: Any) -> tuple[ResourceError, RunRecord]:
+    with pytest.raises(ResourceError) as caught:
+        run_pipeline(request(root, environment(root, *steps, **settings)), lambda _: None, grace)
+    (record,) = load_runs(root / "logs" / "runs")
+    return caught.value, record
+
+
+def pids_of(root: Path) -> list[int]:
+    """The processes of `DEAF`, once they run."""
+    file, deadline = root / "code" / "abc" / "pids", time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return [int(word) for word in file.read_text().split()]
+
+
+def gone(pids: list[int]) -> bool:
+    deadline = time.monotonic() + 30
+    while any(runs_process(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not any(runs_process(pid) for pid in pids)
+
+
+def in_a_process(root: Path, before: str = "") -> subprocess.Popen[str]:
+    """Runs the plan of an environment in a process of its own, as `pipeline run` does."""
+    code = f"""
+        {before}
+        from pathlib import Path
+        from dataops.services.request import environment_plan
+        from dataops.services.runner import run_pipeline
+        from support.pipeline_runs import request
+        root = Path({str(root)!r})
+        run_pipeline(request(root, environment_plan(root)), lambda step: None, 0.05)
+    """
+    tests = Path(__file__).parents[2]
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], env={**os.environ, "PYTHONPATH": str(tests)},
+        start_new_session=True, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_step_that_hangs_and_ignores_sigterm_is_killed_with_all_it_started(tmp_path: Path) -> None:
+    error, record = fail(tmp_path, deaf(timeout=1.0))
+    assert "step one was ended after 1 s, its timeout" in error.what
+    assert (record.steps[0].state, record.steps[0].exit) == ("failed", -signal.SIGKILL)
+    assert gone(pids_of(tmp_path))
+
+
+def test_a_run_that_takes_too_long_is_ended_and_starts_no_further_step(tmp_path: Path) -> None:
+    error, record = fail(tmp_path, deaf(), step("two", "", "one"), timeout=1.0)
+    assert error.what == "the run was not over after 1 s"
+    assert [(s.state, s.reason) for s in record.steps] == [
+        ("failed", "was ended with the run"), ("skipped", "one failed"),
+    ]  # fmt: skip
+    assert gone(pids_of(tmp_path))
+
+
+def test_a_failed_step_is_tried_again_and_every_attempt_is_recorded(tmp_path: Path) -> None:
+    third = "import os; print('try', os.environ['DATAOPS_ATTEMPT']); assert os.environ['DATAOPS_ATTEMPT'] == '3'"
+    plan = environment(tmp_path, step("one", third, attempts=4, delay=0.01, backoff=2.0), step("two", "", "one"))
+    record = run_pipeline(request(tmp_path, plan), lambda _: None)
+    assert record is not None and [s.state for s in record.steps] == ["succeeded", "succeeded"]
+    attempts = record.steps[0].attempts
+    assert [(a.number, a.exit, a.reason) for a in attempts] == [
+        (1, 1, "exited with 1"), (2, 1, "exited with 1"), (3, 0, ""),
+    ]  # fmt: skip
+    assert [Path(a.log).read_text().splitlines()[0] for a in attempts] == ["try 1", "try 2", "try 3"]
+    assert [Path(a.log).name for a in attempts] == ["one.log", "one.2.log", "one.3.log"]
+
+
+def test_a_step_that_fails_every_time_fails_the_run(tmp_path: Path) -> None:
+    error, record = fail(tmp_path, step("one", "raise SystemExit(3)", attempts=2, delay=0.01))
+    assert "at attempt 2 of 2" in error.what and len(record.steps[0].attempts) == 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "said"),
+    [
+        ({"memory": 256 * 2**20}, "x = bytearray(512 * 2**20)", "MemoryError"),
+        ({"open_files": 32}, "x = [open('/dev/null') for _ in range(64)]", "Too many open files"),
+    ],
+)
+def test_a_step_is_held_to_its_limits(tmp_path: Path, limits: dict[str, int], code: str, said: str) -> None:
+    error, _ = fail(tmp_path, step("one", code, **limits))
+    assert said in str(error.details)
+
+
+@pytest.mark.slow
+def test_a_step_that_uses_up_its_processor_time_is_ended(tmp_path: Path) -> None:
+    error, _ = fail(tmp_path, step("one", "while True: pass", cpu_time=1.0))
+    assert "SIGXCPU, having used its 1 s of processor time" in error.what
+
+
+def test_nothing_of_a_step_outlives_it(tmp_path: Path) -> None:
+    plan = environment(tmp_path, deaf(script=DEAF.removesuffix("sleep 600\n")))
+    done = run_pipeline(request(tmp_path, plan), lambda _: None)
+    assert done is not None and done.state == "succeeded"
+    assert gone(pids_of(tmp_path))
+
+
+def test_when_the_run_is_killed_its_steps_end_and_it_is_shown_as_interrupted(tmp_path: Path) -> None:
+    environment(tmp_path, deaf(), step("two", "", "one"))
+    runner = in_a_process(tmp_path)
+    pids = pids_of(tmp_path)
+    assert all(map(runs_process, pids))
+    runner.kill()
+    runner.communicate()
+    assert gone(pids)
+    (record,) = load_runs(tmp_path / "logs" / "runs")
+    assert (record.state, [s.state for s in record.steps]) == ("interrupted", ["interrupted", "waiting"])
+
+
+def test_when_the_process_that_watches_over_a_step_is_killed_the_step_ends(tmp_path: Path) -> None:
+    environment(tmp_path, deaf())
+    runner = in_a_process(tmp_path)
+    pids = pids_of(tmp_path)
+    os.kill(int(Path(f"/proc/{pids[0]}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    _, said = runner.communicate()
+    assert "the process that watched over it was killed" in said
+    assert gone(pids[:1])
+    os.kill(pids[1], signal.SIGKILL)  # it had left the group, and nobody is left who knows it
+
+
+def test_an_interruption_ends_all_steps_and_is_recorded(tmp_path: Path) -> None:
+    environment(tmp_path, deaf(), step("two", "", "one"))
+    runner = in_a_process(tmp_path)
+    pids = pids_of(tmp_path)
+    runner.send_signal(signal.SIGINT)
+    _, said = runner.communicate()
+    assert "KeyboardInterrupt" in said and gone(pids)
+    (record,) = load_runs(tmp_path / "logs" / "runs")
+    assert (record.state, [s.state for s in record.steps]) == ("cancelled", ["cancelled", "skipped"])
+
+
+def test_a_failure_is_seen_also_where_the_death_of_children_is_ignored(tmp_path: Path) -> None:
+    """Python takes a child whose exit status the kernel threw away for one that succeeded."""
+    environment(tmp_path, step("one", "raise SystemExit(3)"))
+    ignoring = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    _, said = in_a_process(tmp_path, ignoring).communicate()
+    assert "step one exited with 3" in said
+    (record,) = load_runs(tmp_path / "logs" / "runs")
+    assert (record.state, record.steps[0].exit) == ("failed", 3)
+
+
+def test_runs_of_a_pipeline_do_not_overlap_and_the_first_is_named(tmp_path: Path) -> None:
+    plan = environment(tmp_path, step("one"))
+    holder = {"run": "20260504-101213-4f2a", "user": "ada", "since": "2026-05-04T10:12:13Z", "pid": 4711}
+    with exclusive_run(tmp_path / "runner", "sales", holder):
+        assert holder_of(tmp_path / "runner", "sales") == holder
+        with pytest.raises(LockedError) as caught:
+            run_pipeline(request(tmp_path, plan), lambda _: None)
+    assert "run 20260504-101213-4f2a of ada since 2026-05-04T10:12:13Z" in caught.value.what
+    assert holder_of(tmp_path / "runner", "sales") is None
+    assert load_runs(tmp_path / "logs" / "runs") == []
+
+
+def test_the_lock_is_held_until_nothing_of_a_killed_run_is_left(tmp_path: Path) -> None:
+    environment(tmp_path, deaf())
+    runner = in_a_process(tmp_path)
+    pids = pids_of(tmp_path)
+    runner.kill()
+    runner.communicate()
+    while holder_of(tmp_path / "runner", "sales") is not None:
+        time.sleep(0.001)
+    assert not runs_process(pids[0])
+
+
+def test_a_record_that_cannot_be_written_ends_the_run_with_a_typed_error_and_is_never_half(tmp_path: Path) -> None:
+    environment(tmp_path, step("one", "print('x' * 100_000, flush=True)"), *(step(f"s{n}") for n in range(40)))
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))"
+    runner = in_a_process(tmp_path, full)
+    _, said = runner.communicate()
+    assert "ResourceError" in said and "cannot be written" in said
+    files = [path for path in (tmp_path / "logs").rglob("*") if path.suffix in (".json", ".tmp")]
+    assert all(json.loads(path.read_text()) for path in files)
+    assert not list((tmp_path / "logs").rglob("*.tmp"))
