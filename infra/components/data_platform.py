@@ -19,6 +19,7 @@ from dataops.infra.components.workspace import EnvironmentFile, Workspace, Works
 from dataops.infra.platform.access import OWNER, declared_grants, roles_of_people
 from dataops.infra.platform.model import Platform
 from dataops.infra.platform.parameters import EnvironmentParameters
+from dataops.infra.process.environment import SEALED
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class DataPlatform(pulumi.ComponentResource):
     def _variables(self) -> dict[str, pulumi.Input[str]]:
         parameters = self.args.parameters
         return {
+            **(SEALED if parameters.role == "replica" else {}),
             **self.args.platform.variables(parameters.role),
             **self.warehouse.variables(self.access.pipeline),
             **self.lake.variables(),

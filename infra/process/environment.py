@@ -38,6 +38,19 @@ INHERITED = (
 """Names of variables that a child inherits. A list of what is passed on, since nobody can list every secret."""
 
 
+SEALED = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "CLOUDSDK_CONFIG": "/nonexistent",
+    "KUBECONFIG": os.devnull,
+    "PGPASSFILE": "/nonexistent",
+    "PGSERVICEFILE": "/nonexistent",
+}
+"""Variables of every replica, unless `dataops.yaml` gives them other values: where client libraries would find the
+developer's own credentials, which may open production, they find none."""
+
+
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables in `INHERITED` that are set, with `extra` on top."""
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}

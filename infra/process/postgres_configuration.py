@@ -63,6 +63,7 @@ def write_configuration(
     sockets: Path,
     settings: Mapping[str, object] | None = None,
     listen: bool = True,
+    name: str = "",
 ) -> None:
     """Writes postgresql.conf, pg_hba.conf and pg_ident.conf, and empties what a cloned cluster brought along.
 
@@ -73,6 +74,7 @@ def write_configuration(
         sockets: directory of the unix socket.
         settings: settings that override `SETTINGS`, by name.
         listen: whether to listen on TCP at all.
+        name: the environment's, which the titles of the server's processes show.
     """
     every: dict[str, object] = {
         **SETTINGS,
@@ -81,6 +83,7 @@ def write_configuration(
         "port": port,
         "unix_socket_directories": '"' + str(sockets).replace('"', '""') + '"',
         "unix_socket_permissions": "0777",
+        "cluster_name": name.encode("ascii", "ignore").decode()[:63],
     }
     lines = ["# Written by dataops at every start; change `settings` of the cluster instead."]
     lines += [f"{name} = {_quote(value)}" for name, value in every.items()]

@@ -153,7 +153,8 @@ def _ensure_running(
     sockets = postgres_server.sockets_of(data, user)
     for attempt in range(PORT_ATTEMPTS):
         port = _port(data, attempt)
-        write_configuration(data, user, port=port, sockets=sockets, settings=inputs.get("settings"))
+        name = supervisor.directory.parent.name
+        write_configuration(data, user, port=port, sockets=sockets, settings=inputs.get("settings"), name=name)
         (data / "dataops.port").write_text(str(port), encoding="utf-8")
         supervisor.put(program, restart=attempt > 0)
         try:
