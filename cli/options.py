@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from dataops.cli.forms import LogFormat, Output
 from dataops.cli.parameter_types import ENVIRONMENT, STACK
 from dataops.envs.settings import value_of
 from dataops.envs.surroundings import Surroundings
-from dataops.infra.errors import ConfigurationError
 
 Command = Callable[..., Any]
 
@@ -139,44 +138,6 @@ def environment_option(function: Command) -> Command:
     )(function)
 
 
-def variables_option(function: Command) -> Command:
-    """Adds `--var NAME=VALUE`, repeatable; the function gets `variables: dict[str, str]`."""
-
-    def parsed(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-        return assignments(values)
-
-    return click.option(
-        "--var",
-        "variables",
-        multiple=True,
-        metavar="NAME=VALUE",
-        callback=parsed,
-        help="A variable of the environment, over that of dataops.yaml; repeatable. No secrets: others see arguments.",
-    )(function)
-
-
-def assignments(words: Iterable[str]) -> dict[str, str]:
-    """`NAME=VALUE` words as variables.
-
-    Raises:
-        ConfigurationError: one is not of that form, or dataops itself sets that variable.
-    """
-    found = {}
-    for word in words:
-        name, separator, value = word.partition("=")
-        if not separator or not name.isascii() or not name.isidentifier():
-            # The value may be a secret, and is not repeated.
-            raise ConfigurationError(f"--var {name[:40]!r} is not NAME=VALUE", hint="--var REGION=eu-west-1")
-        from dataops.infra.platform.names import RESERVED_VARIABLES
-
-        if name in RESERVED_VARIABLES:
-            raise ConfigurationError(
-                f"dataops itself sets {name} in every environment", where="--var", hint="choose another name"
-            )
-        found[name] = value
-    return found
-
-
 def surroundings(cwd: Path | str | None) -> Surroundings:
     """Where the settings of a command that works in a folder are looked for."""
     return Surroundings(Path(cwd or ".").absolute())
@@ -186,24 +147,18 @@ def json_option(function: Command) -> Command:
     """Adds Pulumi's `-j/--json`, and `-o/--output` as other commands have it; the function gets `as_json: bool`."""
 
     @click.option("-j", "--json", "as_json", is_flag=True, help="Print the result as JSON.")
-    @click.option(
-        "-o",
-        "--output",
-        type=OUTPUTS,
-        default="default",
-        envvar="DATAOPS_OUTPUT",
-        help="How to print the result.",
-    )
+    @click.option("-o", "--output", type=OUTPUTS, help="How to print the result.")
     @functools.wraps(function)
-    def run(*args: Any, as_json: bool, output: str, **rest: Any) -> Any:
+    def run(*args: Any, as_json: bool, output: str | None, **rest: Any) -> Any:
         return function(*args, as_json=wants_document(as_json, output), **rest)
 
     return run
 
 
-def wants_document(as_json: bool, output: str) -> bool:
+def wants_document(as_json: bool, output: str | None) -> bool:
     """Whether `--json` and `--output` together ask for a document, whose form is then chosen."""
-    form = Output.JSON if as_json else Output.TABLE if output == "default" else Output(output)
+    given = "json" if as_json else "table" if output == "default" else output
+    form = Output(value_of("output", surroundings(None), given))
     forms.choose_output(form)
     return form in (Output.JSON, Output.YAML)
 

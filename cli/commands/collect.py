@@ -9,6 +9,7 @@ import click
 
 from dataops.cli import wiring
 from dataops.cli.commands.env_options import confirm, end_in_order, folder_option, output_option
+from dataops.cli.notices import notice
 from dataops.cli.tables import print_json, print_table
 from dataops.infra.errors import ConfigurationError, ResourceError
 
@@ -98,7 +99,8 @@ def _show(plans: list[CollectionPlan], as_json: bool) -> None:
 
 
 def _tell(finding: Finding, why: str) -> None:
-    click.echo(f"{'left' if why else 'removed'} {finding.kind} {finding.place}" + (f": {why}" if why else ""), err=True)
+    outcome = "left" if why else "removed"
+    notice(f"{outcome} {finding.kind} {finding.place}" + (f": {why}" if why else ""), phase="gc", moment=outcome)
 
 
 def _raise_left(outcomes: list[Collected]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from dataops.cli.notices import notice
@@ -36,4 +38,6 @@ def completion(shell: str) -> None:
     asked = kind(dataops, {}, "dataops", COMPLETE)
     click.echo(f"# Completion of dataops in {shell}. To have it in every new shell:\n#   {INSTALLATION[shell]}")
     click.echo(asked.source_template % asked.source_vars())
-    notice(f"To have it in every new shell: {INSTALLATION[shell]}")
+    if sys.stdout.isatty():
+        # Who reads this rather than running it wants to know how to install it; a shell that starts must see nothing.
+        notice(f"To have it in every new shell: {INSTALLATION[shell]}")

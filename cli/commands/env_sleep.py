@@ -8,6 +8,7 @@ import click
 
 from dataops.cli.commands.env_options import end_in_order, find_environment, folder_option, output_option
 from dataops.cli.commands.env_progress import progress
+from dataops.cli.notices import notice
 from dataops.cli.parameter_types import ENVIRONMENT
 from dataops.cli.tables import print_facts, print_json
 
@@ -36,7 +37,7 @@ def sleep(name: str, force: bool, cwd: Path, as_json: bool) -> None:
         return
     was = "sleeps" if report.changed else "was asleep already"
     click.echo(f"{click.style(name, bold=True)} {was}; nothing of it runs, its data is kept.")
-    click.echo(f"Bring it back with: dataops env wake {name}", err=True)
+    notice(f"Bring it back with: dataops env wake {name}")
 
 
 @click.command()

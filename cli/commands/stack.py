@@ -39,7 +39,7 @@ def _show(
     cwd: Path,
     non_interactive: bool,
     as_json: bool,
-    output: str,
+    output: str | None,
     **shown: bool,
 ) -> None:
     ctx.obj = Inherited(stack, cwd, non_interactive)
@@ -72,7 +72,7 @@ stack = LazyGroup(
         click.Option(["--show-name"], is_flag=True, help="Print the stack's name and nothing else."),
         click.Option(["--show-secrets"], is_flag=True, help="Show secret outputs in plain text."),
         click.Option(["-j", "--json", "as_json"], is_flag=True, help="Print the result as JSON."),
-        click.Option(["-o", "--output"], type=OUTPUTS, default="default", help="How to print the result."),
+        click.Option(["-o", "--output"], type=OUTPUTS, help="How to print the result."),
         click.Option(["--non-interactive"], is_flag=True, help="Never ask."),
     ],
     callback=click.pass_context(_show),

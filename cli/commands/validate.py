@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dataops.cli.commands.env_options import output_option
+from dataops.cli.notices import notice
 from dataops.cli.tables import print_json
 
 
@@ -48,7 +49,7 @@ def validate(file: Path, as_json: bool) -> int:
         print_json({"file": str(file), "valid": True, "problems": [], "warnings": warnings})
         return 0
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        notice(f"warning: {warning}", moment="warning")
     counts = {
         "pipeline": len(platform.pipelines),
         "service": len(platform.services),
