@@ -14,6 +14,7 @@ from dataops.envs.facts import facts_of
 from dataops.envs.lock import Lease
 from dataops.envs.passphrase import find_passphrase, keep_out_of_git
 from dataops.envs.phases import PhaseClock
+from dataops.envs.place import claim_place
 from dataops.envs.registry import EnvironmentRecord, Registry, State, now
 from dataops.envs.stack import OUR_TYPES, EnvironmentStack, Tools, open_stack
 from dataops.infra.errors import (
@@ -96,6 +97,7 @@ def make_it_so(change: Change, checkout: Checkout, tools: Tools, clock: PhaseClo
     refuse_lost_work(registry.load(change.name), change)
     with clock.phase("passphrase", "opening the state"):
         stack = _open(change, checkout, tools)
+        claim_place(stack, checkout.layout.environment(change.name).root)
     if stack.passphrase_made:
         notes.append(f"made a passphrase for the state's secrets: {stack.passphrase_made} (mode 0600; keep it safe)")
         clock.note("passphrase", notes[-1])

@@ -21,6 +21,7 @@ from dataops.infra.state.project import load_project
 from dataops.infra.state.property_json import dump
 from dataops.infra.state.resource_json import Vault, deployment_from_json, deployment_to_json
 from dataops.infra.state.stack_config import StackConfig
+from support.s3_server import S3Server
 from support.stacks import begun, done, thing
 
 PASSPHRASE = "tr0ub4dor"
@@ -167,5 +168,69 @@ def test_both_work_on_one_state(tmp_path: Path, capsys: pytest.CaptureFixture[st
         backend.begin(REF, "update", secrets)
     assert [stack["name"] for stack in json.loads(pulumi("stack", "ls", "--json"))] == ["dev"]
     backend.set_aside(REF)
+    pulumi("stack", "rm", "--yes", "--force", "dev")
+    assert not backend.exists(REF)
+
+
+def test_both_work_on_one_state_in_a_bucket(s3: S3Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = shutil.which("pulumi")
+    if command is None:
+        with capsys.disabled():
+            print("\nno pulumi on PATH: its side of the state in S3 was not tried")
+        return
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: probe\nruntime: python\n")
+    url = s3.url(s3.bucket(), "/team/a")
+    environment = {
+        **os.environ,
+        "PULUMI_HOME": str(tmp_path / "home"),
+        "PULUMI_BACKEND_URL": url,
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+
+    def pulumi(*words: str, fails: bool = False, **more: str) -> str:
+        done = subprocess.run(
+            [command, *words, "--non-interactive"],
+            cwd=project, env=environment | more, capture_output=True, text=True,
+        )  # fmt: skip
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stderr if fails else done.stdout
+
+    pulumi("stack", "init", "dev")
+    pulumi("config", "set", "--secret", "token", "hunter2")
+    config = StackConfig(load_project(project / "Pulumi.yaml").stack_file("dev"), "probe")
+    secrets = PassphraseSecrets(PASSPHRASE, config.encryption_salt or "")
+    backend = open_backend(url)
+    root = ResourceState(ROOT, "pulumi:pulumi:Stack", outputs={"token": Secret("sesame")})
+    with backend.begin(REF, "update", secrets) as update:
+        update.append(done(1, root))
+        update.append(done(2, thing("a", urn="urn:pulumi:dev::probe::test:index:Thing::a", parent=ROOT)))
+        assert "locked" in pulumi("stack", "rm", "--yes", "--force", "dev", fails=True)
+        # The journal is no stack of its own.
+        assert [stack["name"] for stack in json.loads(pulumi("stack", "ls", "--json"))] == ["dev"]
+        update.finish("succeeded", {"create": 2}, message="ours", config={"probe:token": Secret("hunter2")})
+    assert json.loads(pulumi("stack", "output", "--json", "--show-secrets")) == {"token": "sesame"}
+    (record,) = json.loads(pulumi("stack", "history", "--json", "--show-secrets"))
+    assert (record["message"], record["resourceChanges"]) == ("ours", {"create": 2})
+    assert json.loads(pulumi("stack", "export", "--show-secrets")) == backend.export(REF, secrets)
+
+    # The CLI writes compressed, we read it and write plain; and the other way round.
+    (tmp_path / "export.json").write_text(json.dumps(backend.export(REF, secrets)))
+    pulumi("stack", "import", "--file", str(tmp_path / "export.json"), PULUMI_DIY_BACKEND_GZIP="true")
+    assert backend.load(REF, secrets).resources[0].outputs == {"token": Secret("sesame")}
+    with backend.begin(REF, "update", secrets) as update:
+        update.append(done(1, thing("b", urn="urn:pulumi:dev::probe::test:index:Thing::b", parent=ROOT)))
+        update.finish("succeeded", {})
+    assert len(json.loads(pulumi("stack", "export"))["deployment"]["resources"]) == 3
+    packed = open_backend(url, {"PULUMI_DIY_BACKEND_GZIP": "1"})
+    with packed.begin(REF, "update", secrets) as update:
+        update.append(done(1, thing("c", urn="urn:pulumi:dev::probe::test:index:Thing::c", parent=ROOT)))
+        update.finish("succeeded", {}, message="packed")
+    assert len(json.loads(pulumi("stack", "export"))["deployment"]["resources"]) == 4
+    assert [update["message"] for update in json.loads(pulumi("stack", "history", "--json"))] == ["packed", "", "ours"]
+    backend.set_tags(REF, {"owner": "ada"})
+    assert "ada" in pulumi("stack", "tag", "get", "owner")
     pulumi("stack", "rm", "--yes", "--force", "dev")
     assert not backend.exists(REF)
