@@ -37,6 +37,8 @@ def print_yaml(value: Any) -> None:
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "") -> None:
     """Columns as wide as their widest cell, the last one not padded; or a table of GitHub's Markdown."""
     if output() is Output.MD:
+        if indent:
+            click.echo()  # it follows a line of text, which Markdown would take for a part of it
         _print_markdown(headings, rows)
         return
     widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
@@ -49,6 +51,7 @@ def print_facts(facts: Iterable[tuple[str, str]], headings: tuple[str, str] = ("
     """Labels and values, one line each; in Markdown a table of two columns."""
     rows = list(facts)
     if output() is Output.MD:
+        click.echo()
         _print_markdown(headings, rows)
         return
     width = max((len(label) for label, _ in rows), default=0)

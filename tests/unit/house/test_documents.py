@@ -10,6 +10,7 @@ import click
 import pytest
 
 from dataops.cli.main import dataops
+from dataops.envs.settings import SETTINGS
 from dataops.infra import errors
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,6 +57,14 @@ def test_the_readme_lists_every_exit_code() -> None:
     kinds = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.DataopsError)]
     text = (ROOT / "README.md").read_text()
     assert [code for code in sorted({k.exit_code for k in kinds}) if not re.search(rf"^\| {code} \|", text, re.M)] == []
+
+
+def test_the_readme_lists_every_setting_and_its_variable() -> None:
+    _, _, rest = (ROOT / "README.md").read_text().partition("## Where settings come from")
+    section = rest.partition("\n## ")[0]
+    missing = [s.key for s in SETTINGS if not re.search(rf"^\|[^|]*\b{s.key}\b", section, re.M) and s.key != "folder"]
+    assert missing == []
+    assert [v for v in ("DATAOPS_ENV", "DATAOPS_HOME", "NO_COLOR", "CI") if f"`{v}`" not in section] == []
 
 
 def test_no_tracked_file_holds_a_path_of_one_machine() -> None:
