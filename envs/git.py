@@ -71,6 +71,17 @@ class Repository:
             hint=f"did you mean {' or '.join(near)}?" if near else f"the branches are {', '.join(known[:8]) or 'none'}",
         )
 
+    def standing(self, branch: str, commit: str) -> str:
+        """What became of a commit that a branch was at, in words; "" while the branch still holds it."""
+        if not self.common.is_dir():
+            return ""
+        for reference in (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}"):
+            if _git(self.common, "show-ref", "--verify", "--quiet", reference).returncode == 0:
+                if _git(self.common, "merge-base", "--is-ancestor", commit, reference).returncode == 0:
+                    return ""
+                return f"commit {commit[:12]} is no longer on {branch}, which was rewritten"
+        return f"branch {branch} is gone"
+
     def file_at(self, commit: str, path: str) -> str | None:
         """A file's text in a commit, None when the commit has no such file."""
         result = _git(self.top, "show", f"{commit}:{path}")

@@ -34,6 +34,7 @@ class EnvironmentStatus:
         holder: who is at work on it, None when nobody is.
         interrupted: somebody was at work on it and died.
         parts: what should answer, and whether it does.
+        astray: what became of the commit that it runs, when its branch no longer holds it.
         stopped: it was ready, and none of its processes is there: the machine was restarted, or they were killed.
     """
 
@@ -42,6 +43,7 @@ class EnvironmentStatus:
     interrupted: bool
     parts: tuple[Part, ...] = ()
     stopped: bool = False
+    astray: str = ""
 
     @property
     def state(self) -> str:
@@ -72,6 +74,7 @@ class EnvironmentStatus:
             "owner": record.owner,
             "state": "stopped" if self.stopped else record.state.value,
             "interrupted": self.interrupted,
+            "astray": self.astray,
             "failure": record.failure,
             "locked_by": self.holder.describe() if self.holder else None,
             "created": record.created,
@@ -88,15 +91,26 @@ class EnvironmentStatus:
         }
 
 
-def status(record: EnvironmentRecord, registry: Registry, look: bool = True) -> EnvironmentStatus:
-    """The status of one environment; with `look`, whether its parts answer."""
+def status(record: EnvironmentRecord, registry: Registry, look: bool = True, deep: bool = False) -> EnvironmentStatus:
+    """The status of one environment; with `look`, whether its parts answer; `deep`, what git says of its commit."""
     if record.state not in IN_PROGRESS and not Path(record.repository).is_dir():
         record = replace(record, state=State.ORPHANED)
     held = holder_of(registry.folder, record.name)
     alive = held is not None and held.alive()
     parts = tuple(_look(record)) if look and record.state is not State.DESTROYING else ()
     stopped = record.state is State.READY and not supervisor_runs(Path(record.root) / "supervisor")
-    return EnvironmentStatus(record, held if alive else None, record.state in IN_PROGRESS and not alive, parts, stopped)
+    interrupted = record.state in IN_PROGRESS and not alive
+    return EnvironmentStatus(
+        record, held if alive else None, interrupted, parts, stopped, astray(record) if deep else ""
+    )
+
+
+def astray(record: EnvironmentRecord) -> str:
+    """What became of the commit that an environment runs, "" while its branch holds it or nobody can tell."""
+    from dataops.envs.git import Repository
+
+    common = Path(record.repository)
+    return Repository(common, common, common).standing(record.branch, record.commit)
 
 
 def all_statuses(registry: Registry) -> list[EnvironmentStatus]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from dataops.envs.checkout import Checkout
 from dataops.envs.guard import forbidden, refuse_configuration
-from dataops.envs.lock import hold
-from dataops.envs.naming import name_for
+from dataops.envs.lock import hold, holder_of
+from dataops.envs.naming import name_for, slug
 from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import Registry
 from dataops.envs.stack import Tools
 from dataops.envs.update import Change, UpdateReport, make_it_so
+from dataops.infra.errors import NotFoundError
 from dataops.infra.process.identity import user_name
 
 NEWEST = "newest"
@@ -44,11 +45,43 @@ def up(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) 
         DataopsError: as `make_it_so`.
     """
     with clock.phase("plan", f"branch {request.branch}"):
-        commit = checkout.repository.commit_of(request.branch)
+        commit = commit_of(request.branch, checkout)
         name = environment_name(request.branch, checkout)
-    with hold(checkout.layout.registry, name, f"env up --branch {request.branch}") as lease:
-        change = plan(request, name, commit, checkout)
-        return make_it_so(change, checkout, tools, clock, lease)
+    while True:
+        with hold(checkout.layout.registry, name, f"env up --branch {request.branch}") as lease:
+            # Another branch of the same slug may have been faster to take the name, which is free no more.
+            if (chosen := environment_name(request.branch, checkout)) == name:
+                note_rewritten(request.branch, name, checkout, clock)
+                change = plan(request, name, commit, checkout)
+                return make_it_so(change, checkout, tools, clock, lease)
+        name = chosen
+
+
+def commit_of(branch: str, checkout: Checkout) -> str:
+    """The commit that a branch is at.
+
+    Raises:
+        NotFoundError: there is no such branch; when it has an environment, that is said, and what can be done with it.
+    """
+    try:
+        return checkout.repository.commit_of(branch)
+    except NotFoundError as error:
+        for record in Registry(checkout.layout.registry).all():
+            if record.branch == branch and record.role == "replica":
+                raise NotFoundError(
+                    f"branch {branch} is gone; its environment {record.name} still runs commit {record.commit[:12]}",
+                    where=error.where,
+                    hint=f"bring it back with `git branch {branch} {record.commit[:12]}`, "
+                    f"or remove the environment with `dataops env down {record.name}`",
+                ) from None
+        raise
+
+
+def note_rewritten(branch: str, name: str, checkout: Checkout, clock: PhaseClock) -> None:
+    """Says so when the branch no longer holds the commit that its environment runs: it was force-pushed, say."""
+    record = Registry(checkout.layout.registry).load(name)
+    if record is not None and (became := checkout.repository.standing(branch, record.commit)):
+        clock.note("plan", f"{became}: {name} moves to what the branch holds now")
 
 
 def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Change:
@@ -71,8 +104,13 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
 
 
 def environment_name(branch: str, checkout: Checkout) -> str:
-    """The name of a branch's replica among the environments that exist."""
-    return name_for(branch, {r.name: r.branch for r in Registry(checkout.layout.registry).all()})
+    """The name of a branch's replica among the environments that exist, or that others are just about to make."""
+    taken = {record.name: record.branch for record in Registry(checkout.layout.registry).all()}
+    plain, command = slug(branch), "env up --branch "
+    holder = holder_of(checkout.layout.registry, plain)
+    if plain not in taken and holder is not None and holder.alive() and holder.command.startswith(command):
+        taken[plain] = holder.command.removeprefix(command)
+    return name_for(branch, taken)
 
 
 def choose_snapshot(asked: str, registry: Registry, name: str, checkout: Checkout) -> str:

@@ -19,8 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 
-from dataops.infra.errors import VerificationError
+from dataops.infra.errors import DataopsError, ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process.copying import copy_tree
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries, server_build
@@ -28,12 +29,14 @@ from dataops.infra.process.postgres_server import initialize, remove, system_ide
 from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.users import ServerUser, server_user
 from dataops.snapshots.lake import FOLDER
-from dataops.snapshots.manifest import Manifest, StoredFile, blake3_hex
+from dataops.snapshots.manifest import FILE, Manifest, StoredFile, blake3_hex
 from dataops.snapshots.restore import SERVER_SETTINGS, restore
 from dataops.snapshots.store import check_file
 
 RECORD = "golden.json"
 PARTIAL = ".partial-"
+ROOM = 32 << 20
+"""Bytes: a restore that fails with less than that left has failed for want of room; Postgres writes 16 MB at a time."""
 LOCALE = "c-utf8"
 
 
@@ -86,8 +89,16 @@ def build_golden(manifest: Manifest, store: Path, directory: Path, home: Path) -
         try:
             _build(manifest, store / manifest.id, draft, install_binaries(home, user), user)
             draft.rename(target)
-        except BaseException:
+        except BaseException as error:
+            full = disk_usage(directory).free < ROOM
             _discard(draft)
+            if full and isinstance(error, (OSError, DataopsError)) and not isinstance(error, VerificationError):
+                raise ResourceError(
+                    f"no room left to restore the snapshot {manifest.id}",
+                    where=str(directory),
+                    hint="free some disk space, then run the command again: nothing half made is kept",
+                    details=error.details if isinstance(error, DataopsError) else None,
+                ) from error
             raise
         _sync([directory])
     built = _existing(target, manifest)
@@ -98,6 +109,7 @@ def build_golden(manifest: Manifest, store: Path, directory: Path, home: Path) -
 
 def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBinaries, user: ServerUser) -> None:
     data, lake = draft / "postgres", draft / "lake"
+    _check_files(manifest, snapshot)
     initialize(data, binaries, user, sync=False)
     with temporary_server(data, binaries, user, settings=SERVER_SETTINGS) as server:
         restore(manifest, snapshot, server, binaries)
@@ -106,13 +118,6 @@ def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBi
         copy_tree(snapshot / FOLDER, lake)
     for path, entry in manifest.objects.items():
         check_file(draft, StoredFile(f"lake/{path}", entry.data.stored, entry.data.hash))
-    strange = {str(path.relative_to(lake)) for path in lake.rglob("*") if path.is_symlink() or not path.is_dir()}
-    if strange := strange - manifest.objects.keys():
-        raise VerificationError(
-            f"the snapshot {manifest.id} has a file that its manifest does not name: {min(strange)}",
-            where=str(snapshot / FOLDER),
-            hint="take a new snapshot with `dataops snapshot capture`",
-        )
     _seal(draft)
     record = {
         "snapshot": manifest.id,
@@ -126,6 +131,32 @@ def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBi
     note.write_text(json.dumps(record, indent=1), encoding="utf-8")
     note.chmod(0o444)
     _sync([note, draft])
+
+
+def _check_files(manifest: Manifest, snapshot: Path) -> None:
+    """Compares the names and sizes of a snapshot's files with its manifest; contents are hashed as they are read."""
+    wanted = {file.file: file.stored for file in manifest.files()}
+    found = {
+        path.relative_to(snapshot).as_posix(): path.lstat().st_size if path.is_file() and not path.is_symlink() else -1
+        for path in snapshot.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    found.pop(FILE, None)
+    problems = [
+        *((name, "is missing") for name in wanted.keys() - found.keys()),
+        *((name, "is one that its manifest does not name") for name in found.keys() - wanted.keys()),
+        *(
+            (name, "has another size than recorded")
+            for name in wanted.keys() & found.keys()
+            if wanted[name] != found[name]
+        ),
+    ]
+    for name, what in sorted(problems):
+        raise VerificationError(
+            f"a file of the snapshot {manifest.id} {what}: {name}",
+            where=str(snapshot / name),
+            hint="take a new snapshot with `dataops snapshot capture`",
+        )
 
 
 def _existing(target: Path, manifest: Manifest) -> Golden | None:

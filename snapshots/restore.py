@@ -19,6 +19,7 @@ from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.snapshots.manifest import Manifest, StoredFile, TableEntry
 from dataops.snapshots.reader import TEXT_FORM
+from dataops.snapshots.store import check_file
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -145,6 +146,7 @@ def _run_script(
 
 
 def _copy_in(manifest: Manifest, directory: Path, server: Mapping[str, Any], label: str, entry: TableEntry) -> None:
+    import psycopg
     from psycopg import sql
 
     columns = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, entry.columns)))
@@ -158,9 +160,14 @@ def _copy_in(manifest: Manifest, directory: Path, server: Mapping[str, Any], lab
         with connection.transaction():
             # emptied in the same transaction, rows can be written frozen and without a log
             connection.execute(sql.SQL("TRUNCATE ONLY {}").format(_name(label)))
-            with connection.cursor() as cursor, cursor.copy(query) as copy:
-                for block in read_file(directory, entry.data):
-                    copy.write(block)
+            try:
+                with connection.cursor() as cursor, cursor.copy(query) as copy:
+                    for block in read_file(directory, entry.data):
+                        copy.write(block)
+            except psycopg.Error:
+                # a damaged file may still decompress, into rows that the server refuses: then the file is to blame
+                check_file(directory, entry.data)
+                raise
 
 
 def _set_sequences(connection: Connection, manifest: Manifest) -> None:

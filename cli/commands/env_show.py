@@ -54,13 +54,15 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
     Example:
       dataops env status feature-x
     """
+    from dataops.envs.pipeline import states_of
     from dataops.envs.status import snapshot_age
     from dataops.envs.status import status as look
 
     registry, record = find_environment(name, cwd)
-    found = look(record, registry)
+    found = look(record, registry, deep=True)
+    pipelines = states_of(record)
     if as_json:
-        print_json(found.to_json())
+        print_json({**found.to_json(), "pipelines": [pipeline.to_json() for pipeline in pipelines]})
         return
     click.echo(f"{click.style(name, bold=True)} is {found.state}.")
     lines = [("role", record.role), ("branch", f"{record.branch} at {record.commit[:12]}"), ("owner", record.owner)]
@@ -68,12 +70,14 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
         age = snapshot_age(record.snapshot)
         lines.append(("data", f"snapshot {record.snapshot}" + (f", {_age(age)} old" if age is not None else "")))
     lines += [("updated", record.updated), ("files", record.root)]
+    if found.astray:
+        lines.append(("code", f"{found.astray}; the environment can still be used"))
     if record.failure:
         lines.append(("failure", record.failure))
     if found.holder:
         lines.append(("locked by", f"{found.holder.describe()}: {found.holder.command}"))
     lines += [(p.name, f"{p.address} {'answers' if p.answers else 'DOES NOT ANSWER'}") for p in found.parts]
-    print_facts(lines)
+    print_facts(lines + [(f"pipeline {p.name}", p.summary()) for p in pipelines])
 
 
 @click.command()

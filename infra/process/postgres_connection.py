@@ -56,6 +56,8 @@ def postgres_errors(doing: str) -> Iterator[None]:
         yield
     except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
         raise DeadlineError(f"{doing} took too long: {error.diag.message_primary}") from None
+    except psycopg.errors.DiskFull:
+        raise ResourceError(f"{doing} failed: no room left on the disk", hint="free some disk space") from None
     except psycopg.Error as error:
         said = error.diag.message_primary or str(error).strip().split("\n")[0] or type(error).__name__
         code = f" ({error.sqlstate})" if error.sqlstate else ""

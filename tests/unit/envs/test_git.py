@@ -97,3 +97,18 @@ def test_looking_for_uncommitted_work_leaves_the_index_to_the_developer(tmp_path
     (folder / "README").touch()
     assert Repository.find(folder).uncommitted() == []
     assert (folder / ".git" / "index").read_bytes() == index
+
+
+def test_a_commit_that_its_branch_no_longer_holds_is_told(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "repo")
+    found = Repository.find(folder)
+    git(folder, "switch", "--quiet", "-c", "feature/x")
+    first = commit(folder, {"a": "1"}, "One")
+    assert found.standing("feature/x", first) == ""
+    commit(folder, {"a": "2"}, "Two")
+    assert found.standing("feature/x", first) == ""
+    git(folder, "reset", "--quiet", "--hard", "main")
+    assert found.standing("feature/x", first) == f"commit {first[:12]} is no longer on feature/x, which was rewritten"
+    git(folder, "switch", "--quiet", "main")
+    git(folder, "branch", "--quiet", "-D", "feature/x")
+    assert found.standing("feature/x", first) == "branch feature/x is gone"

@@ -42,7 +42,9 @@ def golden(home: Path) -> Path:
 @pytest.fixture
 def environment(home: Path) -> Iterator[Path]:
     with open_directory() as directory:
-        yield directory
+        folder = directory / "Übung 1"  # a space and a letter beyond ASCII, as in many a path
+        folder.mkdir()
+        yield folder
 
 
 @pytest.fixture

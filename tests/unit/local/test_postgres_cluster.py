@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,16 @@ from pathlib import Path
 import pytest
 
 from dataops.infra.errors import ResourceError
+from dataops.infra.platform.layout import EnvironmentLayout
 from dataops.infra.process import postgres_server
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.processes import is_alive, wait_gone
+from dataops.infra.process.sockets import fallback_directory
 from dataops.infra.process.supervisor import Supervisor
 from dataops.infra.providers.handlers import HandlerProvider
+from dataops.infra.providers.local.awakening import Moved, start_warehouse
 from support.resources import Managed
+from support.small_disk import small_disk, small_disks
 
 pytestmark = pytest.mark.slow
 
@@ -231,3 +236,78 @@ def test_a_long_path_gets_its_socket_elsewhere_and_takes_it_away(
     assert rows(cluster) == 3
     cluster.delete()
     assert not elsewhere.exists()
+
+
+def grab_port(noted: Path, taken: list[socket.socket]) -> None:
+    """Takes a port as soon as it is written down, before who has chosen it can listen."""
+    deadline = time.monotonic() + 30
+    while not taken and time.monotonic() < deadline:
+        try:
+            taken.append(socket.create_server(("127.0.0.1", int(noted.read_text()))))
+        except (OSError, ValueError):
+            time.sleep(0.0005)
+
+
+def test_a_port_that_is_taken_between_choice_and_use_is_replaced(cluster: Managed, environment: Path) -> None:
+    taken: list[socket.socket] = []
+    thief = threading.Thread(target=grab_port, args=(environment / "postgres" / "dataops.port", taken))
+    thief.start()
+    cluster.create()
+    thief.join()
+    (stolen,) = taken
+    with stolen:
+        assert cluster.outputs["port"] != stolen.getsockname()[1]
+        assert rows(cluster) == 3
+
+
+def test_a_server_that_was_moved_while_it_slept_is_read_where_it_is(cluster: Managed, supervisor: Managed) -> None:
+    cluster.create()
+    keeper, data = Supervisor(Path(supervisor.id)), Path(cluster.id)
+    port = cluster.outputs["port"]
+    keeper.stop()
+    layout = EnvironmentLayout(data.parent)
+    moved = Moved()
+    with socket.create_server(("127.0.0.1", port)):
+        start_warehouse(layout, "feature-x", moved)
+        assert moved.ports.keys() == {port}
+        assert cluster.refresh()
+        assert cluster.outputs["port"] == moved.ports[port] and cluster.changed() == ()
+        assert rows(cluster) == 3
+
+
+def test_after_a_restart_with_a_foreign_lock_file_and_no_socket_folder_the_server_comes_back(
+    cluster: Managed, supervisor: Managed
+) -> None:
+    cluster.create()
+    keeper, data = Supervisor(Path(supervisor.id)), Path(cluster.id)
+    pids = [pid_of(cluster), keeper.pid() or 0]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    assert all(wait_gone(pid, 30) for pid in pids)
+    lock = data / "postmaster.pid"
+    lock.write_text(f"{os.getpid()}\n{cluster.id}\n")
+    os.chown(lock, data.stat().st_uid, data.stat().st_gid)
+    for folder in (data, keeper.directory):
+        shutil.rmtree(fallback_directory(folder), ignore_errors=True)
+    start_warehouse(EnvironmentLayout(data.parent), "feature-x", Moved())
+    assert rows(cluster) == 3
+
+
+if small_disks():
+
+    def test_a_clone_for_which_there_is_no_room_is_refused_and_made_later(
+        provider: HandlerProvider, environment: Path, supervisor: Managed, golden: Path
+    ) -> None:
+        (environment / "disk").mkdir()
+        data = environment / "disk" / "postgres"
+        inputs = {"dataDirectory": str(data), "supervisor": supervisor.id, "source": str(golden), "settings": FAST}
+        cluster = Managed(provider, "dataops:local:PostgresCluster", inputs)
+        with small_disk(environment / "disk", 300) as ballast:
+            ballast.fill(15)
+            with pytest.raises(ResourceError, match="no room left to copy") as raised:
+                cluster.create()
+            assert raised.value.hint == "free some disk space"
+            ballast.clear()
+            cluster.create()
+            assert rows(cluster) == 3
+            cluster.delete()

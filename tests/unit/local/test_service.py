@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import http.server
+import json
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -11,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dataops.infra.errors import ResourceError
+from dataops.infra.errors import PolicyError, ResourceError
+from dataops.infra.platform.addresses import remember_addresses
 from dataops.infra.process.processes import is_alive
 from dataops.infra.process.supervisor import Supervisor
 from dataops.infra.providers.handlers import HandlerProvider
@@ -150,3 +154,57 @@ def test_a_service_is_deleted_when_its_supervisor_is_gone(service: Managed, supe
 def test_a_service_that_cannot_be_is_refused(service: Managed, changes: dict[str, object], property_: str) -> None:
     check = service.provider.check(service.urn, None, {**service.inputs, **changes})
     assert [failure.property for failure in check.failures] == [property_]
+
+
+def test_a_port_that_is_taken_between_choice_and_use_is_replaced(service: Managed, environment: Path) -> None:
+    noted = environment / "supervisor" / "programs" / "service-delays-api.json"
+    taken: list[socket.socket] = []
+
+    def grab() -> None:
+        deadline = time.monotonic() + 30
+        while not taken and time.monotonic() < deadline:
+            try:
+                port = json.loads(noted.read_text())["variables"]["PORT"]
+                taken.append(socket.create_server(("127.0.0.1", int(port))))
+            except (OSError, ValueError, KeyError):
+                time.sleep(0.0005)
+
+    thief = threading.Thread(target=grab)
+    thief.start()
+    service.create()
+    thief.join()
+    (stolen,) = taken
+    with stolen:
+        assert service.outputs["port"] != stolen.getsockname()[1]
+        assert get(service) == "se cret"
+
+
+def test_somebody_else_who_answers_on_the_port_is_not_taken_for_the_service(service: Managed) -> None:
+    service.create()
+    port = service.outputs["port"]
+    Supervisor(Path(service.inputs["supervisor"])).halt(service.id)
+
+    class Stranger(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Stranger) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        service.update()
+        stranger.shutdown()
+    assert service.outputs["port"] != port and get(service) == "se cret"
+
+
+def test_a_service_that_would_reach_production_is_refused_and_never_started(
+    service: Managed, environment: Path
+) -> None:
+    remember_addresses(environment, ["127.0.0.1:15432"])
+    (environment / "environment.env").write_text("FEED='host=localhost port=15432 password=hunter2'\n")
+    with pytest.raises(PolicyError) as raised:
+        service.create()
+    assert "FEED of the service delays-api" in raised.value.what and "hunter2" not in str(raised.value)
+    assert Supervisor(Path(service.inputs["supervisor"])).state("service-delays-api") is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +19,10 @@ import pytest
 
 from dataops.infra.errors import ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
-from dataops.snapshots.golden import ensure_golden
+from dataops.snapshots.golden import build_golden, ensure_golden
 from dataops.snapshots.store import list_snapshots, load_manifest
+from support.postgres import open_directory
+from support.small_disk import small_disk, small_disks
 from support.small_production import Production, Restored
 
 pytestmark = pytest.mark.slow
@@ -163,7 +167,7 @@ def test_a_file_that_the_manifest_does_not_name_is_not_restored(production: Prod
     elsewhere = production.elsewhere("extra-00000000")
     manifest = elsewhere.capture()
     (elsewhere.layout.snapshots / manifest.id / "lake" / "raw" / "extra.csv").write_text("x")
-    with pytest.raises(VerificationError, match=r"does not name: raw/extra\.csv"):
+    with pytest.raises(VerificationError, match=r"does not name: lake/raw/extra\.csv"):
         ensure_golden(manifest, elsewhere.layout)
     assert list(elsewhere.layout.golden.glob("[!.]*")) == []
 
@@ -174,3 +178,60 @@ def test_a_golden_directory_of_something_else_is_refused(restored: Restored, cap
     layout = PlatformLayout(captured.layout.home, restored.production.layout.directory)
     with pytest.raises(VerificationError, match="was not made of"):
         ensure_golden(replace(restored.manifest, git_commit="other"), layout)
+
+
+def damage(path: Path, how: str) -> str:
+    """Spoils a file of a snapshot; what the error says of it."""
+    content = path.read_bytes()
+    if how == "bit":
+        path.write_bytes(
+            content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 4]) + content[len(content) // 2 + 1 :]
+        )
+        return path.name
+    if how == "cut":
+        path.write_bytes(content[:-1])
+        return f"another size than recorded: .*{path.name}"
+    if how == "gone":
+        path.unlink()
+        return f"is missing: .*{path.name}"
+    path.with_name("stranger").write_bytes(b"x")
+    return "does not name: .*stranger"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "how"),
+    [("tables/*", "bit"), ("schema/*", "bit"), ("lake/raw/*", "bit")]
+    + [("tables/*", "cut"), ("schema/*", "gone"), ("tables/*", "more"), ("lake/raw/*", "more")],
+)
+def test_a_corrupt_snapshot_is_told_by_the_name_of_its_file_and_never_published(
+    captured: Production, tmp_path: Path, pattern: str, how: str
+) -> None:
+    (manifest,) = list_snapshots(captured.layout)
+    copy = tmp_path / manifest.id
+    shutil.copytree(captured.layout.snapshots / manifest.id, copy)
+    spoiled = max((path for path in copy.glob(pattern) if path.is_file()), key=lambda path: path.stat().st_size)
+    expected = damage(spoiled, how)
+    with open_directory() as directory:
+        with pytest.raises(VerificationError) as raised:
+            build_golden(manifest, tmp_path, directory, captured.layout.home)
+        assert re.search(expected, f"{raised.value}") and raised.value.exit_code == 11
+        assert [path for path in directory.iterdir() if path.is_dir()] == []
+
+
+if small_disks():
+
+    @pytest.mark.parametrize("left", [10, 45])
+    def test_a_full_disk_leaves_nothing_half_made_and_later_the_restore_succeeds(
+        captured: Production, left: int
+    ) -> None:
+        (manifest,) = list_snapshots(captured.layout)
+        layout = captured.layout
+        with open_directory() as directory, small_disk(directory, 400) as ballast:
+            ballast.fill(left)
+            with pytest.raises(ResourceError, match="no room left to restore") as raised:
+                build_golden(manifest, layout.snapshots, directory, layout.home)
+            assert "free some disk space" in (raised.value.hint or "")
+            assert [path.name for path in directory.glob("*") if path.is_dir()] == []
+            assert not processes_in(directory)
+            ballast.clear()
+            assert build_golden(manifest, layout.snapshots, directory, layout.home).tables == len(manifest.tables)
