@@ -139,7 +139,7 @@ class Executor:
         started = time.monotonic()
         try:
             self._hooks.before(step)
-            outcome = self._performer.perform(step)
+            outcome = self._perform(step)
         except DataopsError as error:
             if not isinstance(error, OutcomeUnknownError):
                 self._recorder.failure(number, step)
@@ -170,6 +170,19 @@ class Executor:
         if step.resource.custom:
             self._after(step, outcome)
         return outcome.state
+
+    def _perform(self, step: Step) -> Outcome:
+        """Performs a step, again and again while the resource's error hooks ask for it."""
+        failures: list[str] = []
+        while True:
+            try:
+                return self._performer.perform(step)
+            except OutcomeUnknownError:
+                raise
+            except ResourceError as error:
+                failures.insert(0, error.what)
+                if self._deployment.cancelled.is_set() or not self._hooks.retries(step, failures):
+                    raise
 
     def _after(self, step: Step, outcome: Outcome) -> None:
         try:

@@ -21,6 +21,8 @@ _MOMENTS = {
     "delete-replaced": "delete",
 }
 
+_MOST_TRIES = 100
+
 Call = Callable[[bytes], bytes]
 """Runs a callback of the program with a message and gives its answer."""
 
@@ -39,12 +41,46 @@ class Hooks:
     def __init__(self, preview: bool) -> None:
         self._preview = preview
         self._hooks: dict[str, Hook] = {}
+        self._on_error: dict[str, Call] = {}
 
     def register(self, name: str, hook: Hook) -> None:
         """Makes a hook known; `ResourceError` when the name is taken."""
-        if name in self._hooks:
-            raise ResourceError(f"a resource hook named {name!r} is registered already")
+        self._refuse_taken(name)
         self._hooks[name] = hook
+
+    def register_for_errors(self, name: str, call: Call) -> None:
+        """Makes a hook known that is asked when an operation has failed; `ResourceError` when the name is taken."""
+        self._refuse_taken(name)
+        self._on_error[name] = call
+
+    def retries(self, step: Step, failures: list[str]) -> bool:
+        """Whether the hooks of a resource want an operation tried again.
+
+        Args:
+            failures: why it failed so far, the last first.
+
+        Raises:
+            ResourceError: a hook failed, or wants it for the hundredth time.
+        """
+        moment = _MOMENTS.get(step.op)
+        names = (step.resource.extra.get("resourceHooks") or {}).get("OnError", ()) if moment else ()
+        again = False
+        for name in names:
+            call = self._on_error.get(name)
+            if call is None:
+                raise ResourceError(f"the error hook {name!r} is not registered by the program")
+            request = _error_request(step, f"{moment}", failures)
+            answer = load("resource_pb2").ErrorHookResponse.FromString(call(request.SerializeToString()))
+            if answer.error:
+                raise ResourceError(f"error hook {name} failed: {answer.error}")
+            again = again or answer.retry
+        if again and len(failures) >= _MOST_TRIES:
+            raise ResourceError(f"error hooks have had this tried {_MOST_TRIES} times", details=failures[0])
+        return again
+
+    def _refuse_taken(self, name: str) -> None:
+        if name in self._hooks or name in self._on_error:
+            raise ResourceError(f"a resource hook named {name!r} is registered already")
 
     def before(self, step: Step) -> None:
         """Runs the hooks before a step; an error stops the step."""
@@ -84,4 +120,22 @@ def _request(step: Step, state: ResourceState | None) -> Any:
         wire.to_struct(step.old.outputs, into=request.old_outputs)
     if state is not None:
         wire.to_struct(state.outputs, into=request.new_outputs)
+    return request
+
+
+def _error_request(step: Step, operation: str, failures: list[str]) -> Any:
+    resource = step.resource
+    request = load("resource_pb2").ErrorHookRequest(
+        urn=resource.urn,
+        id=resource.id or (step.old.id if step.old else ""),
+        name=name_of(resource.urn),
+        type=resource.type,
+        failed_operation=operation,
+        errors=failures,
+    )
+    if step.new is not None:
+        wire.to_struct(step.new.inputs, into=request.new_inputs)
+    if step.old is not None and operation != "create":
+        wire.to_struct(step.old.inputs, into=request.old_inputs)
+        wire.to_struct(step.old.outputs, into=request.old_outputs)
     return request

@@ -13,6 +13,7 @@ from dataops.infra.engine.goal import Goal, ReadGoal
 from dataops.infra.engine.hooks import Hook, Hooks
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.registration import Registrations
+from dataops.infra.engine.remote_components import RemoteComponents
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step
 from dataops.infra.engine.step_generator import StepGenerator
@@ -36,6 +37,7 @@ _FEATURES = {
     "invokeTransforms": 8,
     "parameterization": 9,
     "resourceHooks": 10,
+    "errorHooks": 11,
 }
 
 
@@ -49,6 +51,7 @@ class Monitor:
         executor: Executor,
         providers: ProviderResources,
         registrations: Registrations,
+        remote: RemoteComponents,
         transforms: Transforms,
         callbacks: Callbacks,
         hooks: Hooks,
@@ -60,6 +63,7 @@ class Monitor:
         self._executor = executor
         self._providers = providers
         self._registrations = registrations
+        self._remote = remote
         self._transforms = transforms
         self._callbacks = callbacks
         self._hooks = hooks
@@ -97,7 +101,7 @@ class Monitor:
         return self._served(context, lambda: self._invoke(request), stop=False)
 
     def Call(self, request: Any, context: Any) -> Any:
-        return self._served(context, lambda: _refuse_call(request), stop=False)
+        return self._served(context, lambda: self._remote.call(request))
 
     def SupportsFeature(self, request: Any, context: Any) -> Any:
         return self._messages.SupportsFeatureResponse(hasSupport=request.id in _FEATURES)
@@ -130,6 +134,13 @@ class Monitor:
 
         return self._served(context, register, stop=False)
 
+    def RegisterErrorHook(self, request: Any, context: Any) -> Any:
+        def register() -> Any:
+            self._hooks.register_for_errors(request.name, self._callbacks.caller(request.callback))
+            return _empty()
+
+        return self._served(context, register, stop=False)
+
     def RegisterPackage(self, request: Any, context: Any) -> Any:
         def register() -> Any:
             if request.HasField("parameterization") or request.HasField("extension"):
@@ -148,18 +159,20 @@ class Monitor:
 
     def _register(self, request: Any) -> Any:
         try:
-            goal, own, providers = self._registrations.read(request)
+            registration = self._registrations.read(request)
+            if request.remote:
+                return self._remote.construct(request, registration)
         except DataopsError as error:
             self._refuse(error, request.parent, request.type, request.name)
         try:
-            state = self.register(goal)
+            state = self.register(registration.goal)
         except _Skipped as skipped:
             return self._without_result(skipped.step)
         except StepFailed as failed:
             if not (self._deployment.options.continue_on_error and request.supportsResultReporting):
                 raise
             return self._without_result(failed.step)
-        self._registrations.keep(state.urn, goal, own, providers)
+        self._registrations.keep(state.urn, registration)
         answer = self._messages.RegisterResourceResponse(urn=state.urn, id=state.id)
         outputs = state.outputs if request.custom else {}
         wire.to_struct(outputs, secrets=request.acceptSecrets, references=request.acceptResources, into=answer.object)
@@ -267,10 +280,6 @@ def _full(error: DataopsError) -> str:
     if error.hint:
         lines.append(f"hint: {error.hint}")
     return "\n".join(lines)
-
-
-def _refuse_call(request: Any) -> Any:
-    raise ResourceError(f"methods of remote components need the Pulumi CLI: {request.tok}")
 
 
 def _empty() -> Any:

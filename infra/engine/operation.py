@@ -21,6 +21,7 @@ from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.recorder import Recorder
 from dataops.infra.engine.refresh import rebuilt, refresh_all
 from dataops.infra.engine.registration import Registrations
+from dataops.infra.engine.remote_components import RemoteComponents
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.server import Server
 from dataops.infra.engine.step_generator import StepGenerator
@@ -109,12 +110,14 @@ class Operation:
         deployment, callbacks, transforms = self.deployment, Callbacks(), Transforms()
         defaults = DefaultProviders(self._around.config, self._require)
         registrations = Registrations(transforms, callbacks, defaults, self._around.context.root)
+        remote = RemoteComponents(deployment, self.providers, registrations, self._around.config)
         monitor = Monitor(
             deployment,
             self._generator,
             self.executor,
             self.providers,
             registrations,
+            remote,
             transforms,
             callbacks,
             self._hooks,
@@ -123,6 +126,7 @@ class Operation:
         )
         defaults.register = monitor.register
         server = Server(monitor, EngineService(deployment, self._report), deployment.options.parallel)
+        remote.monitor = server.address
         error: ProgramError | None = None
         try:
             program.start(self._settings(server.address), self._report.diagnostic, deployment.attention.set)

@@ -23,7 +23,14 @@ from dataops.infra.engine.pulumi_command import (
     virtual_environment,
 )
 from dataops.infra.engine.pulumi_events import our_event
-from dataops.infra.errors import CancelledError, ExpectationError, LockedError, ProgramError, UpdateFailedError
+from dataops.infra.errors import (
+    CancelledError,
+    ConfigurationError,
+    ExpectationError,
+    LockedError,
+    ProgramError,
+    UpdateFailedError,
+)
 from dataops.infra.events.engine_events import DiagnosticEvent, Event, EventSink, ResOutputsEvent, SummaryEvent
 from dataops.infra.resources.urn import ROOT_STACK_TYPE
 from dataops.infra.resources.values import Properties, Secret
@@ -258,13 +265,16 @@ def _call(
         "message": options.message or None,
         "target": list(options.targets) or None,
         "target_dependents": options.target_dependents or None,
-        "exclude": list(options.excludes) or None,
-        "exclude_dependents": (options.exclude_dependents and kind != "destroy") or None,
         "on_event": heard,
         "config_file": file,
     }
     names = {"update": ("up", "preview"), "refresh": ("refresh", "preview_refresh")}
     done, planned = names.get(kind, ("destroy", "preview_destroy"))
+    if kind != "destroy":
+        given["exclude"] = list(options.excludes) or None
+        given["exclude_dependents"] = options.exclude_dependents or None
+    elif options.excludes or options.exclude_protected:
+        raise ConfigurationError("the Automation API cannot destroy all but some", hint="use --engine embedded")
     if kind == "refresh":
         given["clear_pending_creates"] = options.clear_pending_creates or None
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,22 @@ from dataops.infra.resources.state import CustomTimeouts
 from dataops.infra.resources.urn import is_provider, type_of
 from dataops.infra.resources.values import Archive, Asset, Output, Properties, Secret, Value, contains
 
-_HOOKS = ("before_create", "after_create", "before_update", "after_update", "before_delete", "after_delete")
+_HOOKS = ("before_create", "after_create", "before_update", "after_update", "before_delete", "after_delete", "on_error")
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a request for a resource comes to.
+
+    Args:
+        goal: what is asked for; the properties of a remote component may hold `Output` values.
+        transforms: its own, for its children.
+        options: the message with its options, as the transforms have left them.
+    """
+
+    goal: Goal
+    transforms: list[Call]
+    options: Any
 
 
 class Registrations:
@@ -32,14 +48,15 @@ class Registrations:
         self._lock = threading.Lock()
         self._goals: dict[str, Goal] = {}
         self._providers: dict[str, dict[str, str]] = {}
+        self._awaited: dict[tuple[str, str, str], list[Call]] = {}
         self.packages: dict[str, tuple[str, str]] = {}
 
-    def read(self, request: Any) -> tuple[Goal, list[Call], dict[str, str]]:
-        """The goal of a `RegisterResourceRequest`, its own transforms and the providers it hands to its children."""
+    def read(self, request: Any) -> Registration:
+        """What a `RegisterResourceRequest` comes to."""
         properties = wire.from_struct(request.object)
         above = self._goals.get(request.parent)
         options = self._options(request, above)
-        own = [self._callbacks.caller(callback) for callback in request.transforms]
+        own = self._own_transforms(request)
         calls = self._transforms.for_resource(own, self._ancestors(request.parent))
         if calls:
             if own:
@@ -49,7 +66,8 @@ class Registrations:
         if own:
             dependencies = list(dict.fromkeys([*dependencies, *(u for urns in by_property.values() for u in urns)]))
         if contains(properties, lambda value: isinstance(value, (Output, Asset, Archive))):
-            properties = {key: _downgraded(value) for key, value in properties.items()}
+            if not request.remote:
+                properties = {key: downgraded(value) for key, value in properties.items()}
             properties = wire.with_hashes(properties, self._root)
         if is_provider(request.type) and options.version:
             properties["version"] = options.version
@@ -78,7 +96,7 @@ class Registrations:
             _hooks(options.hooks) if options.HasField("hooks") else {},
             _position(request, self._root),
         )
-        return goal, own, dict(options.providers)
+        return Registration(goal, own, options)
 
     def read_goal(self, request: Any) -> ReadGoal:
         """The goal of a `ReadResourceRequest`."""
@@ -95,17 +113,35 @@ class Registrations:
             _position(request, self._root),
         )
 
-    def keep(self, urn: str, goal: Goal, own: list[Call], providers: dict[str, str]) -> None:
+    def keep(self, urn: str, registration: Registration) -> None:
         """Remembers a registered resource for the sake of its children."""
+        goal, providers = registration.goal, dict(registration.options.providers)
         with self._lock:
             self._goals[urn] = goal
             if not goal.custom:
                 self._providers[urn] = {**self._providers.get(goal.parent, {}), **providers}
-        self._transforms.keep(urn, own)
+        self._transforms.keep(urn, registration.transforms)
+
+    def provider_of_method(self, token: str, provider: str, version: str, package_ref: str, receiver: str) -> str:
+        """The reference of the provider that has a method of the resource `receiver`."""
+        goal = self._goals.get(receiver)
+        return provider or (goal.provider if goal else "") or self._default(token, version, package_ref)
 
     def provider_of_function(self, token: str, provider: str, version: str, package_ref: str) -> str:
         """The reference of the provider that has a function."""
         return provider or self._default(token, version, package_ref)
+
+    def _own_transforms(self, request: Any) -> list[Call]:
+        """The transforms of a resource itself; a remote component has those of the request that had it constructed."""
+        key = (request.parent, request.type, request.name)
+        with self._lock:
+            awaited = self._awaited.pop(key, None)
+            if awaited is not None:
+                return awaited
+            own = [self._callbacks.caller(callback) for callback in request.transforms]
+            if request.remote and own:
+                self._awaited[key] = own
+            return own
 
     def _options(self, request: Any, above: Goal | None) -> Any:
         options = load("resource_pb2").TransformResourceOptions(
@@ -159,13 +195,13 @@ class Registrations:
                 found = {key: list(request.dependencies) for key in properties}
         for key, value in properties.items():
             urns = found.setdefault(key, [])
-            for urn in _output_dependencies(value):
+            for urn in output_dependencies(value):
                 if urn not in urns:
                     urns.append(urn)
         return found
 
     def _provider_for(self, request: Any, options: Any) -> str:
-        if not request.custom or is_provider(request.type):
+        if not (request.custom or request.remote) or is_provider(request.type):
             return ""
         package = request.type.partition(":")[0]
         if options.provider:
@@ -201,27 +237,28 @@ def _with_dependencies(properties: Properties, request: Any) -> Properties:
     return changed
 
 
-def _downgraded(value: Value) -> Value:
+def downgraded(value: Value) -> Value:
     """A value without output values: what they hold, marked secret where it is."""
     if isinstance(value, Output):
-        inner = _downgraded(value.value)
+        inner = downgraded(value.value)
         return Secret(inner) if value.secret else inner
     if isinstance(value, dict):
-        return {key: _downgraded(item) for key, item in value.items()}
+        return {key: downgraded(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_downgraded(item) for item in value]
+        return [downgraded(item) for item in value]
     if isinstance(value, Secret):
-        return Secret(_downgraded(value.value))
+        return Secret(downgraded(value.value))
     return value
 
 
-def _output_dependencies(value: Value) -> list[str]:
+def output_dependencies(value: Value) -> list[str]:
+    """The URNs that the output values within a value depend on."""
     if isinstance(value, Output):
-        return [*value.dependencies, *_output_dependencies(value.value)]
+        return [*value.dependencies, *output_dependencies(value.value)]
     if isinstance(value, dict):
-        return [urn for item in value.values() for urn in _output_dependencies(item)]
+        return [urn for item in value.values() for urn in output_dependencies(item)]
     if isinstance(value, list):
-        return [urn for item in value for urn in _output_dependencies(item)]
+        return [urn for item in value for urn in output_dependencies(item)]
     return []
 
 

@@ -50,6 +50,16 @@ if step.startswith("hooks"):
 
     after = pulumi.ResourceHook("after", hook)
     Thing("a", value=step, opts=pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(after_create=[after])))
+if step in ("retries", "gives up"):
+    import os
+
+    def again(args: pulumi.ErrorHookArgs) -> bool:
+        with open(os.environ["HOOKED"], "a") as file:
+            file.write(f"{args.failed_operation}: {args.errors[0]}\n")
+        return step == "retries"
+
+    hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook("again", again)])
+    Thing("a" if step == "retries" else "b", value="1", fail="create", opts=pulumi.ResourceOptions(hooks=hooks))
 if step == "two fail":
     bad = Thing("bad", value="1", fail="create")
     Thing("after", value=bad.value)

@@ -42,6 +42,7 @@ class WorldProvider:
         objects: what exists, id to its properties.
         calls: `(operation, name)`, in order.
         forgiving: nothing fails any more.
+        failures_left: how often something still fails; None for always.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,7 @@ class WorldProvider:
         self.calls: list[tuple[str, str]] = []
         self.closed = 0
         self.forgiving = False
+        self.failures_left: int | None = None
         self._made = 0
         self._lock = threading.Lock()
 
@@ -151,7 +153,9 @@ class WorldProvider:
         self.closed += 1
 
     def _may(self, inputs: Properties, operation: str, urn: str) -> None:
-        if unwrap_secrets(inputs.get("fail")) == operation and not self.forgiving:
+        if unwrap_secrets(inputs.get("fail")) == operation and not self.forgiving and self.failures_left != 0:
+            if self.failures_left is not None:
+                self.failures_left -= 1
             raise ResourceError(f"{operation} of {name_of(urn)} refused")
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from dataops.infra.resources.state import Deployment
 from dataops.infra.resources.urn import name_of
+from dataops.infra.state.file_storage import FileStorage
 from dataops.infra.state.passphrase import PassphraseSecrets
 from dataops.infra.state.stack_backend import StackBackend
-from dataops.infra.state.file_storage import FileStorage
 from support.engine_world import SECRETS, STACK, WorldProvider
 from support.graph_program import Node
 
