@@ -1,91 +1,55 @@
-"""The lock on an environment: a lease, so that a dead holder is recognised.
-
-The lease is `registry/<environment>.lease`, JSON that says who holds it; the holder renews its heartbeat. It is taken
-over when the holder is proved dead: on this machine because it has rebooted since or the process is gone (a process is
-known by its id and its start time, since ids are reused), elsewhere because the heartbeat has stopped. Reading and
-writing the lease happens under a short advisory lock on `registry/.guard`, so two takers cannot both succeed.
-"""
+"""The lock on an environment: a lease, `registry/<environment>.lease`, so that a dead holder is recognised."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
-import threading
-import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from dataops.infra.errors import DataopsError, LockedError
-from dataops.infra.platform.records import read_record, write_record
-from dataops.infra.process.identity import boot_id, process_start, user_name
+from dataops.infra.errors import LockedError
+from dataops.infra.state import lease as leases
+from dataops.infra.state.file_storage import FileStorage
+from dataops.infra.state.holder import LockHolder
 
 HEARTBEAT = 5.0
 """Seconds between renewals."""
 
-EXPIRY = 60.0
-"""Seconds without a renewal after which a holder on another machine counts as dead."""
-
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lease.
+    """Who holds a lease, or held it."""
 
-    Args:
-        token: tells two leases of one process apart.
-        pid, started, host, boot: the process; `started` as the kernel counts it, `boot` the kernel's boot id.
-        user, command: for people: whose it is and what it does.
-        since, heartbeat: seconds since the epoch.
-    """
+    held: LockHolder
 
-    token: str
-    pid: int
-    started: str
-    host: str
-    boot: str
-    user: str
-    command: str
-    since: float
-    heartbeat: float
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self.held.pid
 
-    @classmethod
-    def this_process(cls, command: str) -> Holder:
-        """The holder that this process is."""
-        moment = time.time()
-        return cls(
-            token=uuid.uuid4().hex,
-            pid=os.getpid(),
-            started=process_start(os.getpid()),
-            host=socket.gethostname(),
-            boot=boot_id(),
-            user=user_name(),
-            command=command,
-            since=moment,
-            heartbeat=moment,
-        )
+    @property
+    def token(self) -> str:
+        """Tells two leases of one process apart."""
+        return self.held.token
+
+    @property
+    def command(self) -> str:
+        """What the holder does."""
+        return self.held.command
 
     def alive(self) -> bool:
         """Whether the holder may still be at work; in doubt it is."""
-        if self.host != socket.gethostname():
-            return time.time() - self.heartbeat < EXPIRY
-        return self.boot == boot_id() and process_start(self.pid) == self.started
+        return self.held.alive is not False
 
     def describe(self) -> str:
-        """`ada (pid 71) on laptop since 2026-05-04 10:12:13 UTC`."""
-        since = datetime.fromtimestamp(self.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        return f"{self.user} (pid {self.pid}) on {self.host} since {since}"
+        """`ada@laptop (pid 71) since 2026-05-04T10:12:13.5Z`."""
+        return str(self.held)
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A lease that this process holds; `taken_over` is the dead holder it was taken from, if any."""
 
-    holder: Holder
     taken_over: Holder | None = None
 
 
@@ -96,13 +60,8 @@ def lease_path(registry: Path, name: str) -> Path:
 
 def holder_of(registry: Path, name: str) -> Holder | None:
     """Who holds an environment's lease, alive or dead; None when it is free."""
-    document = read_record(lease_path(registry, name))
-    if document is None:
-        return None
-    try:
-        return Holder(**document)
-    except TypeError:
-        return None
+    found = leases.holders(FileStorage(registry), _place(name))
+    return Holder(found[0]) if found and found[0].pid else None
 
 
 @contextmanager
@@ -115,59 +74,28 @@ def hold(registry: Path, name: str, command: str) -> Iterator[Lease]:
         command: what is being done, for others to read.
 
     Raises:
-        LockedError: somebody who is alive holds it.
+        LockedError: somebody who may be alive holds it.
     """
-    lease = _acquire(registry, name, command)
-    over = threading.Event()
-    beat = threading.Thread(target=_renew, args=(registry, name, lease.holder, over), daemon=True)
-    beat.start()
+
+    def refusal(others: list[LockHolder]) -> LockedError:
+        if not others:
+            return LockedError(f"others are about to work on environment {name}", hint="run the command again")
+        held = others[0]
+        return LockedError(
+            f"{held} is at work on it: {held.command}",
+            where=f"environment {name}",
+            hint=f"wait for it to end, or end it with `kill {held.pid}` on {held.host}; "
+            f"`dataops env status {name}` shows whether it still holds the lock",
+        )
+
+    lease = leases.Lease.acquire(
+        FileStorage(registry), _place(name), f"environment {name}", refusal, command, beat=HEARTBEAT
+    )
     try:
-        yield lease
+        yield Lease(Holder(lease.taken_over[0]) if lease.taken_over else None)
     finally:
-        over.set()
-        beat.join()
-        with _guard(registry):
-            held = holder_of(registry, name)
-            if held is not None and held.token == lease.holder.token:
-                lease_path(registry, name).unlink(missing_ok=True)
+        lease.release()
 
 
-def _acquire(registry: Path, name: str, command: str) -> Lease:
-    registry.mkdir(parents=True, exist_ok=True)
-    with _guard(registry):
-        held = holder_of(registry, name)
-        if held is not None and held.alive():
-            raise LockedError(
-                f"{held.describe()} is at work on it: {held.command}",
-                where=f"environment {name}",
-                hint=f"wait for it to end, or end it with `kill {held.pid}` on {held.host}; "
-                f"`dataops env status {name}` shows whether it still holds the lock",
-            )
-        mine = Holder.this_process(command)
-        _write(registry, name, mine)
-        return Lease(mine, taken_over=held)
-
-
-def _renew(registry: Path, name: str, holder: Holder, over: threading.Event) -> None:
-    while not over.wait(HEARTBEAT):
-        with _guard(registry):
-            held = holder_of(registry, name)
-            if held is None or held.token != holder.token:
-                return
-            with suppress(OSError, DataopsError):  # a full disk: who holds it is known by its process as well
-                _write(registry, name, replace(holder, heartbeat=time.time()))
-
-
-def _write(registry: Path, name: str, holder: Holder) -> None:
-    document: dict[str, Any] = asdict(holder)
-    write_record(lease_path(registry, name), document)
-
-
-@contextmanager
-def _guard(registry: Path) -> Iterator[None]:
-    descriptor = os.open(registry / ".guard", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+def _place(name: str) -> leases.LockPlace:
+    return leases.LockPlace("", f"{name}.lease")

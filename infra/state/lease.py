@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,7 +65,9 @@ def holders(storage: Storage, place: LockPlace, but: str = "") -> list[LockHolde
     now, found = storage.now(), []
     for path in place.files(storage):
         if path != but and (data := storage.read(path)) is not None:
-            found.append(read_holder(path, data, now))
+            holder = read_holder(path, data, now)
+            # Where there is one lock only, all who write it write it whole: what cannot be read is nobody's.
+            found.append(replace(holder, alive=False) if place.name and not holder.pid else holder)
     return found
 
 

@@ -4,18 +4,23 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dataops.envs.lock import EXPIRY, Holder, hold, holder_of, lease_path
+from dataops.envs.lock import hold, holder_of, lease_path
 from dataops.infra.errors import LockedError
 from dataops.infra.platform.records import write_record
+from dataops.infra.state.holder import EXPIRY, lock_content
+from dataops.infra.state.timestamps import time_to_json
 
 
-def leave_behind(registry: Path, holder: Holder) -> None:
-    write_record(lease_path(registry, "x"), asdict(holder))
+def leave_behind(registry: Path, **changes: Any) -> None:
+    """A lease that somebody else wrote, with the same fields as ours but for the changes."""
+    said = lock_content(time.time(), "env up") | {"token": "another"} | changes
+    write_record(lease_path(registry, "x"), said)
 
 
 def dead_pid() -> int:
@@ -40,37 +45,38 @@ def test_leases_of_different_environments_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_a_dead_holder_is_taken_over_and_remembered(tmp_path: Path) -> None:
-    dead = replace(Holder.this_process("env up"), pid=dead_pid(), token="dead")
-    leave_behind(tmp_path, dead)
+    dead = dead_pid()
+    leave_behind(tmp_path, pid=dead, token="dead")
     with hold(tmp_path, "x", "env up") as lease:
-        assert lease.taken_over == dead
+        assert lease.taken_over is not None
+        assert (lease.taken_over.pid, lease.taken_over.token, lease.taken_over.command) == (dead, "dead", "env up")
 
 
 def test_a_process_that_got_the_same_id_is_not_the_holder(tmp_path: Path) -> None:
-    leave_behind(tmp_path, replace(Holder.this_process("env up"), started="1", token="old"))
+    leave_behind(tmp_path, processStart="1")
     with hold(tmp_path, "x", "env up") as lease:
         assert lease.taken_over is not None
 
 
 def test_a_holder_from_before_the_last_boot_is_dead(tmp_path: Path) -> None:
-    leave_behind(tmp_path, replace(Holder.this_process("env up"), boot="another", token="old"))
+    leave_behind(tmp_path, bootId="another")
     with hold(tmp_path, "x", "env up") as lease:
         assert lease.taken_over is not None
 
 
 def test_a_holder_elsewhere_is_believed_while_its_heart_beats(tmp_path: Path) -> None:
-    elsewhere = replace(Holder.this_process("env up"), host="elsewhere", token="other")
-    leave_behind(tmp_path, elsewhere)
+    leave_behind(tmp_path, hostname="elsewhere")
     with pytest.raises(LockedError), hold(tmp_path, "x", "env up"):
         pass
-    leave_behind(tmp_path, replace(elsewhere, heartbeat=time.time() - EXPIRY - 1))
+    long_ago = time_to_json(datetime.fromtimestamp(time.time() - EXPIRY - 1, UTC))
+    leave_behind(tmp_path, hostname="elsewhere", heartbeat=long_ago)
     with hold(tmp_path, "x", "env up") as lease:
         assert lease.taken_over is not None
 
 
 def test_a_lease_that_somebody_took_over_is_not_removed_at_the_end(tmp_path: Path) -> None:
     with hold(tmp_path, "x", "env up"):
-        leave_behind(tmp_path, replace(Holder.this_process("env down"), token="thief"))
+        leave_behind(tmp_path, token="thief")
     found = holder_of(tmp_path, "x")
     assert found is not None and found.token == "thief"
 
@@ -92,7 +98,7 @@ except LockedError:
 
 
 def test_of_many_who_take_over_a_dead_holder_one_wins(tmp_path: Path) -> None:
-    leave_behind(tmp_path, replace(Holder.this_process("env up"), pid=dead_pid(), token="dead"))
+    leave_behind(tmp_path, pid=dead_pid())
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", RACE, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -104,3 +110,11 @@ def test_of_many_who_take_over_a_dead_holder_one_wins(tmp_path: Path) -> None:
     for racer in racers:
         racer.communicate()
     assert sorted(said) == ["lost", "lost", "lost", "won"]
+
+
+def test_a_lease_that_cannot_be_read_keeps_nobody_away(tmp_path: Path) -> None:
+    lease_path(tmp_path, "x").write_text("{half a le")
+    assert holder_of(tmp_path, "x") is None
+    with hold(tmp_path, "x", "env up"):
+        assert holder_of(tmp_path, "x") is not None
+    assert list(tmp_path.iterdir()) == []

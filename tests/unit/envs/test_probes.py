@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dataops.envs.checkout import Checkout
-from dataops.envs.lock import Holder, lease_path
+from dataops.envs.lock import lease_path
 from dataops.envs.probes import at_hand, machine, targets
 from dataops.envs.probes.at_hand import PLATFORM
 from dataops.envs.probes.machine import LOCAL, MACHINE
@@ -20,6 +20,7 @@ from dataops.envs.probes.probe import Finding, Probe, Scene, Verdict, examine, o
 from dataops.envs.registry import EnvironmentRecord, Registry, State
 from dataops.infra.errors import NotFoundError
 from dataops.infra.state.backend import open_backend
+from dataops.infra.state.holder import lock_content
 from support.platform_file import write_platform
 from support.scratch_git import commit, repository
 
@@ -135,8 +136,8 @@ def test_dead_parts_stale_locks_and_open_secrets_are_told_with_what_to_type(scen
     assert unwell.hint == "dataops env up --branch feature/x"
 
     layout = Checkout.find(scene.start, scene.home).layout
-    dead = replace(Holder.this_process("env up"), pid=2**22 + 1, since=time.time())
-    lease_path(layout.registry, "feature-x").write_text(json.dumps(vars_of(dead)))
+    dead = lock_content(time.time(), "env up") | {"pid": 2**22 + 1}
+    lease_path(layout.registry, "feature-x").write_text(json.dumps(dead))
     stale = at_hand.locks(scene)
     assert stale.verdict is Verdict.WARNING and "died during `env up`" in stale.what
 
@@ -145,12 +146,6 @@ def test_dead_parts_stale_locks_and_open_secrets_are_told_with_what_to_type(scen
     assert at_hand.secret_files(scene).hint == f"chmod 600 {root}/environment.env"
     (root / "environment.env").chmod(0o600)
     assert at_hand.secret_files(scene).verdict is Verdict.OK
-
-
-def vars_of(holder: Holder) -> dict[str, object]:
-    from dataclasses import asdict
-
-    return asdict(holder)
 
 
 def test_outside_of_a_platform_nothing_is_missing(scene: Scene, tmp_path: Path) -> None:
