@@ -147,7 +147,8 @@ class Platform(Section):
     api_version: Literal["dataops/v1"] = Field(description="Version of this format.")
     name: Name = Field(description="Name of the platform; also that of its Pulumi project.")
     backend: Text = Field(
-        default=".dataops/state", description="Where state lives: a path in the platform's folder, or file:///path."
+        default=".dataops/state",
+        description="Where state lives: a path in the platform's folder, file:///path, or s3://bucket/prefix?region=….",
     )
     passphrase: Passphrase = Field(
         default_factory=lambda: Passphrase(file=".dataops/passphrase"),
