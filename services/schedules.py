@@ -57,6 +57,18 @@ class PipelineState:
         """The pipeline's name."""
         return self.plan.name
 
+    def summary(self) -> str:
+        """The state in a line: `late since 2026-05-04T05:00Z`, `scheduled, next 2026-05-05T05:00Z`."""
+        word = self.state
+        if self.late_since is not None:
+            word = f"{word}, late since {_minute(self.late_since)}"
+        elif self.state == "missing" and self.last_due is not None:
+            word = f"missing: the run due {self.last_due.due[:16]}Z"
+        elif self.state == "paused" and self.pause is not None and self.pause.reason:
+            word = f"paused: {self.pause.reason}"
+        upcoming = f", next {_minute(self.next)}" if self.next is not None else ""
+        return f"{word}{upcoming}{f', last {self.last.state}' if self.last else ''}"
+
     def to_json(self) -> dict[str, Any]:
         """The state as `-o json` prints it."""
         schedule, last = self.plan.schedule, self.last
@@ -78,6 +90,10 @@ class PipelineState:
             "paused_because": self.pause.reason if self.paused and self.pause else None,
             "running": self.running,
         }
+
+
+def _minute(moment: float) -> str:
+    return f"{iso(moment)[:16]}Z"
 
 
 def pipeline_states(root: Path, now: float) -> list[PipelineState]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from dataops.infra.platform.names import Command, Cron, DatasetName, Duration, Name, Size, Text, TimeZone
 from dataops.infra.platform.section import Section
@@ -13,8 +13,8 @@ class Schedule(Section):
 
     cron: Cron = Field(description="Five cron fields: minute, hour, day of month, month, day of week.")
     timezone: TimeZone = Field(default="UTC", description="The time zone of the fields.")
-    paused: bool = Field(default=False, description="Whether it waits for `dataops pipeline resume`.")
-    catchup: bool = Field(
+    paused: StrictBool = Field(default=False, description="Whether it waits for `dataops pipeline resume`.")
+    catchup: StrictBool = Field(
         default=False,
         description="Whether every due time that was missed gets a run of its own, the oldest first; "
         "without, the last one stands for all.",

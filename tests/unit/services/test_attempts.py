@@ -61,6 +61,8 @@ def gone(pids: list[int]) -> bool:
 def in_a_process(root: Path, before: str = "") -> subprocess.Popen[str]:
     """Runs the plan of an environment in a process of its own, as `pipeline run` does."""
     code = f"""
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests beside it has it ignored
         {before}
         from pathlib import Path
         from dataops.services.request import environment_plan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -272,3 +274,11 @@ def test_never_two_runs_for_a_due_time_and_never_two_at_once(
     records = load_runs(house.root / "logs" / "runs")
     assert len({r.id for r in records}) == len(records)
     assert all(r.state != RUNNING for r in records)
+
+
+def test_the_runner_imports_little() -> None:
+    code = "import sys, dataops.services.scheduler; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"pulumi", "pydantic", "pyarrow", "psycopg", "psutil", "rich", "click", "asyncio", "ruamel"} & {*loaded}
