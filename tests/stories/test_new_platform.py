@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from functools import cache
@@ -59,7 +60,9 @@ def test_what_init_writes_comes_up(tmp_path: Path) -> None:
         assert f"id: {taken['id']}" in new.do("snapshot", "show", taken["id"], "-o", "yaml").stdout
 
         git(folder, "branch", "feature/first")
-        made = new.do("env", "up", "--branch", "feature/first", "-o", "json").json
+        came = new.do("env", "up", "--branch", "feature/first", "-o", "json", "--log-format", "json")
+        made, told_lines = came.json, [json.loads(line) for line in came.stderr.splitlines()]
+        assert {"golden", "warehouse", "checks"} <= {line["phase"] for line in told_lines}
         assert made["state"] == "ready" and all(check["ok"] for check in made["checks"])
         url = new.do("env", "connect", made["name"], "--show-password", "-o", "json").json["url"]
         with psycopg.connect(url) as connection:
