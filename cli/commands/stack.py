@@ -17,17 +17,23 @@ COMMANDS = {
     "select": Entry(f"{PACKAGE}.stack_lifecycle:select", "Select the stack that commands are about."),
     "unselect": Entry(f"{PACKAGE}.stack_lifecycle:unselect", "Select no stack."),
     "rm": Entry(f"{PACKAGE}.stack_lifecycle:rm", "Remove a stack, its configuration and its history."),
-    "config": Entry(f"{PACKAGE}.stack_config:config", "Show and change a stack's configuration."),
+    "config": Entry(f"{PACKAGE}.stack_config_many:config", "Show and change a stack's configuration."),
     "preview": Entry(f"{PACKAGE}.stack_update:preview", "Show what an update would do."),
     "up": Entry(f"{PACKAGE}.stack_update:up", "Make what the program declares."),
     "refresh": Entry(f"{PACKAGE}.stack_update:refresh", "Bring the state in line with what is really there."),
     "destroy": Entry(f"{PACKAGE}.stack_update:destroy", "Delete everything the stack has made."),
     "output": Entry(f"{PACKAGE}.stack_state:output", "Show the stack's outputs."),
-    "history": Entry(f"{PACKAGE}.stack_state:history", "List the stack's updates."),
+    "history": Entry(f"{PACKAGE}.stack_history:history", "List the stack's updates."),
     "export": Entry(f"{PACKAGE}.stack_state:export", "Print the stack's state."),
     "import": Entry(f"{PACKAGE}.stack_state:import_", "Replace the stack's state by an exported one."),
     "cancel": Entry(f"{PACKAGE}.stack_repair:cancel", "Break the lock of an update that will not end."),
     "recover": Entry(f"{PACKAGE}.stack_repair:recover", "List what a lost journal recorded, and set it aside."),
+    "rename": Entry(f"{PACKAGE}.stack_rename:rename", "Give a stack another name."),
+    "state": Entry(f"{PACKAGE}.stack_edit:state", "Change what is recorded of resources."),
+    "graph": Entry(f"{PACKAGE}.stack_rename:graph", "Write resources and what they depend on as a graph."),
+    "change-secrets-provider": Entry(
+        f"{PACKAGE}.stack_rename:change_secrets_provider", "Encrypt a stack's secrets under another passphrase."
+    ),
     "tag": Entry(f"{PACKAGE}.stack_tag:tag", "Show and change a stack's tags."),
 }
 

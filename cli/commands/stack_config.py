@@ -69,7 +69,7 @@ def get_value(request: Request, key: str, path: bool, as_json: bool) -> None:
     Example:
       dataops stack config get --path 'servers[0].host'
     """
-    space, ref, stored = _open(request)
+    space, ref, stored = opened(request)
     try:
         value = stored.get(key, path)
     except NotFoundError:
@@ -104,7 +104,7 @@ def set_value(request: Request, key: str, value: str | None, path: bool, secret:
     """
     if secret and plaintext:
         raise ConfigurationError("a value is either --secret or --plaintext")
-    space, ref, stored = _open(request)
+    space, ref, stored = opened(request)
     if value is None:
         value = _ask(request, key, secret)
     if not secret and not plaintext and looks_secret(key, value):
@@ -128,7 +128,7 @@ def remove_value(request: Request, key: str, path: bool) -> None:
     Example:
       dataops stack config rm region
     """
-    _, _, stored = _open(request)
+    _, _, stored = opened(request)
     try:
         stored.remove(key, path)
     except NotFoundError:
@@ -146,7 +146,8 @@ def looks_secret(key: str, value: str) -> bool:
     return bits >= _BITS_OF_A_SECRET and len(set(value)) > 6
 
 
-def _open(request: Request) -> tuple[Workspace, StackReference, StackConfig]:
+def opened(request: Request) -> tuple[Workspace, StackReference, StackConfig]:
+    """The stack that is meant, and its configuration file."""
     space = wiring.workspace(request)
     ref = space.reference(request.stack)
     return space, ref, wiring.settings(space, ref)
@@ -161,7 +162,7 @@ def _ask(request: Request, key: str, secret: bool) -> str:
 
 
 def _list(request: Request, show_secrets: bool, as_json: bool) -> None:
-    space, ref, stored = _open(request)
+    space, ref, stored = opened(request)
     values = {**{key: ConfigValue(text) for key, text in space.project.defaults.items()}, **dict(stored.items())}
     secrets = None
     if show_secrets and any(value.secret for value in values.values()):

@@ -1,25 +1,21 @@
-"""`dataops stack output|history|export|import`: what is recorded of a stack."""
+"""`dataops stack output|export|import`: what is recorded of a stack."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from dataops.cli import wiring
-from dataops.cli.commands.stack_config import value_json
 from dataops.cli.options import Request, json_option, stack_options
-from dataops.cli.tables import ago, iso, print_json, print_table
+from dataops.cli.tables import print_json, print_table
 from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.resources.values import SECRET_SIGNATURE, SIGNATURE
-from dataops.infra.state.backend import UpdateRecord, not_found
-from dataops.infra.state.encryption import SecretsManager
-from dataops.infra.state.stack_config import ConfigValue
+from dataops.infra.state.backend import not_found
 
 SECRET = "[secret]"
 
@@ -53,42 +49,6 @@ def output(request: Request, name: str | None, show_secrets: bool, shell: bool, 
             click.echo(f"{key}={shlex.quote(as_text(value))}")
     else:
         print_outputs(found)
-
-
-@click.command()
-@click.option("--page-size", type=click.IntRange(min=0), default=10, help="Updates on a page; 0 for all.")
-@click.option("--page", type=click.IntRange(min=1), default=1, help="Which page.")
-@click.option("--full-dates", is_flag=True, help="Dates instead of how long ago.")
-@click.option("--show-secrets", is_flag=True, help="Show secret configuration in plain text.")
-@json_option
-@stack_options
-def history(request: Request, page_size: int, page: int, full_dates: bool, show_secrets: bool, as_json: bool) -> None:
-    """List the stack's updates, newest first.
-
-    \b
-    Example:
-      dataops stack history --json
-    """
-    workspace = wiring.workspace(request)
-    ref = workspace.reference(request.stack)
-    records = wiring.backend(workspace).history(ref)
-    if page_size:
-        records = records[(page - 1) * page_size : page * page_size]
-    if as_json:
-        secrets = wiring.secrets(workspace, wiring.settings(workspace, ref), ref, request) if show_secrets else None
-        print_json([_record_json(record, secrets) for record in records])
-        return
-    now = time.time()
-    for record in records:
-        when = iso(record.end_time) if full_dates else ago(record.end_time, now)
-        counts = record.resource_changes
-        changed = ", ".join(f"{count} {op}" for op, count in sorted(counts.items())) or "nothing"
-        click.echo(
-            f"Version {record.version}: {record.kind} {record.result}, {when}, took "
-            f"{record.end_time - record.start_time}s: {changed}"
-        )
-        if record.message:
-            click.echo(f"    {record.message.splitlines()[0]}")
 
 
 @click.command()
@@ -178,18 +138,3 @@ def print_outputs(found: dict[str, Any]) -> None:
 def as_text(value: Any) -> str:
     """A value for people and shells: text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _record_json(record: UpdateRecord, secrets: SecretsManager | None) -> dict[str, Any]:
-    """One update as `pulumi stack history --json` has it; secret configuration only with `secrets` to reveal it."""
-    return {
-        "version": record.version,
-        "kind": record.kind,
-        "startTime": iso(record.start_time),
-        "message": record.message,
-        "environment": dict(record.environment),
-        "config": {key: value_json(ConfigValue(raw), secrets) for key, raw in record.config.items()},
-        "result": record.result,
-        "endTime": iso(record.end_time),
-        "resourceChanges": dict(record.resource_changes),
-    }

@@ -186,6 +186,10 @@ class Backend(Protocol):
         """
         ...
 
+    def move_history(self, old: StackReference, new: StackReference) -> None:
+        """Gives the history of a stack to another one, as when a stack is renamed."""
+        ...
+
     def tags(self, ref: StackReference) -> dict[str, str]:
         """The stack's tags."""
         ...

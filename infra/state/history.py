@@ -38,6 +38,16 @@ def add_history(
     return len(records) + 1
 
 
+def move_history(storage: Storage, old: StackReference, new: StackReference) -> None:
+    """Gives a stack's history to another name; what that has of its own stays."""
+    for name in history_files(storage, old):
+        data = storage.read(name)
+        file = name.removeprefix(f"{history_folder(old)}/{old.stack}-")
+        if data is not None:
+            storage.write(f"{history_folder(new)}/{new.stack}-{file}", data)
+        storage.delete(name)
+
+
 def newest_update(storage: Storage, ref: StackReference) -> float:
     """When the newest update was recorded, in seconds since 1970 by its recorder's clock; 0 when there is none."""
     records = _records(storage, ref)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,12 @@ class StackConfig:
             self._document["config"] = type(self._document)()
         for key, value in other.items():
             self._document["config"][key] = _written(_encrypted_again(value.raw, decrypting, encrypting))
+
+    def replace(self, values: Mapping[str, Any]) -> None:
+        """Takes raw values, by full key, in the place of all there are; secrets are as `secure` has them."""
+        self._document["config"] = type(self._document)()
+        for key, raw in sorted(values.items()):
+            self._document["config"][key] = _written(raw)
 
     def remove(self, key: str, path: bool = False) -> None:
         """Removes one value. `NotFoundError` when it is not set."""

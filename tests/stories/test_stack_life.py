@@ -138,3 +138,31 @@ def test_destroy_can_remove_the_stack_as_well(console: Console) -> None:
     console.stack("destroy", "--yes", "--remove")
     assert console.stack("ls", "--json").json == []
     assert not (console.folder / "Pulumi.dev.yaml").exists()
+
+
+def test_the_history_tells_what_two_updates_made_different_and_outlives_a_new_name(console: Console) -> None:
+    console.stack("config", "set", "size", "3")
+    console.stack("config", "set", "--secret", "key", "one")
+    console.stack("up", "--yes", "--message", "three of them")
+    console.stack("config", "set", "size", "4")
+    console.stack("config", "set", "--secret", "key", "two")
+    console.stack("up", "--yes")
+    listed = console.stack("history").stdout
+    assert "three of them" in listed and "+3" in listed and "COMMIT" in listed
+    compared = console.stack("history", "--diff", "1", "2")
+    assert "inputs.size: 3 => 4" in compared.stdout and "outputs.key: [secret] => [secret]" in compared.stdout
+    changes = console.stack("history", "--diff", "1", "2", "--json").json["changes"]
+    assert {change["op"] for change in changes} == {"update"}
+    assert console.run("stack", "history", "--diff", "1", "9").status == 6
+
+    console.stack("rename", "live")
+    assert len(console.stack("history", "--json").json) == 2
+    console.stack("preview", "--expect-no-changes")
+    (console.folder / "Pulumi.live.yaml").unlink()
+    console.stack("config", "refresh")
+    assert console.stack("config", "get", "size").stdout == "4\n"
+    assert console.stack("config", "get", "key").stdout == "two\n"
+    console.stack("config", "set", "size", "9")
+    assert console.run("stack", "config", "refresh").status == 2
+    console.stack("config", "refresh", "--force")
+    assert "9" in (console.folder / "Pulumi.live.yaml.bak").read_text()
