@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dataops.cli.display.model import DisplayOptions, Progress, Row
 from dataops.cli.display.plain import print_end
-from dataops.cli.display.words import TITLES, duration, words_of
+from dataops.cli.display.words import TITLES, duration, printable, words_of
 from dataops.infra.events.engine_events import Event
 from dataops.infra.resources.urn import ROOT_STACK_TYPE, name_of
 
@@ -76,11 +76,11 @@ class LiveDisplay:
             verb = words.plan if planning else words.doing if running else words.done
             status = Text(verb, style=words.color)
         took = "" if planning or not status.plain else duration(row.seconds(now))
-        changed = ", ".join(f"~{name}" for name in row.metadata.diffs)
+        changed = ", ".join(f"~{printable(name)}" for name in row.metadata.diffs)
         return (
             self._spinner if running else Text("✗" if row.state == "failed" else words.mark, style=words.color),
-            Text("  " * depth + row.metadata.type),
-            Text(name_of(row.metadata.urn), style="bold"),
+            Text("  " * depth + printable(row.metadata.type)),
+            Text(printable(name_of(row.metadata.urn)), style="bold"),
             status,
             Text(took, style="dim"),
             Text(f"[diff: {changed}]" if changed else "", style="dim"),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dataops.cli.display.words import words_of
 from dataops.infra.events.engine_events import (
     DiagnosticEvent,
     Event,
@@ -132,6 +133,10 @@ class Progress:
     def _note_message(self, event: DiagnosticEvent) -> None:
         if event.severity not in SHOWN_SEVERITIES or event.ephemeral or not event.message.strip():
             return
-        self.messages.append((event.urn, event.severity, event.message))
-        if row := self.rows.get(event.urn):
+        severity, row = event.severity, self.rows.get(event.urn)
+        if severity == "error" and not self.planning and row is not None and row.state == "running":
+            doing = words_of(row.metadata.op).doing
+            severity = f"error while {doing}" if doing else severity
+        self.messages.append((event.urn, severity, event.message))
+        if row is not None:
             row.messages.append(event.message)

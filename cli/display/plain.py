@@ -9,7 +9,7 @@ import click
 from dataops.cli.display.diff import diff_lines
 from dataops.cli.display.model import DisplayOptions, Progress, Row
 from dataops.cli.display.summary import count_lines, duration_line, message_lines, output_lines
-from dataops.cli.display.words import TITLES, duration, words_of
+from dataops.cli.display.words import TITLES, duration, printable, words_of
 from dataops.infra.events.engine_events import Event
 from dataops.infra.resources.urn import name_of
 
@@ -24,9 +24,9 @@ def step_line(row: Row, planning: bool, now: float) -> str:
     else:
         verb = words.doing if row.state == "running" else words.done
     took = f" ({duration(row.seconds(now))})" if verb and not planning and row.state != "running" else ""
-    changed = f" [diff: {', '.join(f'~{name}' for name in metadata.diffs)}]" if metadata.diffs else ""
+    changed = f" [diff: {', '.join(f'~{printable(name)}' for name in metadata.diffs)}]" if metadata.diffs else ""
     mark = click.style(f"{words.mark:>2}", fg=words.color or None)
-    return f" {mark} {metadata.type} {name_of(metadata.urn)} {verb}{took}{changed}".rstrip()
+    return f" {mark} {printable(metadata.type)} {printable(name_of(metadata.urn))} {verb}{took}{changed}".rstrip()
 
 
 class PlainDisplay:

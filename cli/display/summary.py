@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dataops.cli.display.words import OPS, duration, words_of
+from dataops.cli.display.words import OPS, duration, printable, words_of
 from dataops.infra.resources.urn import name_of, type_of
 
 
@@ -58,18 +58,19 @@ def message_lines(messages: Iterable[tuple[str, str, str]]) -> list[str]:
     """Messages grouped by the resource they are about.
 
     Args:
-        messages: `(urn, severity, text)` in the order in which they came; the URN may be "".
+        messages: `(urn, severity, text)` in the order in which they came; the URN may be "". The severity of an
+            error may say what failed: `error while creating`.
     """
     groups: dict[str, list[str]] = {}
     for urn, severity, text in messages:
-        prefix = f"{severity}: " if severity in ("error", "warning") else ""
+        prefix = f"{severity}: " if severity.startswith(("error", "warning")) else ""
         first, *rest = text.rstrip().splitlines() or [""]
         groups.setdefault(urn, []).extend([f"    {prefix}{first}", *(f"    {line}" for line in rest)])
     if not groups:
         return []
     lines = ["Diagnostics:"]
     for urn, texts in groups.items():
-        lines += [f"  {type_of(urn)} ({name_of(urn)}):" if urn else "  the stack:", *texts]
+        lines += [f"  {printable(type_of(urn))} ({printable(name_of(urn))}):" if urn else "  the stack:", *texts]
     return lines
 
 

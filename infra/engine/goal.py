@@ -53,6 +53,7 @@ class Goal:
     trigger: Value = None
     hooks: dict[str, list[str]] = field(default_factory=dict)
     source_position: str = ""
+    hide_diffs: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class Registrations:
             wire.from_value(options.replacement_trigger) if options.HasField("replacement_trigger") else None,
             _hooks(options.hooks) if options.HasField("hooks") else {},
             _position(request, self._root),
+            list(options.hide_diff),
         )
         return Registration(goal, own, options)
 
@@ -156,6 +157,7 @@ class Registrations:
             additional_secret_outputs=request.additionalSecretOutputs,
             providers=request.providers,
             replace_with=request.replace_with,
+            hide_diff=request.hideDiffs,
         )
         for urn in request.aliasURNs:
             options.aliases.add(urn=urn)

@@ -142,6 +142,7 @@ def _metadata(step: Step, op: str, new: ResourceState | None) -> StepMetadata:
         else None,
         step.logical,
         resource.provider,
+        tuple(resource.extra.get("hideDiff") or ()),
     )
 
 

@@ -16,6 +16,8 @@ def new_state(goal: Goal, urn: str, old: ResourceState | None, alias: str | None
     extra: dict[str, Any] = {}
     if goal.hooks:
         extra["resourceHooks"] = goal.hooks
+    if goal.hide_diffs:
+        extra["hideDiff"] = goal.hide_diffs
     if (trigger := trigger_record(goal.trigger)) is not None:
         extra["replacementTrigger"] = trigger
     return ResourceState(

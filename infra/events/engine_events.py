@@ -74,6 +74,7 @@ class StepMetadata:
         diffs: top-level properties that differ.
         detailed_diff: property path to `{"diffKind": "update", "inputDiff": true}`.
         logical: whether the step is the user's view of it (False for the two halves of a replacement).
+        hidden: paths whose changes the program does not want shown in a diff; no part of Pulumi's JSON.
     """
 
     op: str
@@ -86,6 +87,7 @@ class StepMetadata:
     detailed_diff: dict[str, dict[str, Any]] | None = None
     logical: bool = True
     provider: str = ""
+    hidden: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {

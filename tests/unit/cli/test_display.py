@@ -85,7 +85,7 @@ def test_plain_lines_tell_each_step_and_end_with_outputs_and_counts(capsys: pyte
     assert "  ~ shop:index:Shelf b updating [diff: ~size]" in printed.err
     assert "  + shop:index:Shelf c creating failed (" in printed.err
     assert "Shelf d" not in printed.err
-    assert "shop:index:Shelf (c):\n    error: shelf c: no wood\n    bring some" in printed.err
+    assert "shop:index:Shelf (c):\n    error while creating: shelf c: no wood\n    bring some" in printed.err
     assert "the stack:\n    hello from the program" in printed.err
     assert "not for people" not in printed.err
     assert printed.out.splitlines() == [
@@ -127,7 +127,7 @@ def test_suppressed_progress_still_shows_errors_and_results(capsys: pytest.Captu
         [PlainDisplay(DisplayOptions("update", False, "dev", suppress_progress=True, suppress_outputs=True))], update()
     )
     printed = capsys.readouterr()
-    assert "creating" not in printed.err
+    assert "Shelf a creating" not in printed.err
     assert "no wood" in printed.err
     assert "Outputs" not in printed.out
     assert "Resources:" in printed.out
