@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dataops.infra.errors import ConfigurationError
+from dataops.infra.errors import ConfigurationError, NotFoundError
+
+if TYPE_CHECKING:
+    from ruamel.yaml.error import YAMLError
 
 Location = tuple[str | int, ...]
 """A place in a document: mapping keys and list indexes from the root."""
@@ -38,37 +41,52 @@ def read_document(path: Path) -> Document:
     Raises:
         ConfigurationError: the file cannot be read, is not UTF-8, or is not YAML; with file and line.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         raise ConfigurationError(
             "there is no such file", where=str(path), hint="write one with `dataops init`, or name another with -f"
-        ) from None
+        )
+    return parse_document(path, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        ConfigurationError: it cannot be read, or is not UTF-8; with the line.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotFoundError("there is no such file", where=str(path)) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigurationError("the file is not UTF-8 text", where=f"{path}:{line}") from None
     except OSError as error:
         raise ConfigurationError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    return parse_document(path, text)
+
+
+def not_yaml(path: Path, error: YAMLError) -> ConfigurationError:
+    """The error for text that ruamel cannot read, with its line where that is known."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    said = " ".join(filter(None, (getattr(error, "context", None), getattr(error, "problem", None)))) or "not readable"
+    return ConfigurationError(
+        f"not valid YAML: {said}", where=f"{path}:{mark.line + 1 if mark else 1}", hint="correct that line"
+    )
 
 
 def parse_document(path: Path, text: str) -> Document:
     """Parses YAML text that stands in `path`; raises as `read_document`."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.error import YAMLError
 
     yaml = YAML(typ="safe", pure=True)
     try:
         root = yaml.compose(text)
         walk = _Walk(yaml.constructor)
         value = None if root is None else walk.visit(root, (), ())
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        problem = " ".join(filter(None, (error.context, error.problem))) or "not YAML"
-        raise ConfigurationError(f"not valid YAML: {problem}", where=f"{path}:{line}") from None
     except YAMLError as error:
-        raise ConfigurationError(f"not valid YAML: {error}", where=f"{path}:1") from None
+        raise not_yaml(path, error) from None
     return Document(path, value, walk.lines or {(): 1}, tuple(walk.duplicates))
 
 

@@ -1,11 +1,15 @@
-"""YAML files that remember where each thing stands, for errors with file and line."""
+"""YAML files that are changed and written again: comments, quotes and positions are kept with the values.
+
+`dataops.infra.platform.document` reads those that are only read; how text is read and faults are told is its own.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from dataops.infra.errors import ConfigurationError, NotFoundError
+from dataops.infra.errors import ConfigurationError
+from dataops.infra.platform.document import not_yaml, read_text
 
 
 def read_yaml(path: Path) -> Any:
@@ -17,26 +21,15 @@ def read_yaml(path: Path) -> Any:
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.error import YAMLError
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotFoundError("there is no such file", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError("the file cannot be read as UTF-8 text", where=str(path)) from error
+    text = read_text(path)
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
     try:
         document = yaml.load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark is not None else ""
-        raise ConfigurationError(
-            f"not valid YAML: {error.problem or error.context}", where=f"{path}{line}", hint="correct that line"
-        ) from None
     except YAMLError as error:
-        raise ConfigurationError("not valid YAML", where=str(path), details=str(error)) from None
+        raise not_yaml(path, error) from None
     return CommentedMap() if document is None else document
 
 
