@@ -20,7 +20,15 @@ from dataops.envs.registry import EnvironmentRecord, Registry, State
 from dataops.envs.stack import OUR_TYPES, EnvironmentStack, Tools, open_stack, state_is_there
 from dataops.envs.sweep import check_root, end_processes, leftovers, remove_files
 from dataops.envs.update import failure, noting_failure
-from dataops.infra.errors import AuthenticationError, NotFoundError, PolicyError, VerificationError
+from dataops.infra.errors import (
+    AuthenticationError,
+    DataopsError,
+    LockedError,
+    NotFoundError,
+    PolicyError,
+    VerificationError,
+)
+from dataops.services.ending import end_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,8 @@ def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: 
             stack = _open(record, tools, force, notes)
         record = registry.save(record, state=State.DESTROYING)
         with noting_failure(registry, name):
+            if running := end_runs(root):
+                notes.append(f"ended what was running: {', '.join(running)}")
             changes = _destroy(record, stack, clock) if stack else {}
             with clock.phase("sweep", "looking for anything else"):
                 swept = end_processes(root)
@@ -137,13 +147,15 @@ def _open(record: EnvironmentRecord, tools: Tools, force: bool, notes: list[str]
     except NotFoundError:
         notes.append("it had no state yet")
         return None
-    except AuthenticationError as error:
+    except LockedError:
+        raise
+    except DataopsError as error:
         if not force:
-            raise AuthenticationError(
+            mend = "put the passphrase back" if isinstance(error, AuthenticationError) else "mend the state"
+            raise type(error)(
                 error.what,
                 where=error.where,
-                hint=f"put the passphrase back, or remove it without its state: "
-                f"dataops env down {record.name} --force --yes",
+                hint=f"{mend}, or remove it without its state: dataops env down {record.name} --force --yes",
             ) from None
         notes.append("its state could not be opened: what it had was found by looking")
         return None

@@ -13,6 +13,7 @@ from dataops.envs.sweep import check_root, end_processes
 from dataops.envs.variables import again
 from dataops.infra.errors import ConfigurationError, PolicyError
 from dataops.infra.platform.layout import EnvironmentLayout
+from dataops.services.ending import end_runs
 
 ASLEEP = frozenset({State.READY, State.FAILED, State.SLEEPING})
 """States from which an environment may be put to sleep: nobody is in the middle of changing it."""
@@ -70,6 +71,7 @@ def sleep(name: str, registry: Registry, clock: PhaseClock, force: bool = False)
         with clock.phase("processes", "stopping everything"):
             from dataops.infra.process.supervisor import Supervisor
 
+            end_runs(root)
             supervisor = Supervisor(EnvironmentLayout(root).supervisor)
             ran = supervisor.pid() is not None
             if supervisor.directory.is_dir():

@@ -24,7 +24,7 @@ def exclusive_run(runner: Path, pipeline: str, holder: dict[str, Any]) -> Iterat
 
     Args:
         runner: `EnvironmentLayout.runner`.
-        holder: `run`, `user`, `since`, `pid`, `trigger`: what others are told.
+        holder: `run`, `user`, `since`, `pid`, `start` (of the process), `trigger`: what others are told.
 
     Raises:
         LockedError: a run of the pipeline is going on; it names the run, who started it and since when.

@@ -93,13 +93,13 @@ class RunJournal:
         steps = tuple(replace(s, state=SKIPPED) if s.state == WAITING else s for s in self.record.steps)
         seconds = round(time.monotonic() - self._began, 3)
         self.record = replace(self.record, state=state, steps=steps, ended=utc_now(), seconds=seconds, reason=reason)
-        save_run(self.folder, self.record)
+        save_run(self.folder, self.record, new=False)
         return self.record
 
     def _put(self, step: StepRecord, told: bool = False) -> StepRecord:
         steps = tuple(step if s.name == step.name else s for s in self.record.steps)
         self.record = replace(self.record, steps=steps)
-        save_run(self.folder, self.record)
+        save_run(self.folder, self.record, new=False)
         if told:
             self._sink(step)
         return step

@@ -70,6 +70,7 @@ def run_pipeline(request: RunRequest, on_step: RunSink, grace: float = GRACE) ->
         "user": record.user,
         "since": record.started,
         "pid": record.runner["pid"],
+        "start": record.runner["start"],
         "trigger": record.trigger,
     }
     with (

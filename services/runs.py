@@ -180,9 +180,13 @@ def was_started(runs: Path, pipeline: str, due: float) -> bool:
     return record is not None and record.get("state") != MISSING
 
 
-def save_run(folder: Path, record: RunRecord) -> None:
-    """Writes a run's record into its folder."""
-    write_record(folder / "run.json", record.to_json())
+def save_run(folder: Path, record: RunRecord, new: bool = True) -> None:
+    """Writes a run's record into its folder; a run that goes on must not bring back a folder that was removed.
+
+    Raises:
+        ResourceError: it cannot be written, or the folder is gone and not `new`.
+    """
+    write_record(folder / "run.json", record.to_json(), make_folder=new)
 
 
 def load_runs(runs: Path, pipeline: str | None = None, limit: int | None = None) -> list[RunRecord]:

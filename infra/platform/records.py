@@ -12,20 +12,22 @@ from typing import Any
 from dataops.infra.errors import ResourceError
 
 
-def write_record(path: Path, document: dict[str, Any], mode: int = 0o644) -> None:
+def write_record(path: Path, document: dict[str, Any], mode: int = 0o644, make_folder: bool = True) -> None:
     """Writes a document so that a reader, or a crash, meets the old one or the new one and nothing between.
 
     Args:
-        path: where; missing folders are made.
+        path: where.
         document: what is written as JSON.
         mode: the file's permissions.
+        make_folder: makes missing folders.
 
     Raises:
         ResourceError: it cannot be written, on a full disk for instance; what was there before is still there.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         _write(temporary, json.dumps(document, indent=2) + "\n", mode)
         os.replace(temporary, path)
         folder = os.open(path.parent, os.O_RDONLY)

@@ -16,6 +16,7 @@ import pytest
 
 from dataops.infra.errors import LockedError, ResourceError
 from dataops.infra.platform.run_plan import StepPlan
+from dataops.services.ending import end_runs
 from dataops.services.exclusion import exclusive_run, holder_of
 from dataops.services.runner import run_pipeline
 from dataops.services.runs import RunRecord, load_runs
@@ -191,6 +192,25 @@ def test_runs_of_a_pipeline_do_not_overlap_and_the_first_is_named(tmp_path: Path
     assert "run 20260504-101213-4f2a of ada since 2026-05-04T10:12:13Z" in caught.value.what
     assert holder_of(tmp_path / "runner", "sales") is None
     assert load_runs(tmp_path / "logs" / "runs") == []
+
+
+def test_runs_are_ended_in_order_when_their_environment_goes(tmp_path: Path) -> None:
+    environment(tmp_path, deaf())
+    runner = in_a_process(tmp_path, "signal.signal(signal.SIGTERM, signal.default_int_handler)")
+    pids = pids_of(tmp_path)
+    assert end_runs(tmp_path) == ["sales"]
+    runner.communicate()
+    assert gone(pids)
+    assert load_runs(tmp_path / "logs" / "runs")[0].state == "cancelled"
+    assert end_runs(tmp_path) == []
+
+
+def test_a_run_does_not_bring_back_a_folder_that_was_removed_under_it(tmp_path: Path) -> None:
+    away = f"import shutil; shutil.rmtree({str(tmp_path / 'logs')!r})"
+    plan = environment(tmp_path, step("one", away))
+    with pytest.raises(ResourceError, match="cannot be written"):
+        run_pipeline(request(tmp_path, plan), lambda _: None)
+    assert not (tmp_path / "logs").exists()
 
 
 def test_the_lock_is_held_until_nothing_of_a_killed_run_is_left(tmp_path: Path) -> None:
