@@ -136,10 +136,10 @@ def _again(record: EnvironmentRecord) -> str:
 
 
 PLATFORM = (
-    Probe("dataops.yaml", "platform", definition, deadline=10),
-    Probe("passphrase", "platform", passphrase, deadline=12),
-    Probe("state", "platform", backend, deadline=12),
-    Probe("environments", "platform", environments, deadline=15),
+    Probe("dataops.yaml", "platform", definition),
+    Probe("passphrase", "platform", passphrase),
+    Probe("state", "platform", backend),
+    Probe("environments", "platform", environments, deadline=30),
     Probe("locks", "platform", locks),
     Probe("secret files", "platform", secret_files),
 )

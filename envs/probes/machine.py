@@ -241,7 +241,7 @@ MACHINE = (
 LOCAL = (
     Probe("postgres", "local", postgres),
     Probe("supervisor", "local", supervisor),
-    Probe("copies", "local", reflink, deadline=10),
+    Probe("copies", "local", reflink),
     Probe("shared memory", "local", shared_memory),
     Probe("loopback", "local", ports),
     Probe("postgres user", "local", traversable),

@@ -87,7 +87,7 @@ class Probe:
     name: str
     area: str
     look: Callable[[Scene], Finding]
-    deadline: float = 5.0
+    deadline: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def examine(probes: Sequence[Probe], scene: Scene) -> list[Diagnosis]:
     ]
 
 
-def output_of(words: Sequence[str], scene: Scene, seconds: float = 3.0) -> str | None:
+def output_of(words: Sequence[str], scene: Scene, seconds: float = 10.0) -> str | None:
     """What a program prints when it ends well in time; None otherwise. Its input is empty."""
     try:
         done = subprocess.run(

@@ -25,7 +25,7 @@ def docker(scene: Scene) -> Finding:
     program = shutil.which("docker", path=scene.environment.get("PATH"))
     if program is None:
         return absent("no `docker` on PATH", "apt-get install docker.io")
-    said = output_of([program, "version", "--format", "{{.Server.Version}}"], scene)
+    said = output_of([program, "version", "--format", "{{.Server.Version}}"], scene, seconds=3)
     return ok(f"Docker engine {said}") if said else absent("no Docker engine answers", "start it: dockerd")
 
 
@@ -34,7 +34,7 @@ def kubectl(scene: Scene) -> Finding:
     program = shutil.which("kubectl", path=scene.environment.get("PATH"))
     if program is None:
         return absent("no `kubectl` on PATH", "install kubectl")
-    said = output_of([program, "version", "-o", "json", "--request-timeout=2s"], scene)
+    said = output_of([program, "version", "-o", "json", "--request-timeout=2s"], scene, seconds=3)
     try:
         server = json.loads(said or "{}").get("serverVersion", {}).get("gitVersion")
     except ValueError:

@@ -64,6 +64,8 @@ def test_what_init_writes_comes_up(tmp_path: Path) -> None:
         made, told_lines = came.json, [json.loads(line) for line in came.stderr.splitlines()]
         assert {"golden", "warehouse", "checks"} <= {line["phase"] for line in told_lines}
         assert made["state"] == "ready" and all(check["ok"] for check in made["checks"])
+        checks = new.do("doctor", "-o", "json").json["checks"]
+        assert {c["check"]: c["verdict"] for c in checks if c["area"] == "platform" and c["verdict"] != "ok"} == {}
         url = new.do("env", "connect", made["name"], "--show-password", "-o", "json").json["url"]
         with psycopg.connect(url) as connection:
             people = {name for (name,) in connection.execute("SELECT person FROM raw.greetings")}
