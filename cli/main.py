@@ -19,8 +19,8 @@ import click
 
 from dataops.cli.forms import log_format_of
 from dataops.cli.lazy import Entry, LazyGroup
-from dataops.cli.usage import usage_error
 from dataops.cli.streams import open_missing
+from dataops.cli.usage import usage_error
 from dataops.infra.errors import CancelledError, DataopsError, InternalError, of_system
 
 COMMANDS = {

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dataops.envs.facts import ports
+from dataops.envs.failure import failure, noting_failure
 from dataops.envs.git import forget_missing_worktrees, registered_worktrees
 from dataops.envs.lock import hold
 from dataops.envs.passphrase import find_passphrase
@@ -19,7 +20,6 @@ from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import EnvironmentRecord, Registry, State
 from dataops.envs.stack import OUR_TYPES, EnvironmentStack, Tools, open_stack, state_is_there
 from dataops.envs.sweep import check_root, end_processes, leftovers, remove_files
-from dataops.envs.update import failure, noting_failure
 from dataops.infra.errors import (
     AuthenticationError,
     DataopsError,

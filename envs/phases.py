@@ -7,6 +7,7 @@ it works in parallel: a phase lasts as long as any of its steps runs.
 
 from __future__ import annotations
 
+import difflib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dataops.infra.errors import ConfigurationError
 from dataops.infra.events.engine_events import (
     DiagnosticEvent,
     Event,
@@ -43,6 +45,19 @@ PHASE_OF = {
 """Type token to phase; anything else that the team's own program declares is in the phase `resources`."""
 
 OTHER = "resources"
+
+PHASES = tuple(dict.fromkeys(PHASE_OF.values()))
+"""The phases in their order, as `env up --from-step` takes them."""
+
+REMADE = frozenset(
+    {
+        "dataops:local:Worktree",
+        "dataops:local:VirtualEnvironment",
+        "dataops:local:Supervisor",
+        "dataops:local:Service",
+    }
+)
+"""Types that starting over deletes and makes anew; all others are made sure of in place, so that nothing is lost."""
 
 DONE = {
     "create": "created",
@@ -214,6 +229,39 @@ class PhaseClock:
             kind = type_of(step.urn).rpartition(":")[2]
             self.sink(PhaseEvent(phase, Moment.STEP, f"{done} {kind} {name_of(step.urn)}", took))
         self._leave(phase, Moment.FINISHED if how is Moment.STEP else Moment.FAILED)
+
+
+def check_phase(phase: str) -> str:
+    """The phase itself, when there is one of that name.
+
+    Raises:
+        ConfigurationError: there is none; the hint lists those there are.
+    """
+    if phase not in PHASES:
+        near = difflib.get_close_matches(phase, PHASES, n=1, cutoff=0.5)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise ConfigurationError(
+            f"there is no phase {phase!r} to start over from",
+            hint=f"{meant}the phases are, in order: {', '.join(PHASES)}",
+        )
+    return phase
+
+
+def starting_over(phase: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What starting over from a phase has the engine make anew, and what it has it make sure of: patterns of URNs.
+
+    It is about that phase and all later ones; nothing for "". Resources that the team's own program adds are left to
+    their own declarations, since nobody but the team knows what would be lost with them.
+    """
+    if not phase:
+        return (), ()
+    later = PHASES[PHASES.index(check_phase(phase)) :]
+    chosen = [token for token, belongs in PHASE_OF.items() if belongs in later]
+    patterns = {token: f"**{token}::**" for token in chosen}
+    return (
+        tuple(pattern for token, pattern in patterns.items() if token in REMADE),
+        tuple(pattern for token, pattern in patterns.items() if token not in REMADE),
+    )
 
 
 def _is_real(step: StepMetadata) -> bool:

@@ -47,6 +47,7 @@ class EnvironmentRecord:
         facts: where things are, as `envs.facts` reads them from the state.
         phases: the last completed `up`, phase name to seconds.
         notes: what happened to it that somebody may want to know later, such as a lock taken over.
+        generations: how often the data of its warehouse and lake were laid anew, as text; none for never.
     """
 
     name: str
@@ -72,6 +73,7 @@ class EnvironmentRecord:
     facts: dict[str, Any] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
+    generations: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The record as it is written."""

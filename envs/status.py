@@ -98,7 +98,8 @@ def status(record: EnvironmentRecord, registry: Registry, look: bool = True, dee
     held = holder_of(registry.folder, record.name)
     alive = held is not None and held.alive()
     parts = tuple(_look(record)) if look and record.state is not State.DESTROYING else ()
-    stopped = record.state is State.READY and not supervisor_runs(Path(record.root) / "supervisor")
+    heard = any(part.answers for part in parts if part.name != "code")
+    stopped = record.state is State.READY and not heard and not supervisor_runs(Path(record.root) / "supervisor")
     interrupted = record.state in IN_PROGRESS and not alive
     return EnvironmentStatus(
         record, held if alive else None, interrupted, parts, stopped, astray(record) if deep else ""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from dataops.envs.change import Change, UpdateReport
 from dataops.envs.checkout import Checkout
+from dataops.envs.generations import next_generations
 from dataops.envs.guard import forbidden, refuse_configuration
 from dataops.envs.lock import hold, holder_of
 from dataops.envs.naming import name_for, slug
-from dataops.envs.phases import PhaseClock
+from dataops.envs.phases import PhaseClock, check_phase
 from dataops.envs.registry import Registry
 from dataops.envs.stack import Tools
-from dataops.envs.update import Change, UpdateReport, make_it_so
+from dataops.envs.update import make_it_so
 from dataops.infra.errors import NotFoundError
 from dataops.infra.process.identity import user_name
 
@@ -27,11 +30,15 @@ class UpRequest:
         branch: whose code it runs.
         snapshot: where its data comes from: an id or `newest`; "" for the one it has, or the newest.
         target: where it runs.
+        variables: variables that override the declared ones.
+        from_phase: the phase from which on everything is done again; "" for what differs only.
     """
 
     branch: str
     snapshot: str = ""
     target: str = "local"
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    from_phase: str = ""
 
 
 def up(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) -> UpdateReport:
@@ -39,7 +46,7 @@ def up(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) 
 
     Raises:
         NotFoundError: no such branch; no snapshot yet.
-        ConfigurationError: the branch's `dataops.yaml` is not valid.
+        ConfigurationError: the branch's `dataops.yaml` is not valid; no such phase.
         PolicyError: the replica could reach production.
         LockedError: somebody else is at work on it.
         DataopsError: as `make_it_so`.
@@ -53,6 +60,7 @@ def up(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) 
             if (chosen := environment_name(request.branch, checkout)) == name:
                 note_rewritten(request.branch, name, checkout, clock)
                 change = plan(request, name, commit, checkout)
+                refuse(change, checkout)
                 return make_it_so(change, checkout, tools, clock, lease)
         name = chosen
 
@@ -85,11 +93,11 @@ def note_rewritten(branch: str, name: str, checkout: Checkout, clock: PhaseClock
 
 
 def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Change:
-    """Decides what the replica will be, and refuses what must not be, without changing anything."""
+    """Decides what the replica will be, without changing anything and without asking whether it may be."""
+    if request.from_phase:
+        check_phase(request.from_phase)
     platform = checkout.branch_platform(commit)
     registry = Registry(checkout.layout.registry)
-    off_limits = forbidden(checkout, platform, registry.all())
-    refuse_configuration(checkout, platform, request.branch, commit, off_limits)
     return Change(
         command=f"env up --branch {request.branch}",
         name=name,
@@ -99,8 +107,22 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
         target=request.target,
         snapshot=choose_snapshot(request.snapshot, registry, name, checkout),
         developer=user_name(),
-        production_hosts=off_limits,
+        production_hosts=forbidden(checkout, platform, registry.all()),
+        configuration=platform.configuration("replica"),
+        variables=request.variables,
+        generations=next_generations(registry.load(name), request.from_phase),
+        from_phase=request.from_phase,
     )
+
+
+def refuse(change: Change, checkout: Checkout) -> None:
+    """Refuses a replica that must not be.
+
+    Raises:
+        PolicyError: something that is configured for it points at production.
+    """
+    platform, off_limits = checkout.branch_platform(change.commit), change.production_hosts
+    refuse_configuration(checkout, platform, change.branch, change.commit, off_limits, change.variables)
 
 
 def environment_name(branch: str, checkout: Checkout) -> str:

@@ -1,87 +1,31 @@
-"""Making an environment what a commit declares: the part that `env up` and `env deploy` share."""
+"""Making an environment what a commit declares: the part that `env up`, `env deploy` and `env reset` share."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataops.envs.change import Change, UpdateReport
 from dataops.envs.checkout import Checkout
 from dataops.envs.facts import facts_of
+from dataops.envs.failure import failure, noting_failure
 from dataops.envs.lock import Lease
 from dataops.envs.passphrase import find_passphrase, keep_out_of_git
 from dataops.envs.phases import PhaseClock
 from dataops.envs.place import claim_place
 from dataops.envs.registry import EnvironmentRecord, Registry, State, now
-from dataops.envs.stack import OUR_TYPES, EnvironmentStack, Tools, open_stack
-from dataops.infra.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    DataopsError,
-    NotFoundError,
-    PolicyError,
-    ResourceError,
-    VerificationError,
-)
+from dataops.envs.request import EngineRequest, parameters_of, request_for
+from dataops.envs.running import refuse_running
+from dataops.envs.stack import EnvironmentStack, Tools, open_stack
+from dataops.infra.errors import ConfigurationError, PolicyError
 from dataops.infra.platform.addresses import remember_addresses
-from dataops.infra.platform.parameters import EnvironmentParameters
 from dataops.infra.process.identity import user_name
 
 if TYPE_CHECKING:
-    from dataops.infra.engine.deployer import Program
-    from dataops.infra.state.project import ProjectFile
+    from dataops.infra.platform.parameters import EnvironmentParameters
 
 KEPT_NOTES = 50
-UNCHANGED = frozenset({"same", "refresh", "read"})
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What is to be made of which commit, decided before anything is done.
-
-    Args:
-        command: the command, for the lock and the history.
-        name, role, branch, commit, target: the environment.
-        snapshot: where a replica's data comes from.
-        developer: whose replica it is.
-        production_hosts: where production answers on this machine; a replica must not point there.
-    """
-
-    command: str
-    name: str
-    role: str
-    branch: str
-    commit: str
-    target: str = "local"
-    snapshot: str = ""
-    developer: str = ""
-    production_hosts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateReport:
-    """What an update did.
-
-    Args:
-        record: the environment as it is now.
-        changes: steps by kind, as Pulumi counts them.
-        phases: phase to seconds; they overlap, so they add up to more than `seconds`.
-        notes: what the user should know beside that.
-    """
-
-    record: EnvironmentRecord
-    changes: Mapping[str, int]
-    phases: Mapping[str, float]
-    seconds: float
-    notes: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything is different from before."""
-        return any(count for op, count in self.changes.items() if op not in UNCHANGED)
 
 
 def make_it_so(change: Change, checkout: Checkout, tools: Tools, clock: PhaseClock, lease: Lease) -> UpdateReport:
@@ -94,7 +38,7 @@ def make_it_so(change: Change, checkout: Checkout, tools: Tools, clock: PhaseClo
     """
     registry = Registry(checkout.layout.registry)
     notes = _note_takeover(lease, clock)
-    refuse_lost_work(registry.load(change.name), change)
+    refuse_update(registry.load(change.name), change)
     with clock.phase("passphrase", "opening the state"):
         stack = _open(change, checkout, tools)
         claim_place(stack, checkout.layout.environment(change.name).root)
@@ -105,37 +49,40 @@ def make_it_so(change: Change, checkout: Checkout, tools: Tools, clock: PhaseClo
     with noting_failure(registry, change.name):
         if change.role == "replica":
             remember_addresses(Path(record.root), change.production_hosts)
-        parameters = _parameters(change, checkout)
+        parameters = parameters_of(change, checkout)
         with clock.phase("code", f"commit {change.commit[:12]} of {change.branch}"):
             _extract(parameters)
-        changes = _deploy(change, parameters, checkout, stack, clock)
+        changes = _deploy(change.name, request_for(change, checkout, parameters.root), stack, clock)
         with clock.phase("record"):
             facts = facts_of(stack.backend.load(stack.reference, stack.secrets), checkout.subdirectory)
             record = registry.save(record, state=State.READY, failure="", facts=facts, phases=clock.seconds())
     return UpdateReport(record, changes, clock.seconds(), clock.total(), tuple(notes))
 
 
-@contextmanager
-def noting_failure(registry: Registry, name: str) -> Iterator[None]:
-    """Notes in the record that, and why, the block failed."""
-    try:
-        yield
-    except BaseException as error:
-        record = registry.load(name)
-        if record is not None:
-            why = error.what if isinstance(error, DataopsError) else "interrupted"
-            if not isinstance(error, (DataopsError, KeyboardInterrupt)):
-                why = f"defect: {type(error).__name__}"
-            with suppress(
-                OSError, DataopsError
-            ):  # on a disk that is full this cannot be noted: the error itself counts
-                registry.save(record, state=State.FAILED, failure=why)
-        raise
+def refuse_update(record: EnvironmentRecord | None, change: Change) -> None:
+    """Refuses an update that would destroy what somebody needs.
+
+    Raises:
+        ConfigurationError: the name belongs to another branch.
+        PolicyError: the environment's code was edited in place; a pipeline runs while all of it is to be done again.
+    """
+    if record is None:
+        return
+    if (record.branch, record.role) != (change.branch, change.role):
+        raise ConfigurationError(
+            f"environment {change.name} belongs to branch {record.branch}",
+            hint=f"take it down first: `dataops env down {change.name}`",
+        )
+    refuse_lost_work(record, change)
+    if change.from_phase:
+        refuse_running(record)
 
 
-def refuse_lost_work(record: EnvironmentRecord | None, change: Change) -> None:
+def refuse_lost_work(record: EnvironmentRecord, change: Change) -> None:
     """Refuses to replace the code of an environment in which somebody has edited it without committing."""
-    if record is None or record.commit == change.commit or "worktree" not in record.facts:
+    if "worktree" not in record.facts:
+        return
+    if record.commit == change.commit and change.from_phase != "code":
         return
     from dataops.infra.providers.local.git_worktree import unsaved_work
 
@@ -190,31 +137,10 @@ def _remember(
         created=old.created if old else "",
         facts=old.facts if old else {},
         phases=old.phases if old else {},
+        generations=dict(change.generations),
         notes=[*(old.notes if old else []), *({"at": now(), "what": note} for note in notes)][-KEPT_NOTES:],
     )
-    if old is not None and (old.branch, old.role) != (change.branch, change.role):
-        raise ConfigurationError(
-            f"environment {change.name} belongs to branch {old.branch}",
-            hint=f"take it down first: `dataops env down {change.name}`",
-        )
     return registry.save(record)
-
-
-def _parameters(change: Change, checkout: Checkout) -> EnvironmentParameters:
-    return EnvironmentParameters(
-        environment=change.name,
-        role=change.role,
-        repository=checkout.repository.common,
-        commit=change.commit,
-        home=checkout.layout.home,
-        directory=checkout.layout.directory,
-        target=change.target,
-        branch=change.branch,
-        subdirectory=checkout.subdirectory,
-        snapshot=change.snapshot,
-        developer=change.developer,
-        production_hosts=change.production_hosts,
-    )
 
 
 def _extract(parameters: EnvironmentParameters) -> None:
@@ -224,69 +150,14 @@ def _extract(parameters: EnvironmentParameters) -> None:
     ensure_worktree(parameters.repository, parameters.commit, parameters.worktree)
 
 
-def _deploy(
-    change: Change, parameters: EnvironmentParameters, checkout: Checkout, stack: EnvironmentStack, clock: PhaseClock
-) -> Mapping[str, int]:
-    from dataops.infra.engine.deployer import UpdateOptions
-    from dataops.infra.state.project import load_project
-
-    file = parameters.root / "Pulumi.yaml"
-    if not file.is_file():
-        raise ConfigurationError(
-            f"commit {change.commit[:12]} has no Pulumi.yaml beside dataops.yaml",
-            hint="write one on that branch with `dataops init` and commit it",
-        )
-    project = load_project(file)
-    options = UpdateOptions(
-        refresh=True,
-        message=change.command,
-        adopted=OUR_TYPES,
-        metadata={"git.head": change.commit, "git.headName": f"refs/heads/{change.branch}", "git.dirty": "false"},
-    )
-    config = {**project.defaults, **parameters.to_config()}
+def _deploy(name: str, request: EngineRequest, stack: EnvironmentStack, clock: PhaseClock) -> Mapping[str, int]:
     with clock.phase("deployment", "running the branch's program"):
-        program = program_of(project, checkout.platform.name)
-        result = stack.deployer.up(stack.reference, program, config, options, clock.on_engine_event)
+        result = stack.deployer.up(
+            stack.reference, request.program, request.config, request.options, clock.on_engine_event
+        )
         if result.failed:
-            raise failure(clock, change.name)
+            raise failure(clock, name)
     return result.changes
-
-
-def program_of(project: ProjectFile, name: str) -> Program:
-    """The program that a Pulumi.yaml describes, as the engine runs it."""
-    from dataops.infra.engine.deployer import Program
-
-    python = project.virtualenv / "bin" / "python" if project.virtualenv else Path(sys.executable)
-    return Program(project=name, root=project.root, main=project.main, python=python)
-
-
-def failure(clock: PhaseClock, name: str, hint: str = "") -> DataopsError:
-    """The error for an operation that ended with failed steps: which, and what was said about them."""
-    failures = clock.failures()
-    lines = [
-        line
-        for failed in failures
-        for line in (failed.messages or ("failed",))
-        for line in [f"{_short(failed.urn)}{line}"]
-    ]
-    codes = {f.exit_code for f in failures}
-    kinds = (k for k in (PolicyError, VerificationError, AuthenticationError, NotFoundError) if k.exit_code in codes)
-    kind: type[DataopsError] = next(kinds, ResourceError)
-    hint = hint or next((f.hint for f in failures if f.exit_code == kind.exit_code and f.hint), "")
-    named = ", ".join(_short(f.urn).removesuffix(": ") for f in failures if f.urn)
-    return kind(
-        f"{named or 'the deployment'} failed",
-        where=f"environment {name}",
-        details="\n".join(lines) or None,
-        hint=hint
-        or f"mend the cause and run the command again, it continues from here; `dataops env down {name}` removes it",
-    )
-
-
-def _short(urn: str) -> str:
-    from dataops.infra.resources.urn import name_of, type_of
-
-    return f"{type_of(urn).rpartition(':')[2]} {name_of(urn)}: " if urn else ""
 
 
 def _note_takeover(lease: Lease, clock: PhaseClock) -> list[str]:

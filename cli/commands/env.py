@@ -9,6 +9,8 @@ env = LazyGroup(
     {
         "up": Entry("dataops.cli.commands.env_up:up", "Make the replica of a branch, or bring it up to date."),
         "deploy": Entry("dataops.cli.commands.env_up:deploy", "Deploy production or staging from its branch."),
+        "plan": Entry("dataops.cli.commands.env_plan:plan", "Show what up or deploy would do, without doing it."),
+        "reset": Entry("dataops.cli.commands.env_reset:reset", "Put a replica's data back to its snapshot."),
         "ls": Entry("dataops.cli.commands.env_show:ls", "List the environments."),
         "status": Entry("dataops.cli.commands.env_show:status", "Show one environment and whether it answers."),
         "exec": Entry("dataops.cli.commands.env_run:exec_", "Run a command with an environment's variables and code."),

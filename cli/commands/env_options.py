@@ -13,7 +13,48 @@ from dataops.infra.errors import CancelledError, ConfigurationError
 if TYPE_CHECKING:
     from dataops.envs.registry import EnvironmentRecord, Registry
 
-__all__ = ["confirm", "end_in_order", "find_environment", "folder_option", "output_option"]
+__all__ = [
+    "confirm",
+    "end_in_order",
+    "find_environment",
+    "folder_option",
+    "output_option",
+    "read_variables",
+    "variables_option",
+]
+
+
+variables_option = click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Override a variable of dataops.yaml until the next update; may be repeated.",
+)
+
+
+def read_variables(given: tuple[str, ...]) -> dict[str, str]:
+    """The variables that `--var` gives.
+
+    Raises:
+        ConfigurationError: one is not `NAME=VALUE`, or has a name that dataops sets itself; without its value, which
+            may be secret.
+    """
+    import re
+
+    from dataops.infra.platform.names import RESERVED_VARIABLES, VARIABLE
+
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not re.fullmatch(VARIABLE, name):
+            raise ConfigurationError("--var takes NAME=VALUE", where=f"--var {name}" if equals else "--var")
+        if name in RESERVED_VARIABLES:
+            raise ConfigurationError(f"the variable {name} is set by dataops and cannot be overridden", where="--var")
+        if "\0" in value:
+            raise ConfigurationError(f"the value of {name} holds a NUL", where="--var")
+        found[name] = value
+    return found
 
 
 def find_environment(name: str, cwd: Path) -> tuple[Registry, EnvironmentRecord]:

@@ -10,8 +10,8 @@ import click
 from dataops.cli.tables import print_facts
 
 if TYPE_CHECKING:
+    from dataops.envs.change import UpdateReport
     from dataops.envs.registry import EnvironmentRecord
-    from dataops.envs.update import UpdateReport
 
 
 def report_json(report: UpdateReport) -> dict[str, Any]:
@@ -73,6 +73,22 @@ def phase_lines(phases: Mapping[str, float], total: float) -> str:
         share = seconds / total if total else 0.0
         lines.append(f"  {phase:<14} {seconds:7.2f} s  {share:4.0%}  {'█' * round(share * 30)}")
     return "\n".join(line.rstrip() for line in lines)
+
+
+def age_of(snapshot: str) -> str:
+    """How old a snapshot is, as `, 3 d old`; "" when its id does not say."""
+    from dataops.envs.status import snapshot_age
+
+    seconds = snapshot_age(snapshot)
+    return "" if seconds is None else f", {long(seconds)} old"
+
+
+def long(seconds: int) -> str:
+    """A time in the largest unit of which there are at least two."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def urls(record: EnvironmentRecord) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
+from dataops.cli.commands.env_report import age_of
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import ENVIRONMENT
 from dataops.cli.tables import print_facts, print_json, print_table
@@ -55,7 +56,6 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
       dataops env status feature-x
     """
     from dataops.envs.pipeline import states_of
-    from dataops.envs.status import snapshot_age
     from dataops.envs.status import status as look
 
     registry, record = find_environment(name, cwd)
@@ -67,8 +67,7 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
     click.echo(f"{click.style(name, bold=True)} is {found.state}.")
     lines = [("role", record.role), ("branch", f"{record.branch} at {record.commit[:12]}"), ("owner", record.owner)]
     if record.snapshot:
-        age = snapshot_age(record.snapshot)
-        lines.append(("data", f"snapshot {record.snapshot}" + (f", {_age(age)} old" if age is not None else "")))
+        lines.append(("data", f"snapshot {record.snapshot}{age_of(record.snapshot)}"))
     lines += [("updated", record.updated), ("files", record.root)]
     if found.astray:
         lines.append(("code", f"{found.astray}; the environment can still be used"))
@@ -131,10 +130,3 @@ def fingerprint(name: str, cwd: Path, as_json: bool) -> None:
     rows = [(f"warehouse:{table}", f"{f.count} rows", f.sha256) for table, f in found.tables.items()]
     rows += [(f"lake:{path}", f"{f.count} bytes", f.sha256) for path, f in found.objects.items()]
     print_table(("DATA", "SIZE", "SHA-256"), rows)
-
-
-def _age(seconds: int) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

@@ -2,76 +2,103 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dataops.cli import wiring
-from dataops.cli.commands.env_options import confirm, end_in_order, folder_option, output_option
+from dataops.cli.commands.env_options import (
+    confirm,
+    end_in_order,
+    folder_option,
+    output_option,
+    read_variables,
+    variables_option,
+)
 from dataops.cli.commands.env_progress import progress
 from dataops.cli.commands.env_report import report_json, report_text
 from dataops.cli.engine_option import chosen_engine, engine_option
-from dataops.cli.options import surroundings
+from dataops.cli.options import Command, surroundings
 from dataops.cli.parameter_types import BRANCH, DEPLOYED, SNAPSHOT
 from dataops.cli.tables import print_json
 from dataops.infra.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from dataops.envs.change import UpdateReport
     from dataops.envs.stack import Tools
-    from dataops.envs.update import UpdateReport
+    from dataops.envs.up import UpRequest
+
+
+def replica_options(function: Command) -> Command:
+    """Adds what `env up` and `env plan` ask about a replica; the function gets it as `asked`, for `request_for`."""
+    options = [
+        click.option("-b", "--branch", type=BRANCH, help="Whose code it runs; by default the one that is checked out."),
+        click.option(
+            "--snapshot", type=SNAPSHOT, metavar="ID", help="Its data: an id or newest; by default what it has."
+        ),
+        click.option("--target", type=click.Choice(["local"]), help="Where it runs; by default here, as processes."),
+        click.option("--from-step", "phase", metavar="PHASE", help="Do this phase and all later ones again."),
+    ]
+
+    @functools.wraps(function)
+    def run(
+        branch: str | None, snapshot: str | None, target: str | None, phase: str | None, *args: Any, **rest: Any
+    ) -> Any:
+        asked = {"branch": branch, "snapshot": snapshot, "target": target, "phase": phase}
+        return function(*args, asked=asked, **rest)
+
+    wrapped: Command = run
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
 
 
 @click.command()
-@click.option("-b", "--branch", type=BRANCH, help="Whose code it runs; by default the one that is checked out.")
-@click.option(
-    "--snapshot",
-    type=SNAPSHOT,
-    metavar="ID",
-    help="Its data: an id or newest; by default what it has.",
-)
-@click.option("--target", type=click.Choice(["local"]), help="Where it runs; by default here, as processes.")
+@replica_options
+@variables_option
 @engine_option
 @folder_option
 @output_option
-def up(
-    branch: str | None, snapshot: str | None, target: str | None, engine: str | None, cwd: Path, as_json: bool
-) -> None:
+def up(asked: dict[str, str | None], variables: tuple[str, ...], engine: str | None, cwd: Path, as_json: bool) -> None:
     """Make the replica of a branch, or bring it up to date.
 
     It is a private copy of production: the branch's code, the newest masked snapshot of the data in a Postgres cluster
     and a lake of its own, roles and grants, services. What is there already is left as it is; after a crash, run it
-    again.
+    again: it goes on where it stopped.
+
+    --from-step does a part again that was done already. The phases are, in order: code, requirements, supervisor,
+    golden, warehouse, lake, access, variables, checks, services, endpoints. The worktree, the virtual environment, the
+    supervisor and the services are removed and made anew; warehouse and lake are laid anew from the snapshot, at the
+    same address and with the same passwords; everything else is checked and put right in place.
 
     \b
-    Example:
+    Examples:
       dataops env up --branch feature/x
+      dataops env up --branch feature/x --var LOG_LEVEL=debug
+      dataops env up --branch feature/x --from-step services
     """
     from dataops.envs.checkout import Checkout
     from dataops.envs.phases import PhaseClock
-    from dataops.envs.settings import value_of
-    from dataops.envs.up import UpRequest
     from dataops.envs.up import up as bring_up
 
-    tools = _tools(cwd, engine)
+    tools = tools_for(cwd, engine)
     checkout = Checkout.find(cwd.absolute())
-    around = surroundings(cwd)
-    branch = value_of("branch", around, branch)
-    if not branch:
-        raise ConfigurationError("no branch is checked out", hint="dataops env up --branch BRANCH")
+    request = request_from(asked, variables, cwd, "up")
     with progress() as sink:
-        request = UpRequest(branch, value_of("snapshot", around, snapshot), value_of("target", around, target))
         report = bring_up(request, checkout, tools, PhaseClock(sink))
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
 @click.command()
 @click.argument("name", metavar="production|staging", type=DEPLOYED)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@variables_option
 @engine_option
 @folder_option
 @output_option
-def deploy(name: str, yes: bool, engine: str | None, cwd: Path, as_json: bool) -> None:
+def deploy(name: str, yes: bool, variables: tuple[str, ...], engine: str | None, cwd: Path, as_json: bool) -> None:
     """Deploy production or staging from its branch.
 
     Only from the branch that dataops.yaml configures for it, with everything committed.
@@ -84,16 +111,39 @@ def deploy(name: str, yes: bool, engine: str | None, cwd: Path, as_json: bool) -
     from dataops.envs.checkout import Checkout
     from dataops.envs.phases import PhaseClock
 
-    tools = _tools(cwd, engine)
+    tools = tools_for(cwd, engine)
     checkout = Checkout.find(cwd.absolute())
-    change = deployment.plan(name, checkout)
+    change = deployment.plan(name, checkout, read_variables(variables))
+    deployment.refuse(change, checkout)
     confirm(f"Deploy {name} at {change.commit[:12]} of {change.branch}?", yes, f"dataops env deploy {name}")
     with progress() as sink:
         report = deployment.deploy(change, checkout, tools, PhaseClock(sink))
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
-def _tools(cwd: Path, engine: str | None) -> Tools:
+def request_from(asked: dict[str, str | None], variables: tuple[str, ...], cwd: Path, command: str) -> UpRequest:
+    """The `UpRequest` for what was asked; what was left out comes from the settings.
+
+    Raises:
+        ConfigurationError: no branch is named or checked out; a variable is not right.
+    """
+    from dataops.envs.settings import value_of
+    from dataops.envs.up import UpRequest
+
+    around = surroundings(cwd)
+    branch = value_of("branch", around, asked["branch"])
+    if not branch:
+        raise ConfigurationError("no branch is checked out", hint=f"dataops env {command} --branch BRANCH")
+    return UpRequest(
+        branch,
+        value_of("snapshot", around, asked["snapshot"]),
+        value_of("target", around, asked["target"]),
+        read_variables(variables),
+        asked["phase"] or "",
+    )
+
+
+def tools_for(cwd: Path, engine: str | None = None) -> Tools:
     """The tools of environments; the key of the state's secrets is on its way while dataops.yaml is read."""
     from dataops.envs.checkout import find_layout
     from dataops.envs.registry import Registry
@@ -106,7 +156,8 @@ def _tools(cwd: Path, engine: str | None) -> Tools:
     return tools
 
 
-def _print(report: UpdateReport, as_json: bool) -> None:
+def print_report(report: UpdateReport, as_json: bool) -> None:
+    """The result of an update, as a document or as a panel."""
     if as_json:
         print_json(report_json(report))
     else:

@@ -114,13 +114,14 @@ class DataPlatform(pulumi.ComponentResource):
                 schemas=store.schemas,
                 source=self.golden.data_directory if self.golden else "",
                 settings=self.args.platform.settings(self.args.parameters.role),
+                generation=self.args.parameters.warehouse_data,
             ),
             self._below,
         )
 
     def _lake(self) -> Lake:
-        source = self.golden.lake_directory if self.golden else ""
-        return Lake("lake", LakeArgs(path=self.args.parameters.layout.lake, source=source), self._below)
+        parameters, source = self.args.parameters, self.golden.lake_directory if self.golden else ""
+        return Lake("lake", LakeArgs(parameters.layout.lake, source, parameters.lake_data), self._below)
 
     def _access(self) -> Access:
         platform = self.args.platform
@@ -141,6 +142,7 @@ class DataPlatform(pulumi.ComponentResource):
         return {
             **(SEALED if parameters.role == "replica" else {}),
             **self.args.platform.variables(parameters.role),
+            **{name: pulumi.Output.secret(value) for name, value in parameters.variables.items()},
             **self.warehouse.variables(self.access.pipeline),
             **self.lake.variables(),
             "DATAOPS_ENVIRONMENT": parameters.environment,
@@ -208,6 +210,7 @@ class DataPlatform(pulumi.ComponentResource):
                     supervisor=self.supervisor.directory,
                     log_file=self.args.parameters.layout.logs / f"{name}.log",
                     after=after,
+                    generation=self.args.parameters.warehouse_data,
                 ),
                 self._below,
             )

@@ -13,10 +13,11 @@ from dataops.infra.components.storage import LakeDirectory
 
 @dataclass(frozen=True, slots=True)
 class LakeArgs:
-    """Where the objects lie, and what they are cloned from ("" for an empty lake)."""
+    """Where the objects lie, what they are cloned from ("" for an empty lake), and which generation they are."""
 
     path: Path
     source: pulumi.Input[str] = ""
+    generation: str = ""
 
 
 class Lake(pulumi.ComponentResource):
@@ -28,7 +29,11 @@ class Lake(pulumi.ComponentResource):
     def __init__(self, name: str, args: LakeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dataops:components:Lake", name, None, opts)
         self.objects = LakeDirectory(
-            "objects", path=args.path, source=args.source, opts=pulumi.ResourceOptions(parent=self)
+            "objects",
+            path=args.path,
+            source=args.source,
+            generation=args.generation,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.url, self.path = self.objects.url, self.objects.path
         outputs: dict[str, Any] = {"url": self.url}

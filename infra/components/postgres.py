@@ -26,6 +26,7 @@ class PostgresCluster(Declared):
         source: pulumi.Input[str] = "",
         settings: Mapping[str, str] | None = None,
         log_file: Path,
+        generation: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs: dict[str, pulumi.Input[Any] | None] = {
@@ -34,6 +35,7 @@ class PostgresCluster(Declared):
             "source": source,
             "settings": dict(settings or {}),
             "logFile": str(log_file),
+            "generation": generation or None,
         }
         super().__init__(name, inputs, opts)
 

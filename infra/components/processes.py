@@ -46,6 +46,7 @@ class ServiceProcess(Declared):
         port_variable: str,
         health: str,
         log_file: Path,
+        generation: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs: dict[str, pulumi.Input[object] | None] = {
@@ -59,6 +60,7 @@ class ServiceProcess(Declared):
             "portVariable": port_variable,
             "health": health,
             "logFile": str(log_file),
+            "generation": generation or None,
         }
         super().__init__(name, inputs, opts)
 

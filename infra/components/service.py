@@ -24,6 +24,7 @@ class ServiceArgs:
         supervisor: the supervisor's folder.
         log_file: where its output goes.
         after: what must be there before it starts, beside the above.
+        generation: which generation of data it works on: it is restarted with another.
     """
 
     service: ServiceModel
@@ -32,6 +33,7 @@ class ServiceArgs:
     supervisor: pulumi.Input[str]
     log_file: Path
     after: Sequence[pulumi.Resource] = ()
+    generation: str = ""
 
 
 class Service(pulumi.ComponentResource):
@@ -52,6 +54,7 @@ class Service(pulumi.ComponentResource):
             port_variable=args.service.port or "",
             health=args.service.health or "",
             log_file=args.log_file,
+            generation=args.generation,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         self.url = self.process.url

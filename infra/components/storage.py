@@ -21,9 +21,10 @@ class LakeDirectory(Declared):
         *,
         path: Path,
         source: pulumi.Input[str] = "",
+        generation: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(name, {"path": str(path), "source": source}, opts)
+        super().__init__(name, {"path": str(path), "source": source, "generation": generation or None}, opts)
 
     @property
     def path(self) -> pulumi.Output[str]:

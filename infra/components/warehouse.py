@@ -24,6 +24,7 @@ class WarehouseArgs:
         database, schemas: what exists in it.
         source: a stopped data directory to clone; "" for an empty cluster.
         settings: server settings.
+        generation: names the data; with another one they are laid anew in place, and what is in the cluster after them.
     """
 
     supervisor: pulumi.Input[str]
@@ -33,6 +34,7 @@ class WarehouseArgs:
     schemas: tuple[str, ...]
     source: pulumi.Input[str] = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    generation: str = ""
 
 
 class Warehouse(pulumi.ComponentResource):
@@ -53,9 +55,10 @@ class Warehouse(pulumi.ComponentResource):
             source=args.source,
             settings=args.settings,
             log_file=args.log_file,
+            generation=args.generation,
             opts=below,
         )
-        self.connection = self.cluster.connection
+        self.connection = self._connection(args.generation)
         inside = self.inside(self)
         owner = Role(OWNER, connection=self.connection, opts=inside)
         self.owner = owner.role_name
@@ -68,6 +71,12 @@ class Warehouse(pulumi.ComponentResource):
         )
         outputs: dict[str, Any] = {"url": self.url, "database": self.database}
         self.register_outputs(outputs)
+
+    def _connection(self, generation: str) -> pulumi.Output[dict[str, Any]]:
+        """The superuser's connection; it names the data's generation, so that what is in the cluster follows it."""
+        if not generation:
+            return self.cluster.connection
+        return self.cluster.connection.apply(lambda connection: {**connection, "generation": generation})
 
     def inside(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options of what exists only in the cluster: where the cluster goes, it need not be deleted one by one."""

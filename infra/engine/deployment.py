@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dataops.infra.engine.dependencies import DependencyGraph
 from dataops.infra.engine.plan import Plan
-from dataops.infra.engine.targets import Targets
+from dataops.infra.engine.targets import Targets, UrnPatterns
 from dataops.infra.errors import InternalError
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.state.backend import StackReference
@@ -24,6 +24,7 @@ class DeploymentOptions:
         parallel: how many operations run at once.
         continue_on_error: a failed resource stops only what depends on it.
         targets: the resources that may change, and those to replace.
+        remade, redone: the resources that are deleted and made anew, or updated, although nothing about them differs.
         kind: `update`, `refresh` or `destroy`.
         ignore_protect: protected resources may be deleted and replaced.
         plan: what an update must keep to; None when it may do anything.
@@ -38,6 +39,8 @@ class DeploymentOptions:
     ignore_protect: bool = False
     plan: Plan | None = None
     make_plan: bool = False
+    remade: UrnPatterns = UrnPatterns()
+    redone: UrnPatterns = UrnPatterns()
 
 
 class Bail(Exception):

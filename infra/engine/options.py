@@ -32,6 +32,8 @@ class UpdateOptions:
         replaces: URNs or patterns of those that are replaced, whether they have changed or not.
         plan: what an update may do: the plan of an earlier preview; None for anything.
         make_plan: whether the result of a preview is to hold its plan.
+        remade: URNs or patterns of those that are deleted and made anew although nothing about them differs.
+        redone: URNs or patterns of those that are updated although nothing about them differs.
         clear_pending_creates: forget creations of unknown outcome that earlier operations left.
         import_pending_creates: the ids of those that did take effect, by URN: they become recorded resources.
         adopted: beginnings of resource types whose providers adopt what an interrupted operation of theirs left, so
@@ -54,6 +56,8 @@ class UpdateOptions:
     replaces: tuple[str, ...] = ()
     plan: Plan | None = field(default=None, repr=False)
     make_plan: bool = False
+    remade: tuple[str, ...] = ()
+    redone: tuple[str, ...] = ()
     clear_pending_creates: bool = False
     import_pending_creates: Mapping[str, str] = field(default_factory=dict)
     adopted: tuple[str, ...] = ()

@@ -225,6 +225,7 @@ class StepGenerator:
         diff = diffing.apply_replace_on_changes(diff, draft.goal.replace_on_changes, bool(old.init_errors))
         replace = diffing.replaces(diff) or triggered or old.pending_replacement
         changed = diff.changes is Changes.SOME or old.pending_replacement
+        changed = changed or (draft.goal.custom and draft.urn in self._deployment.options.redone)
         if changed and replace:
             allow_replacement(self._deployment, self._report, draft, old, diff)
             if draft.provider is not None and not replaced:
@@ -257,6 +258,8 @@ class StepGenerator:
         self, draft: Draft, old: ResourceState, inputs: Properties, replaced: bool
     ) -> DiffResult | None:
         """What options and the choice of provider decide without asking the provider; None if they do not."""
+        if draft.goal.custom and draft.urn in self._deployment.options.remade:
+            return DiffResult(Changes.SOME, ("id",), delete_before_replace=True)
         if replaced:
             return DiffResult(Changes.SOME, ("id",))
         if any(urn in self.replaces for urn in draft.new.replace_with):

@@ -48,6 +48,8 @@ class UpdateRun:
             options.ignore_protect,
             options.plan,
             options.make_plan,
+            UrnPatterns(options.remade),
+            UrnPatterns(options.redone),
         )
         self._operation = Operation(stack, engine_options, session, base.resources, self._report, around)
 

@@ -1,13 +1,16 @@
 """What differs from one environment to the next: the parameters of the stacks, as Pulumi configuration.
 
-Each field is the configuration key `dataops:<fieldInCamelCase>` of the environment's stack; nothing here is secret.
+Each field is the configuration key `dataops:<fieldInCamelCase>` of the environment's stack; only `variables` may be
+secret.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from dataops.infra.errors import ConfigurationError
 from dataops.infra.platform.layout import EnvironmentLayout, PlatformLayout
@@ -34,6 +37,8 @@ class EnvironmentParameters:
         snapshot: id of the snapshot a replica is made of; "" elsewhere.
         developer: whose replica it is; "" elsewhere.
         production_hosts: `host` or `host:port` where production answers: a replica must not point there.
+        warehouse_generation, lake_generation: how often a replica's data were laid anew, as text; "" for never.
+        variables: variables that override those of `dataops.yaml`; may be secret.
     """
 
     environment: str
@@ -48,6 +53,9 @@ class EnvironmentParameters:
     snapshot: str = ""
     developer: str = ""
     production_hosts: tuple[str, ...] = ()
+    warehouse_generation: str = ""
+    lake_generation: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -77,10 +85,23 @@ class EnvironmentParameters:
         """The platform's folder in that checkout: where `dataops.yaml` and `Pulumi.yaml` are."""
         return self.worktree / self.subdirectory if self.subdirectory else self.worktree
 
+    @property
+    def warehouse_data(self) -> str:
+        """Names the data of a replica's warehouse: with another name they are laid anew; "" where they are no copy."""
+        return self._data(self.warehouse_generation)
+
+    @property
+    def lake_data(self) -> str:
+        """The same for the lake."""
+        return self._data(self.lake_generation)
+
+    def _data(self, generation: str) -> str:
+        return f"{self.snapshot}/{generation or 0}" if self.snapshot else ""
+
     def to_config(self) -> dict[str, str]:
         """The stack configuration that carries these parameters; empty ones are left out."""
         values = {key: getattr(self, name) for name, key in _keys().items()}
-        texts = {key: ",".join(value) if isinstance(value, tuple) else str(value) for key, value in values.items()}
+        texts = {key: _text(value) for key, value in values.items()}
         return {key: text for key, text in texts.items() if text}
 
     @classmethod
@@ -111,6 +132,9 @@ class EnvironmentParameters:
             snapshot=found["snapshot"],
             developer=found["developer"],
             production_hosts=tuple(filter(None, found["production_hosts"].split(","))),
+            warehouse_generation=found["warehouse_generation"],
+            lake_generation=found["lake_generation"],
+            variables=_variables(found["variables"]),
         )
 
 
@@ -119,9 +143,25 @@ def config_keys() -> tuple[str, ...]:
     return tuple(_keys().values())
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), sort_keys=True) if value else ""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _variables(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ConfigurationError(f"`{NAMESPACE}:variables` of the stack configuration is no JSON object of texts")
+    return found
+
+
 def _keys() -> dict[str, str]:
     keys = {}
-    for field in fields(EnvironmentParameters):
-        head, *rest = field.name.split("_")
-        keys[field.name] = f"{NAMESPACE}:{head}{''.join(part.title() for part in rest)}"
+    for each in fields(EnvironmentParameters):
+        head, *rest = each.name.split("_")
+        keys[each.name] = f"{NAMESPACE}:{head}{''.join(part.title() for part in rest)}"
     return keys

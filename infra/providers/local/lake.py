@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,26 @@ from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Re
 
 
 class LakeHandler(ResourceHandler):
-    """A directory tree. Beside it lie two marks, since everything inside it is an object: begun, and complete."""
+    """A directory tree. Beside it lie two marks, since everything inside it is an object: begun, and complete.
+
+    Its objects are laid anew when `generation` becomes another text.
+    """
 
     token = "dataops:local:Lake"
     required = frozenset({"path"})
-    optional = frozenset({"source"})
-    replace_on = frozenset({"path", "source"})
+    optional = frozenset({"source", "generation"})
+    replace_on = frozenset({"path"})
     outputs = frozenset({"url", "path", "cloned"})
     delete_before_replace = True
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
         path = Path(inputs["path"])
         source = str(inputs.get("source") or "")
+        generation = str(inputs.get("generation") or "")
         complete, begun = _mark(path, "complete"), _mark(path, "partial")
+        if generation and complete.exists() and _outdated(path, generation):
+            begun.touch()
+            complete.unlink()
         if not complete.exists():
             if path.exists() and any(path.iterdir()) and not begun.exists():
                 raise ResourceError(f"{path} is not empty and was not made by dataops", hint="move it away")
@@ -34,7 +42,7 @@ class LakeHandler(ResourceHandler):
             technique = copy_tree(Path(source), path).technique if source else "empty"
             path.mkdir(exist_ok=True)
             path.chmod(0o755)
-            begun.write_text(technique, encoding="utf-8")
+            begun.write_text(json.dumps({"technique": technique, "generation": generation}), encoding="utf-8")
             begun.replace(complete)
         return CreateResult(str(path), _outputs(path))
 
@@ -57,5 +65,19 @@ def _mark(path: Path, which: str) -> Path:
 
 
 def _outputs(path: Path) -> dict[str, Any]:
-    technique = _mark(path, "complete").read_text(encoding="utf-8")
-    return {"url": path.absolute().as_uri(), "path": str(path), "cloned": technique}
+    return {"url": path.absolute().as_uri(), "path": str(path), "cloned": _made(path)["technique"]}
+
+
+def _outdated(path: Path, generation: str) -> bool:
+    made = _made(path).get("generation")
+    # objects that were laid when they had no names yet are the first
+    return not generation.endswith("/0") if made is None else made != generation
+
+
+def _made(path: Path) -> dict[str, str]:
+    text = _mark(path, "complete").read_text(encoding="utf-8")
+    try:
+        found: dict[str, str] = json.loads(text)
+    except ValueError:  # laid when objects had no names yet: the technique alone
+        return {"technique": text}
+    return found

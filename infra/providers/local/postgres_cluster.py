@@ -37,12 +37,15 @@ BACKOFF_SECONDS = 5.0
 
 
 class PostgresClusterHandler(ResourceHandler):
-    """A cluster kept running by the environment's supervisor, reachable on 127.0.0.1 and a unix socket."""
+    """A cluster kept running by the environment's supervisor, reachable on 127.0.0.1 and a unix socket.
+
+    Its data are laid anew in place, with the port it has, when `generation` becomes another text.
+    """
 
     token = "dataops:local:PostgresCluster"
     required = frozenset({"dataDirectory", "supervisor"})
-    optional = frozenset({"source", "settings", "logFile"})
-    replace_on = frozenset({"dataDirectory", "source"})
+    optional = frozenset({"source", "settings", "logFile", "generation"})
+    replace_on = frozenset({"dataDirectory"})
     outputs = frozenset(
         {"connection", "host", "port", "dataDirectory", "serverVersion", "systemIdentifier", "running", "cloned"}
     )
@@ -64,13 +67,15 @@ class PostgresClusterHandler(ResourceHandler):
         data = Path(inputs["dataDirectory"])
         user = server_user()
         binaries = install_binaries(self._home, user)
-        technique = _ensure_data(data, str(inputs.get("source") or ""), binaries, user)
+        technique = _ensure_data(data, inputs, binaries, user)
         status = _ensure_running(data, inputs, binaries, user, restart=False)
         return CreateResult(str(data), _outputs(data, status, binaries.version, technique))
 
     def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
         data = Path(recorded.id)
         if not (data / MARKER).exists():
+            if _partial(data).exists():  # an update was laying it anew: it is still this one, with its port
+                return ReadResult(recorded.id, {**recorded.outputs, "running": False})
             return ReadResult("", {})
         status = postgres_server.status(data)
         outputs = {**recorded.outputs, "running": bool(status and status.ready)}
@@ -86,7 +91,9 @@ class PostgresClusterHandler(ResourceHandler):
         data = Path(inputs["dataDirectory"])
         user = server_user()
         binaries = install_binaries(self._home, user)
-        technique = _ensure_data(data, str(inputs.get("source") or ""), binaries, user)
+        if _outdated(data, inputs):
+            _lay_aside(data, recorded)
+        technique = _ensure_data(data, inputs, binaries, user, port=int(recorded.outputs.get("port") or 0))
         restart = recorded.inputs.get("settings") != inputs.get("settings")
         status = _ensure_running(data, inputs, binaries, user, restart=restart)
         return UpdateResult(_outputs(data, status, binaries.version, technique))
@@ -103,11 +110,33 @@ def _partial(data: Path) -> Path:
     return data.with_name(f".{data.name}.partial")
 
 
-def _ensure_data(data: Path, source: str, binaries: PostgresBinaries, user: ServerUser) -> str:
-    """Makes the data directory, unless it is complete; returns how."""
+def _outdated(data: Path, inputs: dict[str, Any]) -> bool:
+    """Whether the data are complete, and of another generation than is asked for."""
+    generation = str(inputs.get("generation") or "")
+    if not generation or not (data / MARKER).exists():
+        return False
+    made: dict[str, str] = json.loads((data / MARKER).read_text(encoding="utf-8"))
+    if "generation" not in made:  # laid when data had no names yet, which makes them the first
+        return made.get("source") != str(inputs.get("source") or "") or not generation.endswith("/0")
+    return made["generation"] != generation
+
+
+def _lay_aside(data: Path, recorded: Recorded) -> None:
+    """Ends the server and marks its data as half made; a crash after this has them made anew, and before it nothing."""
+    Supervisor(Path(str(recorded.inputs["supervisor"]))).halt(PROGRAM)
+    postgres_server.stop(data)
+    _partial(data).touch()
+    (data / MARKER).unlink()
+
+
+def _ensure_data(
+    data: Path, inputs: dict[str, Any], binaries: PostgresBinaries, user: ServerUser, port: int = 0
+) -> str:
+    """Makes the data directory, unless it is complete; returns how. `port` is the one to keep, 0 for any."""
     if (data / MARKER).exists():
         made: dict[str, str] = json.loads((data / MARKER).read_text(encoding="utf-8"))
         return made["technique"]
+    source = str(inputs.get("source") or "")
     if data.exists() and any(data.iterdir()) and not _partial(data).exists():
         raise ResourceError(f"{data} is not empty and was not made by dataops", hint="move it away")
     postgres_server.remove(data)
@@ -119,8 +148,11 @@ def _ensure_data(data: Path, source: str, binaries: PostgresBinaries, user: Serv
         data.chmod(0o700)
     else:
         postgres_server.initialize(data, binaries, user)
+    if port:
+        (data / "dataops.port").write_text(str(port), encoding="utf-8")
     marker = data / MARKER
-    marker.with_suffix(".new").write_text(json.dumps({"source": source, "technique": technique}), encoding="utf-8")
+    made = {"source": source, "technique": technique, "generation": str(inputs.get("generation") or "")}
+    marker.with_suffix(".new").write_text(json.dumps(made), encoding="utf-8")
     marker.with_suffix(".new").replace(marker)
     _partial(data).unlink()
     return technique

@@ -35,11 +35,12 @@ class ServiceHandler(ResourceHandler):
 
     Ready is: `health` answers with a status below 400; without `health`, the port accepts connections; without a port,
     the program has run for a second. Variables come from `environmentFile`, then `variables`, then the port.
+    It is restarted when `environmentDigest` or `generation` changes: what it has read is another than it was.
     """
 
     token = "dataops:local:Service"
     required = frozenset({"supervisor", "name", "command", "directory", "environmentFile"})
-    optional = frozenset({"variables", "portVariable", "health", "logFile", "environmentDigest"})
+    optional = frozenset({"variables", "portVariable", "health", "logFile", "environmentDigest", "generation"})
     replace_on = frozenset({"supervisor", "name"})
     outputs = frozenset({"name", "port", "url", "running"})
     delete_before_replace = True
@@ -84,7 +85,7 @@ class ServiceHandler(ResourceHandler):
     def update(self, operation: Operation, recorded: Recorded, inputs: dict[str, Any]) -> UpdateResult:
         supervisor = Supervisor(Path(inputs["supervisor"]))
         port = int(recorded.outputs.get("port") or 0) or _port_of(supervisor, inputs)
-        restart = recorded.inputs.get("environmentDigest") != inputs.get("environmentDigest")
+        restart = any(recorded.inputs.get(name) != inputs.get(name) for name in ("environmentDigest", "generation"))
         return UpdateResult(_run(supervisor, inputs, port, operation.timeout, restart=restart))
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:

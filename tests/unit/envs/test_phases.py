@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from dataops.envs.failure import failure
 from dataops.envs.phases import Moment, PhaseClock, PhaseEvent
-from dataops.envs.update import failure
 from dataops.infra.errors import PolicyError, ResourceError, VerificationError
 from dataops.infra.events.engine_events import (
     DiagnosticEvent,

@@ -124,6 +124,16 @@ def test_a_half_copied_lake_is_copied_anew(lake: Managed) -> None:
     assert Path(lake.id, "raw", "flights.parquet").stat().st_size == 5000
 
 
+def test_another_generation_lays_a_lake_anew(lake: Managed) -> None:
+    lake.inputs["generation"] = "snap/0"
+    lake.create()
+    Path(lake.id, "mine").write_text("mine")
+    lake.update(generation="snap/0")
+    assert Path(lake.id, "mine").exists()
+    lake.update(generation="snap/1")
+    assert not Path(lake.id, "mine").exists() and Path(lake.id, "raw", "flights.parquet").stat().st_size == 5000
+
+
 def test_a_deleted_lake_leaves_nothing_behind(lake: Managed) -> None:
     lake.create()
     lake.delete()

@@ -20,6 +20,7 @@ from dataops.infra.process.sockets import fallback_directory
 from dataops.infra.process.supervisor import Supervisor
 from dataops.infra.providers.handlers import HandlerProvider
 from dataops.infra.providers.local.awakening import Moved, start_warehouse
+from dataops.infra.providers.local.postgres_cluster import MARKER
 from support.resources import Managed
 from support.small_disk import small_disk, small_disks
 
@@ -311,3 +312,27 @@ if small_disks():
             cluster.create()
             assert rows(cluster) == 3
             cluster.delete()
+
+
+def test_another_generation_lays_the_data_anew_with_the_port_it_has(cluster: Managed) -> None:
+    cluster.inputs["generation"] = "snap/0"
+    cluster.create()
+    port = cluster.outputs["port"]
+    with connect(cluster.outputs["connection"]) as opened:
+        opened.execute("DELETE FROM seats")
+    assert cluster.update(generation="snap/0").outputs["port"] == port and rows(cluster) == 0
+    assert cluster.changed(generation="snap/1") == ("generation",)
+    assert cluster.update(generation="snap/1").outputs["port"] == port and rows(cluster) == 3
+    assert cluster.refresh() and cluster.changed() == ()
+
+
+def test_data_that_were_half_laid_anew_are_still_this_cluster_s(cluster: Managed, environment: Path) -> None:
+    cluster.inputs["generation"] = "snap/0"
+    cluster.create()
+    port = cluster.outputs["port"]
+    postgres_server.stop(Path(cluster.id))
+    (environment / ".postgres.partial").touch()
+    (Path(cluster.id) / MARKER).unlink()
+    assert cluster.refresh() and cluster.changed() == ("running",)
+    assert cluster.update(generation="snap/1").outputs["port"] == port and rows(cluster) == 3
+    assert not (environment / ".postgres.partial").exists()

@@ -1,0 +1,63 @@
+"""How an update that failed is told, and noted in the environment's record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from dataops.envs.phases import PhaseClock
+from dataops.envs.registry import Registry, State
+from dataops.infra.errors import (
+    AuthenticationError,
+    DataopsError,
+    NotFoundError,
+    PolicyError,
+    ResourceError,
+    VerificationError,
+)
+
+
+@contextmanager
+def noting_failure(registry: Registry, name: str) -> Iterator[None]:
+    """Notes in the record that, and why, the block failed."""
+    try:
+        yield
+    except BaseException as error:
+        record = registry.load(name)
+        if record is not None:
+            why = error.what if isinstance(error, DataopsError) else "interrupted"
+            if not isinstance(error, (DataopsError, KeyboardInterrupt)):
+                why = f"defect: {type(error).__name__}"
+            # On a disk that is full this cannot be noted: the error itself counts.
+            with suppress(OSError, DataopsError):
+                registry.save(record, state=State.FAILED, failure=why)
+        raise
+
+
+def failure(clock: PhaseClock, name: str, hint: str = "") -> DataopsError:
+    """The error for an operation that ended with failed steps: which, and what was said about them."""
+    failures = clock.failures()
+    lines = [
+        line
+        for failed in failures
+        for line in (failed.messages or ("failed",))
+        for line in [f"{_short(failed.urn)}{line}"]
+    ]
+    codes = {f.exit_code for f in failures}
+    kinds = (k for k in (PolicyError, VerificationError, AuthenticationError, NotFoundError) if k.exit_code in codes)
+    kind: type[DataopsError] = next(kinds, ResourceError)
+    hint = hint or next((f.hint for f in failures if f.exit_code == kind.exit_code and f.hint), "")
+    named = ", ".join(_short(f.urn).removesuffix(": ") for f in failures if f.urn)
+    return kind(
+        f"{named or 'the deployment'} failed",
+        where=f"environment {name}",
+        details="\n".join(lines) or None,
+        hint=hint
+        or f"mend the cause and run the command again, it continues from here; `dataops env down {name}` removes it",
+    )
+
+
+def _short(urn: str) -> str:
+    from dataops.infra.resources.urn import name_of, type_of
+
+    return f"{type_of(urn).rpartition(':')[2]} {name_of(urn)}: " if urn else ""
