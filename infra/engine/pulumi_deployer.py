@@ -259,7 +259,16 @@ class _Heard:
 def _call(
     stack: Any, kind: str, preview: bool, options: UpdateOptions, heard: Callable[[Any], None], file: str
 ) -> None:
-    """The Automation API's method for an operation."""
+    """The Automation API's method for an operation.
+
+    Raises:
+        ConfigurationError: it is asked to do parts again, which the command has no option for.
+    """
+    if options.remade or options.redone:
+        raise ConfigurationError(
+            "the pulumi command cannot do parts of an environment again",
+            hint="leave out --from-step, or use `--engine embedded`",
+        )
     given: dict[str, Any] = {
         "parallel": options.parallel,
         "message": options.message or None,
