@@ -5,7 +5,7 @@ import pytest
 from dataops.envs.generations import next_generations
 from dataops.envs.phases import PHASE_OF, PHASES, REMADE, check_phase, starting_over
 from dataops.envs.registry import EnvironmentRecord
-from dataops.infra.engine.targets import Targets
+from dataops.infra.engine.targets import UrnPatterns
 from dataops.infra.errors import ConfigurationError
 from dataops.infra.resources.urn import make_urn
 
@@ -31,7 +31,7 @@ def test_starting_over_lays_the_data_of_that_phase_and_later_ones_anew(phase: st
 
 
 def test_starting_over_is_about_a_phase_and_the_later_ones_only() -> None:
-    remade, redone = (Targets(patterns) for patterns in starting_over("services"))
+    remade, redone = (UrnPatterns(patterns) for patterns in starting_over("services"))
     service = make_urn("x", "shop", None, "dataops:local:Service", "api")
     assert service in remade
     assert make_urn("x", "shop", None, "dataops:local:Endpoints", "endpoints") in redone
