@@ -14,6 +14,7 @@ from dataops.infra.engine.goal import Alias, Goal, ReadGoal, seconds
 from dataops.infra.engine.transforms import Call, Transforms
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers import wire
+from dataops.infra.providers.asset_hash import with_hashes
 from dataops.infra.providers.protocol import load
 from dataops.infra.resources.state import CustomTimeouts
 from dataops.infra.resources.urn import is_provider, type_of
@@ -68,7 +69,7 @@ class Registrations:
         if contains(properties, lambda value: isinstance(value, (Output, Asset, Archive))):
             if not request.remote:
                 properties = {key: downgraded(value) for key, value in properties.items()}
-            properties = wire.with_hashes(properties, self._root)
+            properties = with_hashes(properties, self._root)
         if is_provider(request.type) and options.version:
             properties["version"] = options.version
         provider = self._provider_for(request, options)

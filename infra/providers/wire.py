@@ -5,9 +5,7 @@ Runs for every resource several times, so it is written for speed: no options ob
 
 from __future__ import annotations
 
-import hashlib
 import math
-from pathlib import Path
 from typing import Any
 
 from dataops.infra.errors import ResourceError
@@ -230,49 +228,3 @@ def _holds_secret(value: Value) -> bool:
     if kind is list:
         return any(_holds_secret(item) for item in value)
     return kind is Output and (value.secret or _holds_secret(value.value))
-
-
-def with_hashes(value: Value, folder: Path) -> Value:
-    """A value with the content hash of its assets and archives; relative paths are below `folder`."""
-    if isinstance(value, dict):
-        return {key: with_hashes(item, folder) for key, item in value.items()}
-    if isinstance(value, list):
-        return [with_hashes(item, folder) for item in value]
-    if isinstance(value, Secret):
-        return Secret(with_hashes(value.value, folder))
-    if isinstance(value, Asset) and "hash" not in value.fields:
-        return Asset({**value.fields, "hash": _asset_hash(value, folder)})
-    if isinstance(value, Archive) and "hash" not in value.fields:
-        return Archive({**value.fields, "hash": _archive_hash(value, folder)})
-    return value
-
-
-def _asset_hash(asset: Asset, folder: Path) -> str:
-    fields = asset.fields
-    if "text" in fields:
-        return hashlib.sha256(str(fields["text"]).encode()).hexdigest()
-    if "path" in fields:
-        try:
-            return hashlib.sha256((folder / str(fields["path"])).read_bytes()).hexdigest()
-        except OSError as error:
-            raise ResourceError(f"cannot read the asset {fields['path']}: {error.strerror}") from error
-    return hashlib.sha256(str(fields.get("uri", "")).encode()).hexdigest()
-
-
-def _archive_hash(archive: Archive, folder: Path) -> str:
-    digest, fields = hashlib.sha256(), archive.fields
-    if "path" in fields:
-        root = folder / str(fields["path"])
-        files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
-        for file in files:
-            try:
-                digest.update(f"{file.relative_to(root)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-            except OSError as error:
-                raise ResourceError(f"cannot read the archive {fields['path']}: {error.strerror}") from error
-    elif "assets" in fields:
-        for name, item in sorted(dict(fields["assets"]).items()):
-            part = _archive_hash(item, folder) if isinstance(item, Archive) else _asset_hash(item, folder)
-            digest.update(f"{name}\0{part}".encode())
-    else:
-        digest.update(str(fields.get("uri", "")).encode())
-    return digest.hexdigest()
