@@ -137,7 +137,7 @@ SETTINGS = (
     ),
     Setting(
         "parallel",
-        "How many resources are worked on at once.",
+        "How many resources `dataops stack` works on at once.",
         "--parallel N",
         "DATAOPS_PARALLEL",
         file=("defaults", "parallel"),

@@ -18,5 +18,5 @@ class Defaults(Section):
         default=None, description="The snapshot that replicas are made of: an id, or `newest`."
     )
     parallel: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="How many resources are worked on at once."
+        default=None, description="How many resources `dataops stack` works on at once."
     )
