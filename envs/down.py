@@ -104,7 +104,13 @@ def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: 
                 forget_missing_worktrees(Path(record.repository))
             with clock.phase("proof", "checking that nothing is left"):
                 _prove(record)
-            _forget_stack(record, tools)
+            try:
+                _forget_stack(record, tools)
+            except DataopsError as error:
+                # What there was is gone; state that cannot be reached must not keep the environment from ending.
+                if stack is not None or not force:
+                    raise
+                notes.append(f"its stack {record.stack} is still in {record.backend}: {error.what}")
             registry.remove(name)
     return DownReport(name, changes, tuple(swept), clock.seconds(), clock.total(), tuple(notes))
 
@@ -167,7 +173,11 @@ def _forget_stack(record: EnvironmentRecord, tools: Tools) -> None:
 
     if not state_is_there(record.backend):
         return
-    backend, reference = tools.backend(record.backend), StackReference(record.project, record.stack)
+    reference = StackReference(record.project, record.stack)
+    try:
+        backend = tools.backend(record.backend)
+    except NotFoundError:
+        return
     if backend.exists(reference):
         backend.remove(reference, force=True)
 

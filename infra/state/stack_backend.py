@@ -105,11 +105,14 @@ class StackBackend:
             self._storage.write(files.path + self._suffix, packed(data, self._suffix))
 
     def remove(self, ref: StackReference, force: bool = False) -> None:
-        files = self._files(ref)
-        files.checkpoint()
+        files = self._existing(ref)
         with files.locked():
-            checkpoint, _ = files.settled(even_if_lost=force)
-            resources = checkpoint.deployment.get("resources") or ()
+            try:
+                resources = files.settled(even_if_lost=force)[0].deployment.get("resources") or ()
+            except VerificationError:
+                if not force:  # else a damaged one is removed, too
+                    raise
+                resources = ()
             if not force and any(r.get("type") != ROOT_STACK_TYPE for r in resources):
                 raise PolicyError(
                     f"stack {ref.stack!r} still has {len(resources)} resources",
