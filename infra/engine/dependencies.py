@@ -98,14 +98,23 @@ class DependencyGraph:
     def waves_of_deletion(self, condemned: Iterable[ResourceState]) -> list[list[ResourceState]]:
         """Resources in waves: each wave may be deleted at once, after the waves before it."""
         left = {id(state): state for state in condemned}
-        needs = {key: {id(needed) for needed in self.dependencies_of(state)} for key, state in left.items()}
-        waves = []
+        waiting: dict[int, int] = {}
+        needed_by: dict[int, list[int]] = {}
+        for key, state in left.items():
+            needs = [id(needed) for needed in self.dependencies_of(state) if id(needed) in left]
+            waiting[key] = len(needs)
+            for need in needs:
+                needed_by.setdefault(need, []).append(key)
+        waves, ready = [], [key for key, count in waiting.items() if not count]
         while left:
-            wave = [state for key, state in left.items() if not needs[key] & left.keys()]
-            if not wave:
-                wave = list(left.values())
-            waves.append(wave)
-            for state in wave:
-                del left[id(state)]
+            # Resources that need one another, which no state should hold, go together.
+            wave = ready or list(left)
+            waves.append([left.pop(key) for key in wave])
+            ready = []
+            for key in wave:
+                for other in needed_by.get(key, ()):
+                    waiting[other] -= 1
+                    if not waiting[other] and other in left:
+                        ready.append(other)
         waves.reverse()
         return waves
