@@ -227,12 +227,17 @@ def test_a_damaged_checkpoint_that_may_have_been_newer_than_any_copy_is_not_repl
     assert checkpoint_of(tmp_path).read_bytes() == left
     damage = backend.damage(REF)
     assert damage is not None and [copy.resources for copy in damage.copies] == [2, 1, 1]
+    with pytest.raises(VerificationError):
+        backend.remove(REF)
     done = backend.restore(REF)
     assert checkpoint_of(tmp_path).read_bytes() == good
     assert Path(done.aside).read_bytes() == left
     assert backend.damage(REF) is None
     with pytest.raises(NotFoundError, match="not damaged"):
         backend.restore(REF)
+    checkpoint_of(tmp_path).write_bytes(left)
+    backend.remove(REF, force=True)
+    assert backend.stacks() == []
 
 
 def test_a_clock_that_was_set_back_changes_neither_order_nor_lock_and_is_told(
