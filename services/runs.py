@@ -203,12 +203,14 @@ def load_runs(runs: Path, pipeline: str | None = None, limit: int | None = None)
 
 
 def prune_runs(runs: Path, pipeline: str, now: float) -> None:
-    """Removes the runs of a pipeline that are old, see `KEPT_RUNS`, and half-made ones."""
+    """Removes the runs of a pipeline that are old, see `KEPT_RUNS`, and half-made ones. The caller has its lock."""
     folders = sorted((f for f in (runs / pipeline).glob("[0-9]*") if f.is_dir()), key=lambda f: f.name, reverse=True)
     oldest = f"{datetime.fromtimestamp(now - KEPT_DAYS * 86400, UTC):%Y%m%d-%H%M%S}"
     for number, folder in enumerate(folders):
         if number >= MOST_RUNS or (number >= KEPT_RUNS and folder.name < oldest):
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in (runs / pipeline).glob(".[0-9]*"):  # of a run that was killed while it began
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def log_tail(log: Path, lines: int = 20) -> str:

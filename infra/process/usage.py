@@ -16,9 +16,15 @@ from dataops.infra.process.commands import CommandError, run_command
 
 def hold(folder: Path) -> int:
     """Marks a folder as used and returns a descriptor; closing it, in all who inherited it, ends the use."""
-    descriptor = os.open(_lock(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    return descriptor
+    while True:
+        descriptor = os.open(_lock(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        try:
+            if os.path.samestat(os.stat(_lock(folder)), os.fstat(descriptor)):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)  # whoever removed the folder meanwhile took this file away
 
 
 def is_used(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from dataops.infra.errors import LockedError, ResourceError
+from dataops.infra.platform.records import unwritable
 from dataops.infra.platform.run_plan import StepPlan
 from dataops.services.ending import end_runs
 from dataops.services.exclusion import exclusive_run, holder_of
@@ -222,6 +224,12 @@ def test_the_lock_is_held_until_nothing_of_a_killed_run_is_left(tmp_path: Path) 
     while holder_of(tmp_path / "runner", "sales") is not None:
         time.sleep(0.001)
     assert not runs_process(pids[0])
+
+
+def test_a_full_disk_is_told_with_what_to_do() -> None:
+    error = unwritable(Path("/runs/run.json"), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert (str(error), error.exit_code) == ("/runs/run.json: cannot be written: No space left on device", 4)
+    assert "free space" in str(error.hint)
 
 
 def test_a_record_that_cannot_be_written_ends_the_run_with_a_typed_error_and_is_never_half(tmp_path: Path) -> None:

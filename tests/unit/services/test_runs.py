@@ -65,6 +65,7 @@ def test_old_runs_go_and_young_or_last_ones_stay(tmp_path: Path) -> None:
     ids = [due_run_id((start + timedelta(days=day)).timestamp()) for day in range(KEPT_RUNS + 50)]
     for id_ in ids:
         (tmp_path / "a" / id_).mkdir(parents=True)
+    (tmp_path / "a" / f".{ids[0]}.4711").mkdir()
     prune_runs(tmp_path, "a", (start + timedelta(days=3650)).timestamp())
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ids[50:]
     for id_ in ids:
