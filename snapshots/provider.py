@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from dataops.infra.errors import VerificationError
 from dataops.infra.platform.layout import default_home
-from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler
+from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler, UpdateResult
 from dataops.snapshots.golden import RECORD, build_golden
 from dataops.snapshots.store import open_snapshot
 from dataops.snapshots.verification import Replica, verify
@@ -68,33 +69,42 @@ class VerificationHandler(ResourceHandler):
     outputs = frozenset({"checks", "verifiedAt"})
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
-        data = Path(inputs["dataDirectory"])
-        # an environment lies at <platform>/environments/<name>, see `dataops.infra.platform.layout`
-        platform = data.parents[2]
-        store = Path(inputs.get("store") or platform / "snapshots")
-        manifest = open_snapshot(store, inputs["snapshot"], Path(inputs.get("keys") or platform / "keys"))
-        if manifest.hash != inputs["manifestHash"]:
-            raise VerificationError(f"the manifest of {manifest.id} is not the one that the replica was made from")
-        replica = Replica(
-            connection=inputs["connection"],
-            database=inputs["database"],
-            data_directory=data,
-            lake=Path(inputs["lake"]),
-            roles=inputs.get("roles") or (),
-            forbidden_roles=inputs.get("forbiddenRoles") or (),
-            grants=inputs.get("grants") or (),
-            variables=inputs.get("variables") or {},
-            production_hosts=inputs.get("productionHosts") or (),
-        )
-        checks = verify(replica, manifest)
-        outputs = {
-            "checks": [{"ok": True, **asdict(check)} for check in checks],
-            "verifiedAt": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        return CreateResult(manifest.id, outputs)
+        return _verified(inputs, ())
+
+    def update(self, operation: Operation, recorded: Recorded, inputs: dict[str, Any]) -> UpdateResult:
+        """Checks again; what was declared until now is taken back when everything new is there, hence not yet."""
+        return UpdateResult(_verified(inputs, recorded.inputs.get("grants") or ()).outputs)
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
         """Nothing exists but the record."""
+
+
+def _verified(inputs: dict[str, Any], departing: Sequence[dict[str, Any]]) -> CreateResult:
+    data = Path(inputs["dataDirectory"])
+    # an environment lies at <platform>/environments/<name>, see `dataops.infra.platform.layout`
+    platform = data.parents[2]
+    store = Path(inputs.get("store") or platform / "snapshots")
+    manifest = open_snapshot(store, inputs["snapshot"], Path(inputs.get("keys") or platform / "keys"))
+    if manifest.hash != inputs["manifestHash"]:
+        raise VerificationError(f"the manifest of {manifest.id} is not the one that the replica was made from")
+    replica = Replica(
+        connection=inputs["connection"],
+        database=inputs["database"],
+        data_directory=data,
+        lake=Path(inputs["lake"]),
+        roles=inputs.get("roles") or (),
+        forbidden_roles=inputs.get("forbiddenRoles") or (),
+        grants=inputs.get("grants") or (),
+        variables=inputs.get("variables") or {},
+        production_hosts=inputs.get("productionHosts") or (),
+        departing=departing,
+    )
+    checks = verify(replica, manifest)
+    outputs = {
+        "checks": [{"ok": True, **asdict(check)} for check in checks],
+        "verifiedAt": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return CreateResult(manifest.id, outputs)
 
 
 def _home(golden: Path) -> Path:

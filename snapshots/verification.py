@@ -80,6 +80,7 @@ class Replica:
         grants: `{role, schema, tables, privileges}`; `tables` without schema, or `["*"]` for all of them.
         variables: the environment's variables; values may be secret.
         production_hosts: addresses that nothing may point at.
+        departing: grants as above that were declared before: an update takes them back at its end, after the checks.
     """
 
     connection: Mapping[str, Any]
@@ -91,6 +92,7 @@ class Replica:
     grants: Sequence[Mapping[str, Any]]
     variables: Mapping[str, str] = field(repr=False)
     production_hosts: Sequence[str]
+    departing: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +165,26 @@ def _check_grants(connection: Connection, replica: Replica) -> str:
     strange = {f"{schema}.{name}" for schema, name, owner in relations if owner != OWNER}
     _none(strange, f"not owned by {OWNER}:")
     tables = {(schema, name) for schema, name, _ in relations}
-    declared = {
-        (grant["role"], schema, name, privilege.lower())
-        for grant in replica.grants
-        for schema, name in tables
-        if schema == grant["schema"] and (name in grant["tables"] or "*" in grant["tables"])
-        for privilege in grant["privileges"]
-    }
+    declared, departing = _privileges(replica.grants, tables), _privileges(replica.departing, tables)
     granted = set(connection.execute(_PRIVILEGES).fetchall())
     words = {
         "declared but not granted:": declared - granted,
-        "granted but not declared:": granted - declared,
+        "granted but not declared:": granted - declared - departing,
     }
     for what, difference in words.items():
         _none({f"{p} on {schema}.{name} to {role}" for role, schema, name, p in difference}, what)
     return f"{len(granted)} privileges as declared"
+
+
+def _privileges(grants: Sequence[Mapping[str, Any]], tables: set[tuple[str, str]]) -> set[tuple[str, str, str, str]]:
+    """Grants as role, schema, table and privilege, for the tables that there are."""
+    return {
+        (grant["role"], schema, name, privilege.lower())
+        for grant in grants
+        for schema, name in tables
+        if schema == grant["schema"] and (name in grant["tables"] or "*" in grant["tables"])
+        for privilege in grant["privileges"]
+    }
 
 
 def _check_links(connection: Connection) -> str:

@@ -146,6 +146,21 @@ def test_a_replica_that_is_not_as_declared_fails(
         verify(replica)
 
 
+def test_rights_that_are_declared_no_longer_may_stay_until_the_end_of_the_update_and_no_others(
+    replica: dict[str, Any],
+) -> None:
+    fewer = [{**GRANTS[1], "privileges": ["select"]}, GRANTS[0]]
+    before = PROVIDER.check(VERIFICATION, None, replica).inputs
+    after = PROVIDER.check(VERIFICATION, None, {**replica, "grants": fewer}).inputs
+    updated = PROVIDER.update(VERIFICATION, "id", before, {}, after, 0, [], False)
+    assert updated.outputs["checks"]
+    with pytest.raises(VerificationError, match="granted but not declared: insert on raw.teams to writer"):
+        PROVIDER.update(VERIFICATION, "id", after, {}, after, 0, [], False)
+    strange = altered(replica, "GRANT DELETE ON raw.teams TO writer", "REVOKE DELETE ON raw.teams FROM writer")
+    with strange, pytest.raises(VerificationError, match="granted but not declared: delete on raw.teams to writer"):
+        PROVIDER.update(VERIFICATION, "id", before, {}, after, 0, [], False)
+
+
 def test_a_replica_that_could_reach_other_systems_fails(replica: dict[str, Any]) -> None:
     links = [
         (
