@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def report_json(report: UpdateReport) -> dict[str, Any]:
     """The facts that `report_text` prints."""
+    from dataops.envs.status import snapshot_age
+
     record = report.record
     return {
         "name": record.name,
@@ -33,6 +35,8 @@ def report_json(report: UpdateReport) -> dict[str, Any]:
         "warehouse": record.facts.get("warehouse", {}),
         "lake": record.facts.get("lake", ""),
         "urls": urls(record),
+        "logins": [role["name"] for role in record.facts.get("roles", []) if role.get("login")],
+        "snapshot_age_seconds": snapshot_age(record.snapshot),
         "code": record.facts.get("directory", ""),
         "variables": f"{record.root}/environment.env",
         "checks": record.facts.get("checks", []),
@@ -100,27 +104,31 @@ def use(record: EnvironmentRecord) -> list[str]:
     """The commands that a developer will want next."""
     name = record.name
     commands = [f"dataops pipeline run {pipeline} --env {name}" for pipeline in record.facts.get("pipelines", [])]
-    commands.append(f"dataops env shell {name}")
+    commands += [f"dataops env shell {name}", f"dataops env exec {name} -- COMMAND", f"dataops env logs {name} -f"]
     logins = {role["name"] for role in record.facts.get("roles", []) if role.get("login")}
     if "developer" in logins:
         commands.append(f"dataops env connect {name} --show-password")
     commands += [f"curl {url}" for url in urls(record).values()]
     if record.role == "replica":
-        commands.append(f"dataops env down {name}")
+        commands += [f"dataops env reset {name}", f"dataops env down {name}"]
     return commands
 
 
 def _facts(record: EnvironmentRecord) -> list[tuple[str, str]]:
     warehouse = record.facts.get("warehouse", {})
     checks = record.facts.get("checks", [])
-    found = [("branch", f"{record.branch} at {record.commit[:12]}")]
+    found = [("state", record.state.value), ("branch", f"{record.branch} at {record.commit[:12]}")]
     if record.snapshot:
-        found.append(("data", f"snapshot {record.snapshot}, masked"))
+        found.append(("data", f"snapshot {record.snapshot}, masked{age_of(record.snapshot)}"))
     if warehouse:
         found.append(("warehouse", f"{warehouse.get('host')}:{warehouse.get('port')}/{warehouse.get('database', '')}"))
     if lake := record.facts.get("lake"):
         found.append(("lake", str(lake)))
     found += [("service", f"{name} {url}") for name, url in urls(record).items()]
+    if logins := sorted(role["name"] for role in record.facts.get("roles", []) if role.get("login")):
+        found.append(("logins", ", ".join(logins)))
+        role = next(role for role in ("developer", "pipeline", *logins) if role in logins)
+        found.append(("password", f"dataops env connect {record.name} --role {role} --show-password"))
     if directory := record.facts.get("directory"):
         found.append(("code", str(directory)))
     if checks:

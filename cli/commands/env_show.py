@@ -55,20 +55,24 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
     Example:
       dataops env status feature-x
     """
+    from dataops.envs.footprint import footprint
     from dataops.envs.pipeline import states_of
     from dataops.envs.status import status as look
+    from dataops.infra.platform.quantities import size_text
 
     registry, record = find_environment(name, cwd)
     found = look(record, registry, deep=True)
-    pipelines = states_of(record)
+    pipelines, used = states_of(record), footprint(Path(record.root))
     if as_json:
-        print_json({**found.to_json(), "pipelines": [pipeline.to_json() for pipeline in pipelines]})
+        taken = {"memory_bytes": used.memory, "disk_bytes": used.disk}
+        print_json({**found.to_json(), **taken, "pipelines": [pipeline.to_json() for pipeline in pipelines]})
         return
     click.echo(f"{click.style(name, bold=True)} is {found.state}.")
     lines = [("role", record.role), ("branch", f"{record.branch} at {record.commit[:12]}"), ("owner", record.owner)]
     if record.snapshot:
         lines.append(("data", f"snapshot {record.snapshot}{age_of(record.snapshot)}"))
     lines += [("updated", record.updated), ("files", record.root)]
+    lines.append(("takes", f"{size_text(used.memory)} of memory, {size_text(used.disk)} on disk"))
     if found.astray:
         lines.append(("code", f"{found.astray}; the environment can still be used"))
     if record.failure:
