@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+
+from dataops.infra.errors import DeadlineError
+
+PAUSE = 0.02
 
 PROGRAM = "DATAOPS_PROGRAM"
 """The variable by which a program's process can be told from others: the path of its specification."""
@@ -46,6 +51,19 @@ def command_line(pid: int) -> list[str]:
         return list(psutil.Process(pid).cmdline())
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return []
+
+
+def wait_until(done: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    """Waits until `done` says so.
+
+    Raises:
+        DeadlineError: it did not within `seconds`; begins with `otherwise`.
+    """
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise DeadlineError(f"{otherwise} within {seconds:g} s")
+        time.sleep(PAUSE)
 
 
 def wait_gone(pid: int, seconds: float) -> bool:

@@ -71,6 +71,14 @@ def write_private(path: Path, text: str) -> None:
     partial.replace(path)
 
 
+def text_of(path: Path) -> str | None:
+    """The text of a file, None where there is none to be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
 def launcher_command(specification: Path) -> list[str]:
     """The command that starts what a specification file says."""
     # isolated and without site: a third of the time to start, and nothing of the user's environment is imported

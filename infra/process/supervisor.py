@@ -13,8 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -23,8 +22,15 @@ from pathlib import Path
 from dataops.infra.errors import DeadlineError, ResourceError
 from dataops.infra.process.commands import last_lines
 from dataops.infra.process.environment import ROOT, child_environment
-from dataops.infra.process.processes import command_line, end_process, runs_program, wait_gone, works_in
-from dataops.infra.process.programs import LAUNCHER, write_private
+from dataops.infra.process.processes import (
+    command_line,
+    end_process,
+    runs_program,
+    wait_gone,
+    wait_until,
+    works_in,
+)
+from dataops.infra.process.programs import LAUNCHER, text_of, write_private
 from dataops.infra.process.sockets import fallback_directory, make_private, make_socket_directory, socket_directory
 from dataops.infra.process.supervised_program import (
     PROGRAM_NAME,
@@ -50,7 +56,6 @@ LONGEST_SOCKET = SOCKET + ".4194304"
 START_SECONDS = 30.0
 STOP_SECONDS = 75.0
 PATIENCE = 5.0
-PAUSE = 0.02
 
 
 class Supervisor:
@@ -164,7 +169,7 @@ class Supervisor:
             )
 
     def _wait_for_answer(self) -> None:
-        _until(self.client.answers, START_SECONDS, f"supervisord of {self.directory} did not answer")
+        wait_until(self.client.answers, START_SECONDS, f"supervisord of {self.directory} did not answer")
 
     def _end_leftovers(self) -> None:
         """Ends programs of a supervisord that was killed; they die of it themselves, but perhaps not yet."""
@@ -262,7 +267,7 @@ class Supervisor:
             self.client.call("stopProcess", name, False, tolerated=(NOT_RUNNING, BAD_NAME))
         # asking again and again also makes supervisord notice at once, rather than at its next tick
         for name in names:
-            _until(partial(self._is_down, name), STOP_SECONDS, f"the program {name} did not stop")
+            wait_until(partial(self._is_down, name), STOP_SECONDS, f"the program {name} did not stop")
 
     def _is_down(self, name: str) -> bool:
         state = self.client.state(name)
@@ -273,7 +278,7 @@ class Supervisor:
         state, own = self.client.state(name), self.pid()
         if state and state.state == "STARTING" and own:
             with suppress(DeadlineError):
-                _until(lambda: command_line(state.pid) != command_line(own), PATIENCE, "not launched")
+                wait_until(lambda: command_line(state.pid) != command_line(own), PATIENCE, "not launched")
 
     def _forget(self, name: str) -> None:
         self.client.call("removeProcessGroup", name, tolerated=(BAD_NAME, STILL_RUNNING))
@@ -281,7 +286,7 @@ class Supervisor:
     def _write(self, program: SupervisedProgram) -> bool:
         """Writes both files; whether they were the same already."""
         wanted = {"ini": program.to_ini(), "json": program.launch.to_json()}
-        changed = [s for s, text in wanted.items() if _text(self._file(program.name, s)) != text]
+        changed = [s for s, text in wanted.items() if text_of(self._file(program.name, s)) != text]
         for suffix in changed:
             write_private(self._file(program.name, suffix), wanted[suffix])
         return not changed
@@ -294,18 +299,3 @@ class Supervisor:
         with open(self.directory / ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return None
-
-
-def _until(done: Callable[[], bool], seconds: float, otherwise: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            raise DeadlineError(f"{otherwise} within {seconds:g} s")
-        time.sleep(PAUSE)
