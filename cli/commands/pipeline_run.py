@@ -39,7 +39,6 @@ def run(
       dataops pipeline run flights --env feature-x --from load --full-refresh
     """
     from dataops.envs.pipeline import Selection, run_in
-    from dataops.infra.platform.quantities import size_text
 
     end_in_order()
     _, record = find_environment(environment, cwd)
@@ -48,13 +47,20 @@ def run(
         print_json(done.to_json())
         return
     click.echo(f"{click.style(name, bold=True)} ran in {environment} in {done.seconds:.1f} s (run {done.id}).")
-    rows = [(s.name, s.state, f"{s.seconds:.1f}", rows_text(s), size_text(sum(s.bytes.values()))) for s in done.steps]
+    rows = [(s.name, s.state, f"{s.seconds:.1f}", rows_text(s), bytes_text(s)) for s in done.steps]
     print_table(("STEP", "STATE", "SECONDS", "ROWS", "BYTES"), rows, indent="  ")
 
 
 def rows_text(step: StepRecord) -> str:
     """The rows of a step, dataset by dataset."""
     return ", ".join(f"{name} {count}".strip() for name, count in step.rows.items())
+
+
+def bytes_text(step: StepRecord) -> str:
+    """The bytes of a step's datasets together, "" when nothing is known of them."""
+    from dataops.infra.platform.quantities import size_text
+
+    return size_text(sum(step.bytes.values())) if step.bytes else ""
 
 
 def _show_step(step: StepRecord) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
-from dataops.cli.commands.pipeline_run import rows_text
+from dataops.cli.commands.pipeline_run import bytes_text, rows_text
 from dataops.cli.notices import notice
 from dataops.cli.options import environment_option
 from dataops.cli.parameter_types import PIPELINE
@@ -83,8 +83,6 @@ def runs(name: str | None, run: str | None, environment: str, limit: int, cwd: P
 
 
 def _show_run(run: RunRecord, as_json: bool) -> None:
-    from dataops.infra.platform.quantities import size_text
-
     if as_json:
         print_json(run.to_json())
         return
@@ -105,7 +103,7 @@ def _show_run(run: RunRecord, as_json: bool) -> None:
             f"{attempt.seconds:.1f}",
             "" if attempt.exit is None else str(attempt.exit),
             rows_text(step) if attempt is step.attempts[-1] else "",
-            size_text(sum(step.bytes.values())) if attempt is step.attempts[-1] else "",
+            bytes_text(step) if attempt is step.attempts[-1] else "",
             attempt.reason or step.reason or attempt.log,
         )
         for step in run.steps
