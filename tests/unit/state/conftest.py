@@ -21,3 +21,10 @@ def s3(running_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     return running_s3
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever talks to the server takes longer than the fast gate has time for."""
+    for item in items:
+        if "s3" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)

@@ -23,7 +23,7 @@ from support.s3_server import S3Server
 from support.stacks import PASSPHRASE, REF, begun, done, stack_secrets, thing, urn
 
 
-@pytest.fixture(params=["file", "gzip", "memory", "s3"])
+@pytest.fixture(params=["file", "gzip", "memory", pytest.param("s3", marks=pytest.mark.slow)])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     kind = request.param
     environment = {"PULUMI_DIY_BACKEND_GZIP": "true"} if kind == "gzip" else {}

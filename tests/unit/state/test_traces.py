@@ -38,7 +38,7 @@ def test_the_search_finds_a_value_in_every_form_and_no_other() -> None:
     assert holders(PLANTED, CONTROL) == set()
 
 
-@pytest.mark.parametrize("kind", ["file", "gzip", "s3"])
+@pytest.mark.parametrize("kind", ["file", "gzip", pytest.param("s3", marks=pytest.mark.slow)])
 def test_no_secret_is_in_any_byte_of_a_state(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if kind == "s3":
         server: S3Server = request.getfixturevalue("s3")
