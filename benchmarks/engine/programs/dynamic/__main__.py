@@ -1,4 +1,7 @@
-"""COUNT dynamic resources (300 unless told otherwise), every tenth depending on the one before it."""
+"""COUNT dynamic resources (300 unless told otherwise), every tenth depending on the one before it.
+
+With SHAPE=deep each depends on the one before it, in chains of a hundred; with CHANGED a tenth have other values.
+"""
 
 import os
 
@@ -23,7 +26,11 @@ class Item(Resource):
         super().__init__(Counted(), name, {"number": number, "value": value, "made": None}, opts)
 
 
+DEEP, CHANGED = os.environ.get("SHAPE") == "deep", "CHANGED" in os.environ
 previous = None
 for number in range(int(os.environ.get("COUNT", "300"))):
-    value = previous.id if previous is not None and number % 10 == 0 else f"value-{number}"
+    linked = number % 100 > 0 if DEEP else number % 10 == 0
+    value = previous.id if previous is not None and linked else f"value-{number}"
+    if CHANGED and number % 10 == 5:
+        value = f"other-{number}"
     previous = Item(f"item-{number}", number, value)
