@@ -1,4 +1,4 @@
-"""`kill -9` of the command line, the supervisor or Postgres in any phase of `env up`, `deploy` and `down`.
+"""`kill -9` of the command line, the supervisor or Postgres in any phase of `env up`, `deploy`, `reset`, `down`.
 
 The next run converges: the same data, rights and endpoints as if nothing had happened; after `down` nothing is left.
 `make test` takes a sample by a seed that it prints (set `DATAOPS_SEED` to have it again); `torture` tries every phase.
@@ -11,6 +11,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,16 +26,24 @@ from support.scratch_platform import FILES, ScratchPlatform, scratch_platform
 pytestmark = pytest.mark.slow
 
 SEED = int(os.environ["DATAOPS_SEED"])
+SCHEDULED = FILES["dataops.yaml"].replace(
+    "  sales:\n", "  sales:\n    schedule: {cron: '0 4 1 1 *', timezone: UTC}\n", 1
+)
+"""With a schedule, so that there is a runner; it is not due while the tests run."""
+
 UP = ("env", "up", "--branch", "feature/kill")
 DEPLOY = ("env", "deploy", "production", "--yes")
 DOWN = ("env", "down", "feature-kill", "--yes")
+RESET = ("env", "reset", "feature-kill", "--yes")
 
 BEFORE = ["plan", "passphrase", "code", "deployment"]
 MAKING = ["requirements", "supervisor", "golden", "lake", "warehouse", "access", "variables", "checks", "services"]
+MAKING += ["runner"]
 AFTER = ["endpoints", "record"]
 CREATING = [*BEFORE, *MAKING, *AFTER]
-CHANGING = [*BEFORE, "requirements", "access", "variables", "checks", "services", "record"]
+CHANGING = [*BEFORE, "requirements", "access", "variables", "checks", "services", "runner", "record"]
 DEPLOYING = [phase for phase in CHANGING if phase not in ("plan", "checks")]
+RESETTING = ["passphrase", "code", "deployment", "lake", "warehouse", "access", "checks", "record"]
 REMOVING = ["passphrase", "deployment", *AFTER[:1], *reversed(MAKING), "code", "sweep", "proof"]
 
 TODAY = list(Victim)[SEED % len(Victim)]
@@ -69,7 +78,7 @@ class KillLoop:
         """Commits a change that concerns code, requirements, variables, rights and services, or takes it back."""
         changed = not self.changed.get(branch, False)
         self.changed[branch] = changed
-        text = FILES["dataops.yaml"]
+        text = SCHEDULED
         if changed:
             text = text.replace("GREETING: hi", "GREETING: hullo").replace("GREETING: hello", "GREETING: hullo")
             text = text.replace(
@@ -95,7 +104,9 @@ class KillLoop:
 
     def remove(self) -> None:
         """`down` leaves nothing, whatever state the replica is in."""
-        if self.shop.run("env", "status", "feature-kill").status == 0:
+        found = self.shop.run("env", "status", "feature-kill", "-o", "json")
+        assert found.status in (0, 6), found.stderr
+        if found.status == 0:
             removed = self.shop.do(*DOWN)
             assert "interrupted while" not in removed.stderr  # it is found and removed, not asked about
         check_gone(self.shop, "feature-kill")
@@ -103,7 +114,7 @@ class KillLoop:
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[KillLoop]:
-    with scratch_platform() as shop:
+    with scratch_platform({"dataops.yaml": SCHEDULED}) as shop:
         shop.produce()
         shop.branch("feature/kill")
         made = KillLoop(shop)
@@ -111,7 +122,7 @@ def loop() -> Iterator[KillLoop]:
         made.seconds["up"] = durations(shop, *UP)
         made.is_as_expected("feature-kill", "feature/kill False")
         made.seconds["change"] = made.seconds["up"]
-        made.seconds["deploy"] = made.seconds["up"]
+        made.seconds["deploy"] = made.seconds["reset"] = made.seconds["up"]
         made.seconds["down"] = durations(shop, *DOWN)
         yield made
 
@@ -139,7 +150,9 @@ def killed_while_changing(loop: KillLoop, victim: Victim, phase: str, record: Re
     loop.up()
     loop.is_as_expected("feature-kill", variant)
     if loop.changed["feature/kill"]:
-        loop.change("feature/kill")
+        variant = loop.change("feature/kill")
+        loop.up()  # rights that are declared no longer are taken back
+        loop.is_as_expected("feature-kill", variant)
     loop.remove()
 
 
@@ -156,6 +169,18 @@ def killed_while_removing(loop: KillLoop, victim: Victim, phase: str, record: Re
     loop.remove()
 
 
+def killed_while_resetting(loop: KillLoop, victim: Victim, phase: str, record: Record) -> None:
+    loop.shop.do(*UP)
+    spoil = "import os, psycopg; psycopg.connect(os.environ['WAREHOUSE_URL'], autocommit=True)"
+    spoil += ".execute('TRUNCATE raw.orders; CREATE TABLE raw.mine (a int)')"
+    loop.shop.do("env", "exec", "feature-kill", "--", sys.executable, "-c", spoil)
+    loop.kill(victim, phase, "reset", RESET, record)
+    loop.shop.do(*RESET)
+    loop.up()
+    loop.is_as_expected("feature-kill", "feature/kill False")
+    loop.remove()
+
+
 def of(phases: list[str], late: str = "") -> list[tuple[Victim, str]]:
     """Every victim in every phase; supervisor and Postgres from the phase `late` on, before which there are none."""
     later = phases[phases.index(late) :] if late else phases
@@ -168,7 +193,8 @@ def one_of(every: list[tuple[Victim, str]], *victims: Victim) -> list[tuple[Vict
     return [choice.choice([case for case in every if case[0] is victim]) for victim in victims]
 
 
-CREATION, CHANGE, DEPLOYMENT, REMOVAL = of(CREATING, "supervisor"), of(CHANGING), of(DEPLOYING), of(REMOVING)
+CREATION, CHANGE, DEPLOYMENT = of(CREATING, "supervisor"), of(CHANGING), of(DEPLOYING)
+RESETS, REMOVAL = of(RESETTING), of(REMOVING)
 
 
 def test_killed_while_it_is_made_the_next_run_converges(loop: KillLoop, record_property: Record) -> None:
@@ -184,6 +210,11 @@ def test_killed_while_it_is_changed_the_next_run_converges(loop: KillLoop, recor
 def test_killed_while_production_is_deployed_nothing_is_lost(loop: KillLoop, record_property: Record) -> None:
     for victim, phase in one_of(DEPLOYMENT, TODAY):
         killed_while_deploying(loop, victim, phase, record_property)
+
+
+def test_killed_while_it_is_reset_its_data_are_those_of_the_snapshot(loop: KillLoop, record_property: Record) -> None:
+    for victim, phase in one_of(RESETS, TODAY):
+        killed_while_resetting(loop, victim, phase, record_property)
 
 
 def test_killed_while_it_is_removed_nothing_is_left(loop: KillLoop, record_property: Record) -> None:
@@ -271,3 +302,11 @@ def test_killed_in_any_phase_while_it_is_removed(
     loop: KillLoop, victim: Victim, phase: str, record_property: Record
 ) -> None:
     killed_while_removing(loop, victim, phase, record_property)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(("victim", "phase"), RESETS)
+def test_killed_in_any_phase_while_it_is_reset(
+    loop: KillLoop, victim: Victim, phase: str, record_property: Record
+) -> None:
+    killed_while_resetting(loop, victim, phase, record_property)
