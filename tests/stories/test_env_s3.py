@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,8 @@ def test_an_environment_lives_with_its_state_in_a_bucket(server: S3Server) -> No
         1,
     )
     with scratch_platform({"dataops.yaml": source}) as shop:
-        given = {**CREDENTIALS, "SHOP_PASSPHRASE": PASSPHRASE}
+        signed: dict[str, Any] = {**CREDENTIALS}
+        given = {**signed, "SHOP_PASSPHRASE": PASSPHRASE}
         shop.do("env", "deploy", "production", "--yes", **given)
         assert not list(shop.folder.rglob(".dataops/state"))
         objects = server.objects(bucket)
@@ -60,9 +62,9 @@ def test_an_environment_lives_with_its_state_in_a_bucket(server: S3Server) -> No
         assert "was made on" in refused.stderr and str(root) in refused.stderr
         seen = elsewhere.do("stack", "history", "--stack", "production", "--json", **given).json
         assert [update["version"] for update in seen] == [update["version"] for update in history]
-        without = elsewhere.run("env", "deploy", "production", "--yes", **CREDENTIALS)
+        without = elsewhere.run("env", "deploy", "production", "--yes", **signed)
         assert without.status == 3 and "SHOP_PASSPHRASE" in without.stderr
-        wrong = elsewhere.run("env", "deploy", "production", "--yes", **CREDENTIALS, SHOP_PASSPHRASE="another")
+        wrong = elsewhere.run("env", "deploy", "production", "--yes", **signed, SHOP_PASSPHRASE="another")
         assert wrong.status == 3 and "does not open" in wrong.stderr
 
         shop.do("env", "down", "production", "--yes", "--force", **given)

@@ -149,7 +149,7 @@ def test_a_server_that_is_not_there_is_told(s3: S3Server) -> None:
         ("Teapot", DataopsError, "bucket"),
     ],
 )
-def test_what_s3_refuses_is_said_in_words_and_never_with_a_key(code: str, error: type, hint: str) -> None:
+def test_what_s3_refuses_is_said_in_words_and_never_with_a_key(code: str, error: type[DataopsError], hint: str) -> None:
     key = CREDENTIALS["AWS_ACCESS_KEY_ID"]
     answer: Any = {"Error": {"Code": code, "Message": f"{key} may not"}, "ResponseMetadata": {}}
     with pytest.raises(error) as refused, translating(S3Location("s3://team", "team")):
