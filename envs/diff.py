@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dataops.envs.diff_code import CodeDifference, compare_code
-from dataops.envs.log_lines import Redactor
 from dataops.envs.registry import EnvironmentRecord
 from dataops.envs.stack import Tools, state_is_there
 from dataops.envs.variables import read_variables
 from dataops.envs.warehouse_facts import TableFacts, WarehouseFacts, warehouse_facts
 from dataops.infra.errors import DataopsError
+from dataops.infra.process.redaction import Redactor
 
 SECRET = "[secret]"
 SECRETS = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|PRIVATE|CREDENTIAL", re.IGNORECASE)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-HIDDEN = "[secret]"
-SHORTEST_SECRET = 6
+from dataops.infra.process.redaction import Redactor
+
 _TIME = re.compile(r"\[?(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b)?")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
-_CREDENTIALS = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@")
-_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE|CREDENTIAL", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +32,6 @@ class LogLine:
         """The line as `-o json` prints it."""
         time = datetime.fromtimestamp(self.moment, UTC).isoformat(timespec="milliseconds") if self.moment else None
         return {"time": time, "source": self.source, "text": self.text}
-
-
-class Redactor:
-    """Hides secrets in lines: the environment's own, and passwords in URLs. Its `repr` tells none.
-
-    Args:
-        variables: the environment's variables; those whose names speak of secrets are hidden wherever they appear.
-    """
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        secrets = {value for name, value in variables.items() if _SECRET_NAME.search(name)}
-        for value in variables.values():
-            secrets |= {match.group(2) for match in _CREDENTIALS.finditer(value)}
-        found = sorted((s for s in secrets if len(s) >= SHORTEST_SECRET), key=len, reverse=True)
-        self._secrets = re.compile("|".join(re.escape(secret) for secret in found)) if found else None
-
-    def __call__(self, text: str) -> str:
-        """The text without secrets."""
-        if self._secrets is not None:
-            text = self._secrets.sub(HIDDEN, text)
-        return _CREDENTIALS.sub(rf"\1:{HIDDEN}@", text)
 
 
 def moment_of(text: str) -> float | None:

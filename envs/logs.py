@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from dataops.envs.log_lines import LogLine, Redactor, lines_of
+from dataops.envs.log_lines import LogLine, lines_of
 from dataops.envs.log_sources import LogSource
+from dataops.infra.process.redaction import Redactor
 
 BLOCK = 65_536
 LONGEST_LINE = 1_000_000

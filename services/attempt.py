@@ -142,6 +142,7 @@ class Attempt:
 
 def _open_log(log: Path) -> IO[bytes]:
     try:
-        return log.open("wb")
+        # what a step prints may be anything: it is for the owner of the environment alone
+        return open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
     except OSError as error:
         raise unwritable(log, error) from error

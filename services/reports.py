@@ -6,11 +6,23 @@ stands for all of them. Where a step does not tell the bytes of an object in the
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+LARGEST = 1 << 20
+"""Bytes that a report may have."""
+
+MOST = 2**63 - 1
+"""What a count may be at most."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +37,12 @@ class StepReport:
 def read_report(path: Path) -> StepReport:
     """Reads a report. None at all is no problem: a step need not tell anything."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(_content(path))
     except FileNotFoundError:
         return StepReport()
     except OSError as error:
         return StepReport(problem=f"its report cannot be read: {error.strerror}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return StepReport(problem="its report is not JSON")
     if not isinstance(document, dict):
         return StepReport(problem="its report is not a JSON object")
@@ -54,13 +66,35 @@ def lake_sizes(outputs: Iterable[str], lake_url: str) -> dict[str, int]:
     return found
 
 
+def _content(path: Path) -> bytes:
+    """The report's content; what a step put in its place must neither block nor fill the memory of the run.
+
+    Raises:
+        OSError: it cannot be read, is no file, or is too large.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        if status.st_size > LARGEST:
+            raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MiB")
+        return stream.read(LARGEST)
+
+
 def _counts(found: object, key: str, problems: list[str]) -> dict[str, int]:
     if found is None:
         return {}
     counts: dict[str, int] = {}
     for name, value in (found if isinstance(found, Mapping) else {"": found}).items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 and value == value // 1:
-            counts[str(name)] = int(value)
+        name = _CONTROL.sub("?", str(name))
+        if (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and 0 <= value <= MOST
+            and value == value // 1
+        ):
+            counts[name] = int(value)
         else:
             problems.append(f"its report has no whole number for {key} {name}".rstrip())
     return counts

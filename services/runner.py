@@ -7,17 +7,17 @@ Everything happens in one thread that waits for the steps; each attempt is watch
 from __future__ import annotations
 
 import selectors
-import signal
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from dataops.infra.errors import ConfigurationError, DataopsError, ResourceError
+from dataops.infra.errors import ConfigurationError, DataopsError
 from dataops.infra.platform.run_plan import StepPlan
 from dataops.infra.process.identity import user_name
 from dataops.services.attempt import GRACE, Attempt, Ending
 from dataops.services.exclusion import exclusive_run
 from dataops.services.journal import RunJournal, RunSink, utc_now
+from dataops.services.outcome import failure_of, reason_of, time_is_over
 from dataops.services.reports import lake_sizes, read_report
 from dataops.services.request import RunRequest, pipeline_of, selected_steps
 from dataops.services.runs import (
@@ -31,7 +31,6 @@ from dataops.services.runs import (
     claim_run,
     due_run_id,
     iso,
-    log_tail,
     new_run_id,
     prune_runs,
     runner_identity,
@@ -58,7 +57,9 @@ def run_pipeline(request: RunRequest, on_step: RunSink, grace: float = GRACE) ->
         NotFoundError: there is no such pipeline or step.
         LockedError: a run of the pipeline is going on.
         ConfigurationError: a step's command cannot be started.
-        ResourceError: a step failed; the details are the last lines of its log. Or the record cannot be written.
+        ProgramError: a step failed; the details are the last lines of its log, without secrets.
+        DeadlineError: the run took too long.
+        ResourceError: the record cannot be written.
         KeyboardInterrupt: the user interrupted it; all steps have been ended.
     """
     pipeline = pipeline_of(request.plan, request.pipeline)
@@ -174,7 +175,7 @@ class _Run:
             self._ended(attempt.step, ending)
 
     def _ended(self, step: StepPlan, ending: Ending) -> None:
-        reason = _reason(step, ending)
+        reason = reason_of(step, ending)
         number = len(self.journal.step(step.name).attempts)
         self.journal.attempt_ends(step.name, ending.exit, reason)
         report = read_report(self.journal.report_path(step.name))
@@ -188,7 +189,7 @@ class _Run:
             self.again[step.name] = time.monotonic() + pause
             return
         ended = self.journal.step_ends(step.name, FAILED, rows=report.rows, bytes=report.bytes, reason=reason)
-        self.failure = self.failure or _failure(self.request, step, ended, ending)
+        self.failure = self.failure or failure_of(self.request, step, ended, ending)
         self._skip_after(step.name)
 
     def _skip_after(self, failed: str) -> None:
@@ -204,11 +205,7 @@ class _Run:
         for name in self.again:
             self.journal.step_ends(name, FAILED, reason=self.journal.step(name).attempts[-1].reason)
         self.again.clear()
-        self.failure = self.failure or ResourceError(
-            f"the run was not over after {seconds:g} s",
-            where=f"pipeline {self.request.pipeline} in {self.request.plan.environment}",
-            hint=f"`pipelines.{self.request.pipeline}.timeout` in dataops.yaml says how long it may take",
-        )
+        self.failure = self.failure or time_is_over(self.request, seconds)
         for attempt in self.attempts.values():
             attempt.stop()
 
@@ -257,43 +254,4 @@ def _first_record(request: RunRequest, steps: tuple[StepPlan, ...]) -> RunRecord
         trigger=request.trigger,
         due="" if request.due is None else iso(request.due),
         full_refresh=request.full_refresh,
-    )
-
-
-def _reason(step: StepPlan, ending: Ending) -> str:
-    """Why an attempt failed; "" when it did not."""
-    match ending:
-        case Ending(why="timeout"):
-            return f"was ended after {step.timeout:g} s, its timeout"
-        case Ending(why="stopped"):
-            return "was ended with the run"
-        case Ending(why="lost"):
-            return "was lost: the process that watched over it was killed"
-        case Ending(why="unstartable", problem=problem):
-            return f"cannot be started: {problem}: {step.command[0]}"
-        case Ending(exit=status) if status is not None and status < 0:
-            over = status == -signal.SIGXCPU and step.cpu_time
-            limit = f", having used its {step.cpu_time:g} s of processor time" if over else ""
-            return f"was ended by {signal.Signals(-status).name}{limit}"
-        case Ending(exit=0):
-            return ""
-        case _:
-            return f"exited with {ending.exit}"
-
-
-def _failure(request: RunRequest, step: StepPlan, record: StepRecord, ending: Ending) -> DataopsError:
-    where = f"pipeline {request.pipeline} in {request.plan.environment}"
-    if ending.why == "unstartable":
-        return ConfigurationError(
-            f"step {step.name} {record.reason}",
-            where=where,
-            hint="`run` in dataops.yaml is a command and its arguments; programs of the requirements go by name",
-        )
-    tries = f", at attempt {len(record.attempts)} of {step.attempts}" if step.attempts > 1 else ""
-    return ResourceError(
-        f"step {step.name} {record.reason} after {record.seconds:.1f} s{tries}",
-        where=where,
-        hint=f"the whole log is {record.log}; when it is mended, "
-        f"`dataops pipeline run {request.pipeline} --env {request.plan.environment} --from {step.name}` goes on there",
-        details=log_tail(Path(record.log)) or "(the step printed nothing)",
     )

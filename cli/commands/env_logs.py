@@ -56,9 +56,9 @@ def logs(
       dataops env logs feature-x sales-api postgres --since 2h
       dataops env logs production sales/load --tail all
     """
-    from dataops.envs.log_lines import Redactor
     from dataops.envs.log_sources import choose, sources_of
     from dataops.envs.logs import LogRequest, follow_logs, read_logs
+    from dataops.infra.process.redaction import Redactor
 
     _, record = find_environment(name, cwd)
     started = read_moment(since) if since else None

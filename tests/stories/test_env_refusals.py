@@ -119,7 +119,7 @@ def test_a_failing_step_shows_the_end_of_its_log(shop: ScratchPlatform) -> None:
     shop.branch("feature/failing", failing)
     shop.do("env", "up", "--branch", "feature/failing")
     refused = shop.run("pipeline", "run", "sales", "--env", "feature-failing")
-    assert refused.status == 4 and "row 17 of orders has no key" in refused.stderr and "step load" in refused.stderr
+    assert refused.status == 1 and "row 17 of orders has no key" in refused.stderr and "step load" in refused.stderr
     (run,) = shop.do("pipeline", "runs", "--env", "feature-failing", "-o", "json").json
     assert [s["state"] for s in run["steps"]] == ["succeeded", "failed", "skipped"]
     assert shop.run("pipeline", "run", "sale", "--env", "feature-failing").status == 6

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from dataops.cli.commands.env_logs import read_moment
-from dataops.envs.log_lines import LogLine, Redactor, moment_of
+from dataops.envs.log_lines import LogLine, moment_of
 from dataops.envs.log_sources import LogSource, choose, sources_of
 from dataops.envs.logs import LogRequest, follow_logs, read_logs
 from dataops.envs.registry import EnvironmentRecord
 from dataops.infra.errors import ConfigurationError, NotFoundError
+from dataops.infra.process.redaction import Redactor
 
 NOTHING = Redactor({})
 

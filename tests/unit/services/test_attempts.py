@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dataops.infra.errors import LockedError, ResourceError
+from dataops.infra.errors import DataopsError, DeadlineError, LockedError, ProgramError, ResourceError
 from dataops.infra.platform.records import unwritable
 from dataops.infra.platform.run_plan import StepPlan
 from dataops.services.ending import end_runs
@@ -38,8 +38,8 @@ def deaf(name: str = "one", script: str = DEAF, **settings: Any) -> StepPlan:
     return StepPlan(name, ("sh", "-c", script), **settings)
 
 
-def fail(root: Path, *steps: StepPlan, grace: float = 0.05, **settings: Any) -> tuple[ResourceError, RunRecord]:
-    with pytest.raises(ResourceError) as caught:
+def fail(root: Path, *steps: StepPlan, grace: float = 0.05, **settings: Any) -> tuple[DataopsError, RunRecord]:
+    with pytest.raises((ProgramError, DeadlineError)) as caught:
         run_pipeline(request(root, environment(root, *steps, **settings)), lambda _: None, grace)
     (record,) = load_runs(root / "logs" / "runs")
     return caught.value, record
@@ -83,14 +83,14 @@ def in_a_process(root: Path, before: str = "") -> subprocess.Popen[str]:
 
 def test_a_step_that_hangs_and_ignores_sigterm_is_killed_with_all_it_started(tmp_path: Path) -> None:
     error, record = fail(tmp_path, deaf(timeout=1.0))
-    assert "step one was ended after 1 s, its timeout" in error.what
+    assert error.what == "step one took longer than its timeout of 1s" and error.exit_code == 1
     assert (record.steps[0].state, record.steps[0].exit) == ("failed", -signal.SIGKILL)
     assert gone(pids_of(tmp_path))
 
 
 def test_a_run_that_takes_too_long_is_ended_and_starts_no_further_step(tmp_path: Path) -> None:
     error, record = fail(tmp_path, deaf(), step("two", "", "one"), timeout=1.0)
-    assert error.what == "the run was not over after 1 s"
+    assert error.what == "the run took longer than its timeout of 1s" and error.exit_code == 9
     assert [(s.state, s.reason) for s in record.steps] == [
         ("failed", "was ended with the run"), ("skipped", "one failed"),
     ]  # fmt: skip
@@ -130,7 +130,7 @@ def test_a_step_is_held_to_its_limits(tmp_path: Path, limits: dict[str, int], co
 @pytest.mark.slow
 def test_a_step_that_uses_up_its_processor_time_is_ended(tmp_path: Path) -> None:
     error, _ = fail(tmp_path, step("one", "while True: pass", cpu_time=1.0))
-    assert "SIGXCPU, having used its 1 s of processor time" in error.what
+    assert "SIGXCPU, having used its 1s of processor time" in error.what
 
 
 def test_nothing_of_a_step_outlives_it(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dataops.infra.errors import ConfigurationError, NotFoundError, ResourceError
+from dataops.infra.errors import ConfigurationError, NotFoundError, ProgramError
 from dataops.infra.platform.loader import load_platform
 from dataops.infra.platform.run_plan import PipelinePlan, StepPlan, plan_pipeline
 from dataops.services.request import selected_steps
@@ -116,7 +117,7 @@ def test_no_more_steps_run_at_once_than_the_pipeline_allows(tmp_path: Path) -> N
 def test_a_failing_step_shows_the_end_of_its_log_and_stops_what_comes_after_it(tmp_path: Path) -> None:
     failing = "print('line 1', flush=True); raise SystemExit('no such table: raw.orders')"
     steps = (step("one"), step("two", failing, "one"), step("three", "", "two"), step("four", "", "three"), step("off"))
-    with pytest.raises(ResourceError) as caught:
+    with pytest.raises(ProgramError) as caught:
         run(tmp_path, *steps)
     assert caught.value.details == "line 1\nno such table: raw.orders"
     assert "step two exited with 1" in caught.value.what and "--from two" in str(caught.value.hint)
@@ -129,9 +130,39 @@ def test_a_failing_step_shows_the_end_of_its_log_and_stops_what_comes_after_it(t
 
 
 def test_a_step_that_was_killed_names_the_signal(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError) as caught:
+    with pytest.raises(ProgramError) as caught:
         run(tmp_path, step("one", "import os; os.kill(os.getpid(), 9)"))
     assert "SIGKILL" in caught.value.what
+
+
+def test_a_step_that_was_killed_by_a_signal_without_a_name_tells_its_number(tmp_path: Path) -> None:
+    with pytest.raises(ProgramError, match="was ended by signal 40"):
+        run(tmp_path, step("one", "import os; os.kill(os.getpid(), 40)"))
+
+
+def test_secrets_that_a_failing_step_printed_are_not_in_the_error(tmp_path: Path) -> None:
+    plan = environment(tmp_path, step("one", "import os; raise SystemExit(os.environ['WAREHOUSE_URL'])"))
+    asked = request(tmp_path, plan)
+    secret = {"WAREHOUSE_URL": "postgresql://pipeline:opensesame@127.0.0.1/db", "PGPASSWORD": "opensesame"}
+    with pytest.raises(ProgramError) as caught:
+        run_pipeline(replace(asked, variables={**asked.variables, **secret}), lambda _: None)
+    assert caught.value.details == "postgresql://pipeline:[secret]@127.0.0.1/db"
+    (record,) = load_runs(tmp_path / "logs" / "runs")
+    assert Path(record.steps[0].log).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("os.mkfifo(path)", "its report cannot be read: it is no file"),
+        ("os.mkdir(path)", "its report cannot be read: Is a directory"),
+        ("open(path, 'w').truncate(1 << 40)", "its report cannot be read: it is larger than 1 MiB"),
+        ("open(path, 'w').write('[' * 100_000)", "its report is not JSON"),
+    ],
+)
+def test_a_report_of_any_kind_does_not_stop_the_run(tmp_path: Path, code: str, problem: str) -> None:
+    record = run(tmp_path, step("one", f"import os; path = os.environ['DATAOPS_STEP_REPORT']; {code}"))
+    assert (record.state, record.steps[0].reason) == ("succeeded", problem)
 
 
 def test_a_command_that_does_not_exist_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
