@@ -32,6 +32,7 @@ def facts_of(deployment: Deployment, subdirectory: str = "") -> dict[str, Any]:
         facts["resources"] += 1
         outputs = {key: value for key, value in resource.outputs.items() if not isinstance(value, Secret)}
         _collect(facts, resource, outputs)
+    facts["pipelines"].sort()  # the state has them in the order in which they came about
     if "worktree" in facts:
         facts["directory"] = str(Path(facts["worktree"]) / subdirectory)
     return facts

@@ -19,6 +19,9 @@ from dataops.services.runner import run_pipeline
 from dataops.services.runs import RunRecord, load_runs
 from dataops.services.schedules import PipelineState, pipeline_states
 
+NEWEST = 1000
+"""The newest records among which the last run is looked for; as many as are kept of a pipeline."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -42,7 +45,8 @@ def run_in(record: EnvironmentRecord, pipeline: str, selection: Selection, on_st
         ConfigurationError: the environment is not ready.
         NotFoundError: there is no such pipeline or step.
         LockedError: a run of the pipeline is going on.
-        ResourceError: a step failed; the details are the last lines of its log.
+        ProgramError: a step failed; the details are the last lines of its log, without secrets.
+        DeadlineError: the run took too long.
     """
     if record.state not in (State.READY, State.UPDATING):
         raise ConfigurationError(
@@ -83,26 +87,38 @@ def states_of(record: EnvironmentRecord) -> list[PipelineState]:
 
 
 def runs_of(record: EnvironmentRecord, pipeline: str | None, limit: int | None = None) -> list[RunRecord]:
-    """The newest runs of the environment, of all pipelines or of one; due times that passed without a run as well."""
-    return load_runs(EnvironmentLayout(Path(record.root)).runs, pipeline, limit)
-
-
-def run_of(record: EnvironmentRecord, pipeline: str, run: str) -> RunRecord:
-    """One run, by its id or a beginning that no other has; `last` is the newest.
+    """The newest runs of the environment, of all pipelines or of one; due times that passed without a run as well.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: the environment has no such pipeline, and never ran one of that name.
     """
-    found = runs_of(record, pipeline)
-    matching = [r for r in found if r.id.startswith(run)] if run != "last" else [r for r in found if r.started][:1]
-    if len(matching) != 1:
-        what = f"{len(matching)} runs begin with {run}" if matching else f"there is no run {run}"
-        raise NotFoundError(
-            what,
-            where=f"pipeline {pipeline} in {record.name}",
-            hint=f"`dataops pipeline runs {pipeline} --env {record.name}` lists them",
-        )
-    return matching[0]
+    found = load_runs(EnvironmentLayout(Path(record.root)).runs, pipeline, limit)
+    if pipeline is not None and not found:
+        pipeline_of(plan_of(record), pipeline)
+    return found
+
+
+def run_of(record: EnvironmentRecord, pipeline: str | None, run: str) -> RunRecord:
+    """One run, of a pipeline or of any, by its id or a beginning that no other has; `last` is the newest.
+
+    Raises:
+        NotFoundError: there is none, or no such pipeline.
+    """
+    runs = EnvironmentLayout(Path(record.root)).runs
+    if run == "last":
+        matching = [r for r in load_runs(runs, pipeline, NEWEST) if r.started][:1]
+    else:
+        matching = load_runs(runs, pipeline, beginning=run)
+    if len(matching) == 1:
+        return matching[0]
+    if pipeline is not None:
+        runs_of(record, pipeline, 1)
+    where = f"{f'pipeline {pipeline} in ' if pipeline else ''}environment {record.name}"
+    listed = f"`dataops pipeline runs {f'{pipeline} ' if pipeline else ''}--env {record.name}` lists them"
+    if matching:
+        raise NotFoundError(f"{len(matching)} runs begin with {run}", where=where, hint=f"type more of it: {listed}")
+    nothing = "nothing has run yet" if run == "last" else f"there is no run {run}"
+    raise NotFoundError(nothing, where=where, hint=listed)
 
 
 def set_paused(record: EnvironmentRecord, pipeline: str, paused: bool, reason: str = "") -> bool:

@@ -73,7 +73,8 @@ def pipeline_of(plan: EnvironmentPlan, name: str) -> PipelinePlan:
         NotFoundError: there is none; the hint names the nearest.
     """
     if name not in plan.pipelines:
-        raise _missing("pipeline", name, list(plan.pipelines))
+        where = f"environment {plan.environment}, commit {plan.commit[:12]}"
+        raise _missing("pipeline", name, list(plan.pipelines), where)
     return plan.pipelines[name]
 
 
@@ -95,7 +96,7 @@ def selected_steps(pipeline: PipelinePlan, only: str | None = None, since: str |
         return pipeline.steps
     names = [step.name for step in pipeline.steps]
     if wanted not in names:
-        raise _missing(f"step of pipeline {pipeline.name}", wanted, names)
+        raise _missing("step", wanted, names, f"pipeline {pipeline.name}")
     chosen = {wanted}
     if since is not None:
         for step in pipeline.steps:  # each comes after all that it needs
@@ -126,7 +127,7 @@ def step_variables(plan: EnvironmentPlan, root: Path) -> dict[str, str]:
     return variables
 
 
-def _missing(what: str, name: str, known: list[str]) -> NotFoundError:
+def _missing(what: str, name: str, known: list[str], where: str) -> NotFoundError:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
-    return NotFoundError(f"there is no {what} named {name}", where="dataops.yaml", hint=hint)
+    return NotFoundError(f"there is no {what} named {name}", where=where, hint=hint)

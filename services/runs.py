@@ -189,17 +189,35 @@ def save_run(folder: Path, record: RunRecord, new: bool = True) -> None:
     write_record(folder / "run.json", record.to_json(), make_folder=new)
 
 
-def load_runs(runs: Path, pipeline: str | None = None, limit: int | None = None) -> list[RunRecord]:
+def load_runs(
+    runs: Path, pipeline: str | None = None, limit: int | None = None, beginning: str = ""
+) -> list[RunRecord]:
     """The recorded runs below a folder, the newest first.
 
     Args:
         runs: `EnvironmentLayout.runs` of the environment.
         pipeline: only this one's.
         limit: at most so many.
+        beginning: only those whose id begins so.
     """
-    folders = sorted((f.parent for f in runs.glob(f"{pipeline or '*'}/[0-9]*/run.json")), key=lambda f: f.name)
-    found = (read_record(folder / "run.json") for folder in reversed(folders[-limit:] if limit else folders))
-    return [RunRecord.from_json(document) for document in found if document]
+    found: list[RunRecord] = []
+    for folder in _run_folders(runs, pipeline):
+        if folder.name.startswith(beginning) and (document := read_record(folder / "run.json")):
+            found.append(RunRecord.from_json(document))
+            if len(found) == limit:
+                break
+    return found
+
+
+def _run_folders(runs: Path, pipeline: str | None) -> list[Path]:
+    """The folders of runs, the newest first; found by names alone, whatever their number."""
+    folders: list[Path] = []
+    for parent in [runs / pipeline] if pipeline is not None else [*runs.glob("*")]:
+        try:
+            folders += [parent / name for name in os.listdir(parent) if name[0].isdigit()]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return sorted(folders, key=lambda folder: (folder.name, folder.parent.name), reverse=True)
 
 
 def prune_runs(runs: Path, pipeline: str, now: float) -> None:

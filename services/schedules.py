@@ -67,7 +67,7 @@ class PipelineState:
         elif self.state == "paused" and self.pause is not None and self.pause.reason:
             word = f"paused: {self.pause.reason}"
         upcoming = f", next {_minute(self.next)}" if self.next is not None else ""
-        return f"{word}{upcoming}{f', last {self.last.state}' if self.last else ''}"
+        return f"{word}{upcoming}{f', last {self.last.state}' if self.last and self.last.ended else ''}"
 
     def to_json(self) -> dict[str, Any]:
         """The state as `-o json` prints it."""

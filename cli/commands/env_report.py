@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dataops.envs.change import UpdateReport
     from dataops.envs.registry import EnvironmentRecord
 
+MOST_PIPELINES = 3
+"""Pipelines that are named at the end of an update; of more, the list is."""
+
 
 def report_json(report: UpdateReport) -> dict[str, Any]:
     """The facts that `report_text` prints."""
@@ -103,7 +106,10 @@ def urls(record: EnvironmentRecord) -> dict[str, str]:
 def use(record: EnvironmentRecord) -> list[str]:
     """The commands that a developer will want next."""
     name = record.name
-    commands = [f"dataops pipeline run {pipeline} --env {name}" for pipeline in record.facts.get("pipelines", [])]
+    pipelines = record.facts.get("pipelines", [])
+    commands = [f"dataops pipeline run {pipeline} --env {name}" for pipeline in pipelines[:MOST_PIPELINES]]
+    if len(pipelines) > MOST_PIPELINES:
+        commands.append(f"dataops pipeline ls --env {name}")
     commands += [f"dataops env shell {name}", f"dataops env exec {name} -- COMMAND", f"dataops env logs {name} -f"]
     logins = {role["name"] for role in record.facts.get("roles", []) if role.get("login")}
     if "developer" in logins:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,9 @@ from dataops.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
     from dataops.services.runs import StepRecord
+
+LONGEST_COMMAND = 100
+"""Characters of a step's command that are shown as it starts."""
 
 
 @click.command()
@@ -63,12 +68,19 @@ def bytes_text(step: StepRecord) -> str:
     return size_text(sum(step.bytes.values())) if step.bytes else ""
 
 
+def command_text(command: Sequence[str]) -> str:
+    """A command on one line of modest length; a program of the environment goes by its name."""
+    program = Path(command[0]).name if Path(command[0]).is_absolute() else command[0]
+    text = " ".join(shlex.join([program, *command[1:]]).split())
+    return text if len(text) <= LONGEST_COMMAND else f"{text[:LONGEST_COMMAND]}…"
+
+
 def _show_step(step: StepRecord) -> None:
     if step.state == "running" and len(step.attempts) > 1:
         before = step.attempts[-2].reason
         notice(f"{step.name}: {before}; attempt {len(step.attempts)}", phase=step.name, moment="step")
     elif step.state == "running":
-        notice(f"{step.name}: {' '.join(step.command)}", phase=step.name, moment="started")
+        notice(f"{step.name}: {command_text(step.command)}", phase=step.name, moment="started")
     elif step.state == "skipped":
         notice(f"{step.name}: skipped, since {step.reason}", phase=step.name, moment="note")
     else:

@@ -16,8 +16,11 @@ from dataops.cli.tables import print_facts, print_json, print_table
 
 if TYPE_CHECKING:
     from dataops.infra.platform.run_plan import PipelinePlan
-    from dataops.services.runs import RunRecord
+    from dataops.services.runs import AttemptRecord, RunRecord, StepRecord
     from dataops.services.schedules import PipelineState
+
+LONGEST_CHAIN = 60
+"""Characters of the order of steps that a row of a table has room for."""
 
 
 @click.command()
@@ -56,26 +59,28 @@ def ls(environment: str, cwd: Path, as_json: bool) -> None:
 def runs(name: str | None, run: str | None, environment: str, limit: int, cwd: Path, as_json: bool) -> None:
     """List the newest runs of an environment, or show one run with its steps, attempts and logs.
 
-    RUN is a run's id, the beginning of one, or `last`. The newest 100 runs of each pipeline are kept, and older ones
-    for 30 days, up to 1000, with their logs.
+    RUN is a run's id, the beginning of one, or `last`, which also stands alone. The newest 100 runs of each pipeline
+    are kept, and older ones for 30 days, up to 1000, with their logs.
 
     \b
     Examples:
       dataops pipeline runs --env feature-x
       dataops pipeline runs flights last --env production
+      dataops pipeline runs last --env production
     """
     from dataops.envs.pipeline import run_of, runs_of
 
     _, record = find_environment(environment, cwd)
-    if name and run:
-        _show_run(run_of(record, name, run), as_json)
+    if run or name == "last":
+        _show_run(run_of(record, name if run else None, run or "last"), as_json)
         return
     found = runs_of(record, name, limit)
     if as_json:
         print_json([r.to_json() for r in found])
         return
     if not found:
-        notice(f"Nothing has run in {environment} yet.")
+        what = f"{name} has not run" if name else "Nothing has run"
+        notice(f"{what} in {environment} yet: `dataops pipeline run {name or 'PIPELINE'} --env {environment}`.")
         return
     print_table(
         ("RUN", "PIPELINE", "STATE", "STARTED", "SECONDS", "ROWS", "TRIGGER", "COMMIT"), [_row(r) for r in found]
@@ -91,7 +96,7 @@ def _show_run(run: RunRecord, as_json: bool) -> None:
         ("state", f"{run.state}{f': {run.reason}' if run.reason else ''}"),
         ("trigger", f"{_trigger(run)}{f', due {_moment(run.due)}' if run.due else ''}"),
         ("started", _moment(run.started)),
-        ("seconds", f"{run.seconds:.1f}"),
+        ("seconds", f"{run.seconds:.1f}" if run.ended else ""),
         ("commit", run.commit[:12]),
     ]
     print_facts([(label, value) for label, value in facts if value])
@@ -104,14 +109,23 @@ def _show_run(run: RunRecord, as_json: bool) -> None:
             "" if attempt.exit is None else str(attempt.exit),
             rows_text(step) if attempt is step.attempts[-1] else "",
             bytes_text(step) if attempt is step.attempts[-1] else "",
-            attempt.reason or step.reason or attempt.log,
+            _reason(step, attempt),
+            attempt.log,
         )
         for step in run.steps
         for i, attempt in enumerate(step.attempts)
     ]
-    rows += [(step.name, step.state, "", "", "", "", "", step.reason) for step in run.steps if not step.attempts]
+    rows += [(step.name, step.state, "", "", "", "", "", step.reason, "") for step in run.steps if not step.attempts]
     if rows:
-        print_table(("STEP", "STATE", "ATTEMPT", "SECONDS", "EXIT", "ROWS", "BYTES", "LOG"), rows, indent="  ")
+        print_table(
+            ("STEP", "STATE", "ATTEMPT", "SECONDS", "EXIT", "ROWS", "BYTES", "REASON", "LOG"), rows, indent="  "
+        )
+
+
+def _reason(step: StepRecord, attempt: AttemptRecord) -> str:
+    """Why an attempt failed, or what is wrong with the report of the last one; not what the state says already."""
+    found = attempt.reason or (step.reason if attempt is step.attempts[-1] else "")
+    return "" if found == step.state else found
 
 
 def _state_row(state: PipelineState) -> tuple[str, ...]:
@@ -134,12 +148,16 @@ def _state_row(state: PipelineState) -> tuple[str, ...]:
 
 
 def chain(plan: PipelinePlan) -> str:
-    """The order of the steps: `a → b, c → d`, where b and c may run side by side."""
+    """The order of the steps: `a → b, c → d`, where b and c may run side by side; of very many, the first and last."""
     depth: dict[str, int] = {}
     for step in plan.steps:
         depth[step.name] = 1 + max((depth[need] for need in step.needs), default=0)
     levels = sorted(set(depth.values()))
-    return " → ".join(", ".join(name for name in depth if depth[name] == level) for level in levels)
+    found = " → ".join(", ".join(name for name in depth if depth[name] == level) for level in levels)
+    if len(found) <= LONGEST_CHAIN:
+        return found
+    first, last = plan.steps[0].name, max(depth, key=lambda name: depth[name])
+    return f"{first} → … → {last} ({len(depth)} steps)" if len(levels) > 1 else f"{first}, … ({len(depth)} steps)"
 
 
 def _row(run: RunRecord) -> tuple[str, ...]:
@@ -151,7 +169,7 @@ def _row(run: RunRecord) -> tuple[str, ...]:
         run.pipeline,
         count,
         started,
-        f"{run.seconds:.1f}",
+        f"{run.seconds:.1f}" if run.ended else "",
         str(rows) if rows else "",
         _trigger(run),
         run.commit[:12],

@@ -43,6 +43,14 @@ def test_runs_are_listed_with_the_newest_first_and_by_pipeline(tmp_path: Path) -
     assert load_runs(tmp_path / "none") == []
 
 
+def test_a_run_is_found_by_the_beginning_of_its_id_without_reading_the_others(tmp_path: Path) -> None:
+    save_run(tmp_path / "a" / "20260101-000000-aaaa", record("20260101-000000-aaaa"))
+    save_run(tmp_path / "b" / "20260102-000000-bbbb", record("20260102-000000-bbbb"))
+    (tmp_path / "a" / "20260103-000000-cccc" / "run.json").mkdir(parents=True)  # reading that would be an error
+    assert [r.id for r in load_runs(tmp_path, beginning="20260102")] == ["20260102-000000-bbbb"]
+    assert load_runs(tmp_path, "a", beginning="20260102") == []
+
+
 def test_a_due_time_has_one_run_whoever_claims_it(tmp_path: Path) -> None:
     due = record(due_run_id(1_800_000_000))
     assert not was_started(tmp_path, "a", 1_800_000_000)
@@ -82,6 +90,9 @@ def test_old_runs_go_and_young_or_last_ones_stay(tmp_path: Path) -> None:
         ('{"rows": {"raw.a": 5.0}}', {"raw.a": 5}, ""),
         ('{"rows": {"raw.a": "many", "raw.b": 1}}', {"raw.b": 1}, "its report has no whole number for rows raw.a"),
         ('{"rows": true}', {}, "its report has no whole number for rows"),
+        ('{"rows": {"raw.a\\u001b[31m": 1}}', {"raw.a?[31m": 1}, ""),
+        ('{"rows": 1e300}', {}, "its report has no whole number for rows"),
+        ('{"rows": Infinity}', {}, "its report has no whole number for rows"),
         ("[]", {}, "its report is not a JSON object"),
         ("{", {}, "its report is not JSON"),
     ],
