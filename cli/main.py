@@ -21,7 +21,7 @@ from dataops.cli.forms import log_format_of
 from dataops.cli.lazy import Entry, LazyGroup
 from dataops.cli.streams import open_missing
 from dataops.cli.usage import usage_error
-from dataops.infra.errors import CancelledError, DataopsError, InternalError, of_system
+from dataops.infra.errors import CancelledError, ConfigurationError, DataopsError, InternalError, of_system
 
 COMMANDS = {
     "env": Entry("dataops.cli.commands.env:env", "Bring environments up, work in them, take them down."),
@@ -103,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = dataops.main(words, prog_name="dataops", standalone_mode=False)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # the help; it was not asked for, but there is nothing else to say
+        return ConfigurationError.exit_code
     except click.ClickException as error:
         return _report(usage_error(error, words), words)
     except (KeyboardInterrupt, click.Abort):

@@ -101,3 +101,11 @@ def test_a_reader_that_goes_away_is_no_defect(tmp_path: Path) -> None:
     assert process.wait(timeout=60) in (0, 1)
     assert "defect" not in told
     assert isinstance(process, subprocess.Popen)
+
+
+def test_a_group_without_a_command_shows_its_help_and_nothing_that_looks_like_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main_module.main(["pipeline"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("Usage: dataops pipeline") and "error" not in printed.err
