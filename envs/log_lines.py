@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -59,14 +59,17 @@ def _zone(text: str | None) -> timezone | None:
 
 
 def lines_of(source: str, texts: Iterable[str], redact: Redactor, before: float | None = None) -> list[LogLine]:
+    """All that `each_line` gives."""
+    return list(each_line(source, texts, redact, before))
+
+
+def each_line(source: str, texts: Iterable[str], redact: Redactor, before: float | None = None) -> Iterator[LogLine]:
     """Texts as lines; one that tells no time was written at the time of the one before it.
 
     Args:
         before: the time of the line before the first.
     """
-    found = []
     for text in texts:
         told = moment_of(text)
         before = before if told is None else told
-        found.append(LogLine(source, redact(_CONTROL.sub("", text.rstrip("\r\n"))), before))
-    return found
+        yield LogLine(source, redact(_CONTROL.sub("", text.rstrip("\r\n"))), before)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from dataops.envs.log_lines import LogLine, lines_of
+from dataops.envs.log_lines import LogLine, each_line, lines_of
 from dataops.envs.log_sources import LogSource
 from dataops.infra.process.redaction import Redactor
 
 BLOCK = 65_536
 LONGEST_LINE = 1_000_000
 """Bytes after which a line is shown although it has not ended."""
+
+UNDATED = 10_000
+"""Lines without a time that are kept until one comes that tells it."""
 
 PAUSE = 0.25
 """Seconds between two looks at the logs that are followed."""
@@ -38,10 +42,13 @@ class LogRequest:
     since: float | None = None
 
 
-def read_logs(sources: Sequence[LogSource], request: LogRequest, redact: Redactor) -> list[LogLine]:
-    """What was logged, merged by time; a line that tells no time stays with the one before it in its log."""
+def read_logs(sources: Sequence[LogSource], request: LogRequest, redact: Redactor) -> Iterator[LogLine]:
+    """What was logged, merged by time; a line that tells no time stays with the one before it in its log.
+
+    Lines are read as they are asked for: a log may be larger than memory.
+    """
     logs = [_History(source).read(request, redact) for source in sources]
-    return [line for _, line in heapq.merge(*logs, key=lambda item: item[0])]
+    return (line for _, line in heapq.merge(*logs, key=lambda item: item[0]))
 
 
 def follow_logs(sources: Sources, request: LogRequest, redact: Redactor) -> Iterator[LogLine | None]:
@@ -80,38 +87,53 @@ class _Position:
 
 
 class _History:
-    """What is in a log now; `end` is how far it was read, None when there is no file."""
+    """What is in a log now; `end` is how far it is read, None when there is no file."""
 
     def __init__(self, source: LogSource) -> None:
         self._source = source
+        self._written = 0.0
         self.end: _Position | None = None
+        try:
+            with source.path.open("rb") as stream:
+                status = os.fstat(stream.fileno())
+                # While it is followed, a line that is being written must not be told in two pieces.
+                self.end = _Position(status.st_ino, _end_of_lines(stream, source.finished))
+                self._written = status.st_mtime
+        except FileNotFoundError:
+            pass
 
-    def read(self, request: LogRequest, redact: Redactor) -> list[tuple[float, LogLine]]:
+    def read(self, request: LogRequest, redact: Redactor) -> Iterator[tuple[float, LogLine]]:
         """The lines with the times by which they are sorted."""
-        texts: list[str] = []
-        written = 0.0
-        for number, path in enumerate(_parts(self._source.path)):
+        parts = self._parts(request.since)
+        texts = _all_lines(parts) if request.tail is None else _newest_lines(parts, request.tail)
+        dated = self._dated(each_line(self._source.name, texts, redact))
+        return dated if request.since is None else (item for item in dated if item[0] >= (request.since or 0.0))
+
+    def _parts(self, since: float | None) -> list[tuple[Path, int]]:
+        """The files of the log, the newest first, and how much of each is read."""
+        found = [(self._source.path, self.end.offset)] if self.end else []
+        for path in _parts(self._source.path)[1:]:
             try:
                 status = path.stat()
-                if request.since is not None and status.st_mtime < request.since and number:
-                    break
-                wanted = None if request.tail is None else request.tail - len(texts)
-                if wanted is not None and wanted <= 0 and number:
-                    break
-                with path.open("rb") as stream:
-                    # While it is followed, a line that is being written must not be told in two pieces.
-                    size = _end_of_lines(stream, finished=self._source.finished or number > 0)
-                    texts[:0] = _last_lines(stream, size, wanted)
-                if number == 0:
-                    self.end, written = _Position(status.st_ino, size), status.st_mtime
             except FileNotFoundError:
+                break
+            if since is not None and status.st_mtime < since:
+                break
+            found.append((path, status.st_size))
+        return found
+
+    def _dated(self, lines: Iterable[LogLine]) -> Iterator[tuple[float, LogLine]]:
+        """Lines before the first that tells a time go with it; where none does, with the time of the file."""
+        waiting: list[LogLine] = []
+        for line in lines:
+            if line.moment is None and len(waiting) < UNDATED:
+                waiting.append(line)
                 continue
-        lines = lines_of(self._source.name, texts, redact)
-        first = next((line.moment for line in lines if line.moment is not None), None)
-        sortable = [(line.moment or first or written, line) for line in lines]
-        if request.since is None:
-            return sortable
-        return [item for item in sortable if item[0] >= request.since]
+            moment = line.moment or self._written
+            yield from ((moment, earlier) for earlier in waiting)
+            waiting.clear()
+            yield moment, line
+        yield from ((self._written, line) for line in waiting)
 
 
 class _Tail:
@@ -202,16 +224,34 @@ def _end_of_lines(stream: BinaryIO, finished: bool) -> int:
     return size if found < 0 and start else start + found + 1
 
 
-def _last_lines(stream: BinaryIO, size: int, wanted: int | None) -> list[str]:
+def _all_lines(parts: Sequence[tuple[Path, int]]) -> Iterator[str]:
+    """The lines of files that are given newest first, the oldest line first."""
+    for path, size in reversed(parts):
+        with suppress(FileNotFoundError), path.open("rb") as stream:
+            while size > 0 and (line := stream.readline(min(size, LONGEST_LINE))):
+                size -= len(line)
+                yield from line.decode("utf-8", "replace").splitlines()
+
+
+def _newest_lines(parts: Sequence[tuple[Path, int]], wanted: int) -> list[str]:
+    """The last lines of files that are given newest first, the oldest line first."""
+    texts: list[str] = []
+    for path, size in parts:
+        if len(texts) >= wanted:
+            break
+        with suppress(FileNotFoundError), path.open("rb") as stream:
+            texts[:0] = _last_lines(stream, size, wanted - len(texts))
+    return texts
+
+
+def _last_lines(stream: BinaryIO, size: int, wanted: int) -> list[str]:
     """The last lines of the file's first `size` bytes, read from the end."""
-    if wanted is None:
-        stream.seek(0)
-        return stream.read(size).decode("utf-8", "replace").splitlines()
-    data, start = b"", size
-    while start > 0 and data.count(b"\n") <= wanted:
+    blocks: list[bytes] = []
+    start, ends = size, 0
+    while start > 0 and ends <= wanted:
         begin = max(0, start - BLOCK)
         stream.seek(begin)
-        data = stream.read(start - begin) + data
+        blocks.append(stream.read(start - begin))
+        ends += blocks[-1].count(b"\n")
         start = begin
-    lines = data.decode("utf-8", "replace").splitlines()
-    return lines[-wanted:] if wanted else []
+    return b"".join(reversed(blocks)).decode("utf-8", "replace").splitlines()[-wanted:]

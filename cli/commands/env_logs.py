@@ -127,12 +127,12 @@ def _still(record: EnvironmentRecord, run: str, asked: tuple[str, ...]) -> list[
 
 
 def _variables(record: EnvironmentRecord) -> dict[str, str]:
-    from dataops.envs.variables import read_variables
-    from dataops.infra.errors import NotFoundError
+    """Whose values are hidden in every line, also while it sleeps; none where it has none yet."""
+    from dataops.infra.process import dotenv
 
     try:
-        return read_variables(record)
-    except (NotFoundError, OSError):
+        return dotenv.read_variables(Path(record.root) / "environment.env")
+    except (ValueError, OSError):
         return {}
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def log(folder: Path, name: str, *lines: str) -> LogSource:
     return LogSource(name, (), path)
 
 
-def texts(lines: list[LogLine]) -> list[str]:
+def texts(lines: Iterable[LogLine]) -> list[str]:
     return [f"{line.source}: {line.text}" for line in lines]
 
 
@@ -75,15 +75,29 @@ def test_the_newest_lines_of_each_log_are_shown_over_its_rotations(tmp_path: Pat
     assert [line.text for line in read_logs([source], LogRequest(), NOTHING)] == list("123456")
 
 
+def test_a_log_of_any_size_is_read_line_by_line(tmp_path: Path) -> None:
+    source = log(tmp_path, "api")
+    with source.path.open("wb") as stream:
+        stream.write(b"2026-05-04 10:00:00Z first\n")
+        stream.truncate(2**40)  # a terabyte of nothing follows
+    assert next(iter(read_logs([source], LogRequest(since=at("09:00:00")), NOTHING))).text.endswith("first")
+
+
+def test_lines_before_the_first_time_of_a_log_stay_with_it(tmp_path: Path) -> None:
+    one = log(tmp_path, "one", "begun", "2026-05-04 10:00:01Z a")
+    two = log(tmp_path, "two", "2026-05-04 10:00:00Z b", "2026-05-04 10:00:02Z c")
+    assert texts(read_logs([one, two], LogRequest(), NOTHING))[1:3] == ["one: begun", "one: 2026-05-04 10:00:01Z a"]
+
+
 def test_long_logs_are_read_from_their_end(tmp_path: Path) -> None:
     source = log(tmp_path, "api", *(f"line {number} {'x' * 90}" for number in range(20_000)))
-    found = read_logs([source], LogRequest(tail=1500), NOTHING)
+    found = list(read_logs([source], LogRequest(tail=1500), NOTHING))
     assert len(found) == 1500 and found[0].text.startswith("line 18500 ") and found[-1].text.startswith("line 19999 ")
 
 
 def test_since_leaves_out_what_is_older(tmp_path: Path) -> None:
     source = log(tmp_path, "api", "2026-05-04T10:00:00Z a", "  of a", "2026-05-04T11:00:00Z b", "  of b")
-    found = read_logs([source], LogRequest(since=at("10:30:00")), NOTHING)
+    found = list(read_logs([source], LogRequest(since=at("10:30:00")), NOTHING))
     assert [line.text for line in found] == ["2026-05-04T11:00:00Z b", "  of b"]
 
 
