@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dataops.infra.errors import ConfigurationError, NotFoundError
+from dataops.envs.naming import FIXED
+from dataops.infra.errors import ConfigurationError, NotFoundError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout, default_home
 from dataops.infra.platform.records import read_record, write_record
 
@@ -81,10 +82,20 @@ class EnvironmentRecord:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> EnvironmentRecord:
-        """Reads a record; fields that a later version added are left out."""
-        known = {f.name for f in fields(cls)}
-        values = {key: value for key, value in document.items() if key in known}
-        return cls(**{**values, "state": State(document["state"])})
+        """Reads a record; fields that a later version added are left out.
+
+        Raises:
+            ValueError: it is none.
+        """
+        values = {}
+        for known in fields(cls):
+            if known.name in document:
+                values[known.name] = document[known.name]
+            elif known.default is MISSING and known.default_factory is MISSING:
+                raise ValueError(f"{known.name} is missing")
+            if known.type == "str" and not isinstance(values.get(known.name, ""), str):
+                raise ValueError(f"{known.name} is no text")
+        return cls(**{**values, "state": State(document.get("state", State.CREATING))})
 
 
 def now() -> str:
@@ -102,24 +113,59 @@ class Registry:
         return self.folder / f"{name}.json"
 
     def load(self, name: str) -> EnvironmentRecord | None:
-        """The record of an environment, or None."""
-        document = read_record(self.path(name))
-        return EnvironmentRecord.from_json(document) if document else None
+        """The record of an environment, or None when there is none.
+
+        Raises:
+            VerificationError: there is one that cannot be read: to go on without it would lose what it says.
+        """
+        path = self.path(name)
+        document = read_record(path)
+        if document is None and not path.exists():
+            return None
+        try:
+            record = EnvironmentRecord.from_json(document or {})
+        except (TypeError, ValueError):
+            raise _damaged(name, path) from None
+        if record.name != name:
+            raise _damaged(name, path)
+        return record
 
     def get(self, name: str) -> EnvironmentRecord:
         """The record of an environment.
 
         Raises:
             NotFoundError: there is none; the hint names those that are near.
+            VerificationError: it cannot be read.
         """
         if record := self.load(name):
             return record
-        raise unknown_environment(name, [r.name for r in self.all()])
+        raise unknown_environment(name, self.names())
+
+    def names(self) -> list[str]:
+        """The environments that have a record, readable or not."""
+        return sorted(path.stem for path in self.folder.glob("[!.]*.json"))
 
     def all(self) -> list[EnvironmentRecord]:
-        """Every record, by name."""
-        documents = (read_record(path) for path in sorted(self.folder.glob("*.json")))
-        return [EnvironmentRecord.from_json(d) for d in documents if d]
+        """Every record that can be read, by name.
+
+        Raises:
+            VerificationError: that of production or staging cannot: without it nothing would be kept from them.
+        """
+        records, damaged = self.survey()
+        for error in (damaged[name] for name in FIXED if name in damaged):
+            raise error
+        return records
+
+    def survey(self) -> tuple[list[EnvironmentRecord], dict[str, VerificationError]]:
+        """The records that can be read, and by environment what is wrong with the others; for those who only look."""
+        found, damaged = [], {}
+        for name in self.names():
+            try:
+                if record := self.load(name):
+                    found.append(record)
+            except VerificationError as error:
+                damaged[name] = error
+        return found, damaged
 
     def save(self, record: EnvironmentRecord, **changes: Any) -> EnvironmentRecord:
         """Writes a record with changes and the time, and returns it."""
@@ -161,7 +207,7 @@ def find_record(
         return registry, registry.get(name)
     found = [(registry, record) for registry in registries(home) if (record := registry.load(name))]
     if not found:
-        raise unknown_environment(name, [r.name for registry in registries(home) for r in registry.all()])
+        raise unknown_environment(name, [known for registry in registries(home) for known in registry.names()])
     if len(found) > 1:
         raise ConfigurationError(
             f"{len(found)} platforms have an environment named {name}",
@@ -175,3 +221,12 @@ def unknown_environment(name: str, known: list[str]) -> NotFoundError:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? `dataops env ls` lists all" if near else "`dataops env ls` lists all"
     return NotFoundError(f"there is no environment named {name}", hint=hint)
+
+
+def _damaged(name: str, path: Path) -> VerificationError:
+    again = f"deploy {name}" if name in FIXED else "up --branch BRANCH"
+    return VerificationError(
+        f"the record of environment {name} is damaged",
+        where=str(path),
+        hint=f"nothing else of it is lost: move that file away; `dataops env {again}` then writes it anew",
+    )

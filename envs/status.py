@@ -115,8 +115,8 @@ def astray(record: EnvironmentRecord) -> str:
 
 
 def all_statuses(registry: Registry) -> list[EnvironmentStatus]:
-    """The status of every environment of a platform, by name."""
-    records = registry.all()
+    """The status of every environment of a platform whose record can be read, by name."""
+    records, _ = registry.survey()
     if not records:
         return []
     with ThreadPoolExecutor(min(8, len(records))) as pool:

@@ -97,6 +97,7 @@ class Search:
         """Everything that nobody owns, in the order in which it is removed; `kept` has what is left alone."""
         registry = Registry(self.layout.registry)
         records = registry.all()
+        self.kept += [Kept(str(registry.path(n)), error.what) for n, error in registry.survey()[1].items()]
         self._repositories = {Path(record.repository) for record in records}
         found = [
             *self._processes(), *self._states({record.backend for record in records}), *self._folders(),

@@ -31,17 +31,22 @@ def ls(everywhere: bool, cwd: Path, as_json: bool) -> None:
     layout = None if everywhere else find_layout(cwd.absolute())
     places = [Registry(layout.registry)] if layout else list(registries())
     found = [status for place in places for status in all_statuses(place)]
+    damaged = {name: error for place in places for name, error in place.survey()[1].items()}
     if as_json:
-        print_json([status.to_json() for status in found])
+        unread = [{"name": name, "state": "damaged", "failure": str(error)} for name, error in damaged.items()]
+        print_json([*(status.to_json() for status in found), *unread])
         return
-    if not found:
+    if not found and not damaged:
         notice("There are no environments. Make one: dataops env up --branch BRANCH")
         return
     rows = [
         (s.record.name, s.record.role, s.state, s.record.branch, s.record.commit[:12], s.record.owner, s.record.updated)
         for s in found
     ]
+    rows += [(name, "", "damaged", "", "", "", "") for name in damaged]
     print_table(("NAME", "ROLE", "STATE", "BRANCH", "COMMIT", "OWNER", "UPDATED"), rows)
+    for error in damaged.values():
+        notice(f"{error}; {error.hint}")
 
 
 @click.command()

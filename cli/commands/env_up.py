@@ -152,7 +152,7 @@ def tools_for(cwd: Path, engine: str | None = None) -> Tools:
     end_in_order()
     tools = wiring.environment_tools(chosen_engine(cwd, engine))
     if layout := find_layout(cwd.absolute()):
-        derive_early(tools, Registry(layout.registry).all())
+        derive_early(tools, Registry(layout.registry).survey()[0])
     return tools
 
 

@@ -115,7 +115,7 @@ def _is_here(scene: Scene) -> bool:
 def _records(scene: Scene) -> list[tuple[Registry, EnvironmentRecord]]:
     layout = find_layout(scene.start, scene.home)
     registry = Registry(layout.registry) if layout else None
-    return [(registry, record) for record in registry.all()] if registry else []
+    return [(registry, record) for record in registry.survey()[0]] if registry else []
 
 
 def _private(path: Path) -> Finding | None:

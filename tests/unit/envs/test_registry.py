@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dataops.envs.registry import EnvironmentRecord, Registry, State, find_record
-from dataops.infra.errors import ConfigurationError, NotFoundError
+from dataops.infra.errors import ConfigurationError, NotFoundError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 
 
@@ -47,12 +47,35 @@ def test_an_unknown_environment_is_told_with_the_nearest(tmp_path: Path) -> None
     assert "feature-x" in str(caught.value.hint)
 
 
-def test_leases_and_torn_files_are_not_taken_for_records(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["", '{"name": ', "[1]", '{"name": 1}', '{"name": "torn", "state": "odd"}', "\0"])
+def test_a_damaged_record_is_told_and_never_taken_for_none(tmp_path: Path, content: str) -> None:
     registry = Registry(tmp_path)
     registry.save(record())
     (tmp_path / "feature-x.lease").write_text("{}")
-    (tmp_path / "torn.json").write_text('{"name": ')
+    (tmp_path / "torn.json").write_text(content)
     assert [r.name for r in registry.all()] == ["feature-x"]
+    records, damaged = registry.survey()
+    assert [r.name for r in records] == ["feature-x"] and [*damaged] == ["torn"]
+    with pytest.raises(VerificationError, match="record of environment torn is damaged") as caught:
+        registry.get("torn")
+    assert "dataops env up" in str(caught.value.hint)
+
+
+def test_a_record_of_another_environment_is_damaged(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.save(record())
+    registry.path("feature-x").rename(registry.path("feature-y"))
+    with pytest.raises(VerificationError):
+        registry.load("feature-y")
+
+
+def test_nothing_goes_on_without_the_record_of_production(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.save(record())
+    registry.path("production").write_text("{")
+    with pytest.raises(VerificationError, match="production") as caught:
+        registry.all()
+    assert "dataops env deploy production" in str(caught.value.hint)
 
 
 def test_without_a_platform_at_hand_any_may_be_meant_but_not_two(tmp_path: Path) -> None:
