@@ -75,9 +75,10 @@ def _lock(descriptor: int, path: Path, pipeline: str) -> None:
                 break
         time.sleep(0.02)
     held = read_record(path) or {}
-    who = f"run {held.get('run', '?')} of {held.get('user', '?')} since {held.get('since', '?')}"
+    since = str(held.get("since", "?"))[:16].replace("T", " ")
     raise LockedError(
-        f"pipeline {pipeline} is running: {who} (process {held.get('pid', '?')})",
+        f"it is running: run {held.get('run', '?')}, begun by {held.get('user', '?')} at {since}Z "
+        f"(process {held.get('pid', '?')})",
         where=f"pipeline {pipeline}",
         hint=f"wait for it, or end it with `kill {held.get('pid', 'PID')}`; runs of a pipeline never overlap",
     )

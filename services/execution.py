@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from dataops.infra.errors import CancelledError, DataopsError
+from dataops.services.journal import utc_now
 from dataops.services.request import RunRequest, environment_plan, step_variables
 from dataops.services.runner import run_pipeline
-from dataops.services.runs import SCHEDULE, StepRecord
+from dataops.services.runs import SCHEDULE
 
 
 def main() -> int:
@@ -23,18 +24,19 @@ def main() -> int:
     try:
         plan = environment_plan(root)
         request = RunRequest(plan, root, pipeline, step_variables(plan, root), trigger=SCHEDULE, due=due, user=SCHEDULE)
-        run_pipeline(request, _say)
+        run_pipeline(request, lambda step: _say(pipeline, f"{step.name} {step.state} {step.reason}"))
     except DataopsError as error:
-        print(f"{pipeline}: {error}", flush=True)
+        _say(pipeline, str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"{pipeline}: the run was ended", flush=True)
+        _say(pipeline, "the run was ended")
         return CancelledError.exit_code
     return 0
 
 
-def _say(step: StepRecord) -> None:
-    print(f"{step.name}: {step.state} {step.reason}".rstrip(), flush=True)
+def _say(pipeline: str, text: str) -> None:
+    """A line of the runner's log, which runs of many pipelines share."""
+    print(f"{utc_now()} {pipeline}: {text}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":

@@ -122,8 +122,9 @@ class RunRecord:
         record = cls(**{**run, "steps": tuple(_step(step) for step in run.pop("steps", ()))})
         if record.state != RUNNING or _alive(record.runner):
             return record
-        steps = tuple(replace(s, state=INTERRUPTED) if s.state == RUNNING else s for s in record.steps)
-        return replace(record, state=INTERRUPTED, steps=steps, reason="whoever ran it was killed")
+        became = {RUNNING: INTERRUPTED, WAITING: SKIPPED}
+        steps = tuple(replace(step, state=became.get(step.state, step.state)) for step in record.steps)
+        return replace(record, state=INTERRUPTED, steps=steps, reason="the process that ran it was killed")
 
 
 def runner_identity() -> dict[str, Any]:

@@ -149,7 +149,7 @@ def test_when_the_run_is_killed_its_steps_end_and_it_is_shown_as_interrupted(tmp
     runner.communicate()
     assert gone(pids)
     (record,) = load_runs(tmp_path / "logs" / "runs")
-    assert (record.state, [s.state for s in record.steps]) == ("interrupted", ["interrupted", "waiting"])
+    assert (record.state, [s.state for s in record.steps]) == ("interrupted", ["interrupted", "skipped"])
 
 
 def test_when_the_process_that_watches_over_a_step_is_killed_the_step_ends(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_runs_of_a_pipeline_do_not_overlap_and_the_first_is_named(tmp_path: Path
         assert holder_of(tmp_path / "runner", "sales") == holder
         with pytest.raises(LockedError) as caught:
             run_pipeline(request(tmp_path, plan), lambda _: None)
-    assert "run 20260504-101213-4f2a of ada since 2026-05-04T10:12:13Z" in caught.value.what
+    assert "run 20260504-101213-4f2a, begun by ada at 2026-05-04 10:12Z (process 4711)" in caught.value.what
     assert holder_of(tmp_path / "runner", "sales") is None
     assert load_runs(tmp_path / "logs" / "runs") == []
 
