@@ -12,25 +12,19 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dataops.envs.diff_code import CodeDifference, compare_code
+from dataops.envs.diff_resources import SECRET, declared_resources, differing
 from dataops.envs.registry import EnvironmentRecord
-from dataops.envs.stack import Tools, state_is_there
+from dataops.envs.stack import Tools
 from dataops.envs.variables import read_variables
 from dataops.envs.warehouse_facts import TableFacts, WarehouseFacts, warehouse_facts
 from dataops.infra.errors import DataopsError
 from dataops.infra.process.redaction import Redactor
 
-SECRET = "[secret]"
 SECRETS = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|PRIVATE|CREDENTIAL", re.IGNORECASE)
 """Names of variables whose values are not shown."""
 
 HASHED = 64 * 2**20
 """Bytes of objects of equal size that are compared by content; of more than that the sizes alone."""
-
-OWN = frozenset({"connection", "environmentDigest", "generation", "productionHosts", "snapshot", "source", "variables"})
-"""Inputs that say where an environment is or what data it has, and so differ between any two."""
-
-SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
-"""The key by which Pulumi tells values of a kind of their own, among which an exported state has secrets only."""
 
 ONLY_A, ONLY_B, DIFFERENT = "only in a", "only in b", "different"
 
@@ -43,7 +37,7 @@ class Difference:
         kind: `variable`, `resource`, `table`, `object`, `role` or `grant`.
         name: which.
         how: `only in a`, `only in b` or `different`.
-        a, b: what each has, for people; "" for nothing.
+        a, b: what each has, for people; "" for nothing. Of resources, the properties that differ.
     """
 
     kind: str
@@ -105,7 +99,7 @@ def diff(a: EnvironmentRecord, b: EnvironmentRecord, tools: Tools) -> Environmen
     """
     comparisons: dict[str, Callable[[EnvironmentRecord], Mapping[str, Mapping[str, Any]]]] = {
         "variables": lambda record: {"variable": read_variables(record)},
-        "resources": lambda record: {"resource": _resources(record, tools)},
+        "resources": lambda record: {"resource": declared_resources(record, tools)},
         "warehouse": _warehouse,
         "lake": lambda record: {"object": _objects(record)},
     }
@@ -143,6 +137,8 @@ def _shown(kind: str, name: str, a: Any, b: Any) -> tuple[str, str]:
     if kind == "table" and isinstance(a, TableFacts) and isinstance(b, TableFacts) and a.columns != b.columns:
         gone, come = set(a.columns) - set(b.columns), set(b.columns) - set(a.columns)
         return _table(a, gone), _table(b, come)
+    if kind == "resource":
+        return differing(a, b)
     if kind == "table":
         return _table(a, ()), _table(b, ())
     if kind == "variable":
@@ -185,38 +181,3 @@ def _objects(record: EnvironmentRecord) -> dict[str, tuple[int, str]]:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         found[path.relative_to(lake).as_posix()] = (size, digest)
     return found
-
-
-def _resources(record: EnvironmentRecord, tools: Tools) -> dict[str, str]:
-    """Each resource with its declaration as far as that is no secret and not the environment's own name and place."""
-    from dataops.infra.state.backend import StackReference
-
-    if not state_is_there(record.backend):
-        return {}
-    exported = tools.backend(record.backend).export(StackReference(record.project, record.stack))
-    own = {record.root: "<root>", record.commit: "<commit>", record.commit[:12]: "<commit>", record.name: "<name>"}
-    found = {}
-    for resource in (exported.get("deployment") or {}).get("resources") or []:
-        if resource.get("custom") and not str(resource["type"]).startswith("pulumi:"):
-            name = str(resource["urn"]).rpartition("::")[2]
-            kind = str(resource["type"]).rpartition(":")[2]
-            found[f"{kind} {name}"] = _declaration(resource.get("inputs"), own)
-    return found
-
-
-def _declaration(value: Any, own: Mapping[str, str]) -> str:
-    text = _plain(value)
-    for word, sign in own.items():
-        text = text.replace(word, sign) if word else text
-    return text
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        if SECRET_SIGNATURE in value:
-            return SECRET
-        pairs = (f"{key}={_plain(item)}" for key, item in sorted(value.items()) if key not in OWN)
-        return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(_plain(item) for item in value)}]"
-    return str(value)
