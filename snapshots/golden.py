@@ -230,14 +230,7 @@ def _sync(paths: list[Path]) -> None:
 
 def _discard(draft: Path) -> None:
     """Removes a golden directory in the making, with whatever server a killed builder left on it."""
-    if not draft.exists():
-        return
-    _end_programs(draft / "postgres")
-    for folder, folders, _ in os.walk(draft):
-        for name in folders:
-            Path(folder, name).chmod(0o700)
-    if (draft / "postgres").exists():
-        remove(draft / "postgres")
+    remove(draft / "postgres")
     remove_tree(draft)
 
 
@@ -269,16 +262,3 @@ def remove_golden(place: Path) -> None:
 
 def _lock_of(place: Path) -> Path:
     return place.with_name(f".{place.name.removeprefix(PARTIAL)}.lock")
-
-
-def _end_programs(data: Path) -> None:
-    """Ends what a killed builder left running: `initdb` and its children are not bound to its life, as servers are."""
-    import psutil
-
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(data):
-                process.kill()
-                process.wait(10)
-        except (psutil.Error, OSError):
-            continue

@@ -25,7 +25,7 @@ from dataops.infra.process.copying import CopyReport, copy_tree
 from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_configuration import SUPERUSER, write_configuration
-from dataops.infra.process.processes import end_process, works_in
+from dataops.infra.process.processes import end_process, kill_working_in, works_in
 from dataops.infra.process.programs import LaunchSpecification, launcher_command
 from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.sockets import fallback_directory, make_socket_directory, socket_directory
@@ -124,7 +124,10 @@ def system_identifier(data: Path) -> str:
 
 
 def status(data: Path) -> ServerStatus | None:
-    """The server running on `data`, from its lock file and its process; None when there is none."""
+    """The server running on `data`, from its lock file and its process; None when there is none.
+
+    What `initdb` runs is no server: in its lock file the process id is negative.
+    """
     try:
         lines = (data / LOCK_FILE).read_text(encoding="utf-8").split("\n")
         pid = int(lines[0])
@@ -176,8 +179,13 @@ def sockets_of(data: Path, user: ServerUser) -> Path:
 
 
 def remove(data: Path) -> None:
-    """Stops the server running on `data` and removes the cluster with its socket. Nothing there is no error."""
+    """Stops the server running on `data` and removes the cluster with its socket. Nothing there is no error.
+
+    `initdb` is ended, too: unlike a server it is not bound to the life of whoever started it.
+    """
     stop(data)
+    if data.exists():
+        kill_working_in(data, ("initdb", "postgres"))
     shutil.rmtree(fallback_directory(data), ignore_errors=True)
     remove_tree(data)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import psutil
@@ -35,7 +35,9 @@ def started(pid: int) -> float | None:
 
 
 def works_in(pid: int, directory: Path) -> bool:
-    """Whether the process lives and has `directory` as its working directory."""
+    """Whether the process lives and has `directory` as its working directory; no process has an id below 1."""
+    if pid < 1:
+        return False
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -85,6 +87,21 @@ def end_process(pid: int, first: signal.Signals = signal.SIGTERM, seconds: float
             return
         if wait_gone(pid, seconds):
             return
+
+
+def kill_working_in(directory: Path, names: Collection[str]) -> None:
+    """Kills the processes of these names whose working directory is `directory`, and waits until all are gone.
+
+    Raises:
+        psutil.TimeoutExpired: one of them is still there after 10 s.
+    """
+    for process in psutil.process_iter():
+        try:
+            if process.name() in names and process.cwd() == str(directory.resolve()):
+                process.kill()
+                process.wait(10)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+            continue
 
 
 def runs_program(pid: int, specification: Path) -> bool:

@@ -10,12 +10,14 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dataops.infra.errors import ResourceError
 from dataops.infra.process import postgres_server
 from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.postgres_connection import connect
+from dataops.infra.process.processes import wait_until
 from dataops.infra.process.users import server_user
 from support.postgres import open_directory, throwaway_cluster
 
@@ -101,6 +103,34 @@ def test_a_temporary_server_leaves_nothing_but_its_data(home: Path) -> None:
     with throwaway_cluster(home) as connection:
         assert Path(connection["host"]).is_dir()
     assert [path.name for path in home.iterdir()] == ["postgres"] or list(home.iterdir()) == []
+
+
+MAKER = """
+import sys
+from pathlib import Path
+from dataops.infra.process.postgres_binaries import install_binaries
+from dataops.infra.process.postgres_server import initialize
+from dataops.infra.process.users import server_user
+home, user = Path(sys.argv[1]), server_user()
+initialize(home / "cluster", install_binaries(home, user), user)
+"""
+
+
+def test_what_a_killed_maker_left_at_work_is_no_server_and_goes_with_the_cluster(home: Path) -> None:
+    data, user = home / "cluster", server_user()
+    binaries = install_binaries(home, user)
+    maker = subprocess.Popen([sys.executable, "-c", MAKER, str(home)])
+    lock = data / postgres_server.LOCK_FILE
+    wait_until(lambda: lock.exists() and lock.read_text().startswith("-"), 30, "initdb runs no backend")
+    maker.kill()
+    maker.wait()
+    assert postgres_server.status(data) is None
+    postgres_server.remove(data)
+    assert not data.exists()
+    there = [process.info["cwd"] for process in psutil.process_iter(["cwd"])]
+    assert [path for path in there if path and path.startswith(str(home))] == []
+    postgres_server.initialize(data, binaries, user, sync=False)
+    postgres_server.remove(data)
 
 
 def test_a_server_that_does_not_start_shows_its_log(home: Path) -> None:
