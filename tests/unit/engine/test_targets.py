@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from dataops.infra.engine.options import UpdateOptions
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers import wire
-from dataops.infra.providers.plugin_binary import find_plugin
 from support.engine_world import World
 
 A, B = (f"urn:pulumi:dev::world::world:index:Thing::{name}" for name in "ab")
@@ -51,19 +48,6 @@ def test_what_is_imported_is_then_made_what_the_program_says() -> None:
     assert not world.up("steps.py", step="imports").failed
     assert world.steps() == [("import", "adopted"), ("update", "adopted")]
     assert world.provider.objects["outside-1"]["value"] == "there"
-
-
-def test_the_plugin_of_the_version_is_found_else_the_newest_else_that_on_path(tmp_path: Path) -> None:
-    name = "pulumi-resource-shelves"
-    for folder in ("plugins/resource-shelves-v1.9.0", "plugins/resource-shelves-v1.10.0", "bin"):
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / name).touch(mode=0o755)
-    environment = {"PULUMI_HOME": str(tmp_path), "PATH": str(tmp_path / "bin")}
-    assert find_plugin("shelves", "1.9.0", environment) == tmp_path / "plugins/resource-shelves-v1.9.0" / name
-    assert find_plugin("shelves", "", environment) == tmp_path / "plugins/resource-shelves-v1.10.0" / name
-    assert find_plugin("shelves", "", {**environment, "PULUMI_HOME": "/nowhere"}) == tmp_path / "bin" / name
-    assert find_plugin("tables", "", environment) is None
-    assert find_plugin("../shelves", "", environment) is None
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
