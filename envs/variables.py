@@ -8,17 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from dataops.envs.registry import EnvironmentRecord, State
-from dataops.infra.errors import ConfigurationError, NotFoundError
+from dataops.infra.errors import ConfigurationError, NotFoundError, VerificationError
 from dataops.infra.process.environment import INHERITED, ROOT
 
 PASSED = INHERITED + (
-    *("COLORTERM", "COLUMNS", "LINES", "TERM_PROGRAM", "NO_COLOR", "FORCE_COLOR", "CI"),
-    *("EDITOR", "VISUAL", "PAGER", "LESS", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"),
-    *("UV_CACHE_DIR", "PIP_CACHE_DIR", "PIP_CERT", "SSH_TTY"),
+    *("COLORTERM", "COLUMNS", "LINES", "TERM_PROGRAM", "TERMINFO", "TERMINFO_DIRS", "TMUX", "ZDOTDIR", "SSH_TTY"),
+    *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "LS_COLORS", "CI"),
+    *("LANGUAGE", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME"),
+    *("EDITOR", "VISUAL", "PAGER", "MANPAGER", "LESS", "BROWSER"),
+    *("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "XDG_SESSION_TYPE"),
+    *("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_EDITOR", "GIT_PAGER"),
+    *("CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS"),
+    *("PYTHONBREAKPOINT", "PYTHONUNBUFFERED", "MPLBACKEND", "JAVA_HOME", "LD_LIBRARY_PATH"),
+    # where packages come from, so that `pip install` finds in an environment what it finds outside
+    *("PIP_CACHE_DIR", "PIP_CERT", "PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST"),
+    *("PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_DEFAULT_TIMEOUT", "PIP_DISABLE_PIP_VERSION_CHECK"),
+    *("UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"),
+    *("UV_FIND_LINKS", "UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_OFFLINE", "UV_HTTP_TIMEOUT"),
     *("DATAOPS_HOME", "DATAOPS_DEBUG"),  # `dataops` itself must find the same home
 )
 """The user's own variables that a command in an environment gets to see. A list of what is passed on, as for every
-other process: `AWS_*`, `PG*`, the passphrase and whatever else a shell holds may lead to production."""
+other process: `AWS_*`, `PG*`, the passphrase and whatever else a shell holds may lead to production; so may the keys
+behind `SSH_AUTH_SOCK`, with which a pipeline could open a tunnel."""
 
 
 def read_variables(record: EnvironmentRecord) -> dict[str, str]:
@@ -27,6 +38,7 @@ def read_variables(record: EnvironmentRecord) -> dict[str, str]:
     Raises:
         NotFoundError: the environment has none (yet).
         ConfigurationError: it sleeps.
+        VerificationError: they are damaged.
     """
     from dataops.infra.process import dotenv
 
@@ -38,7 +50,11 @@ def read_variables(record: EnvironmentRecord) -> dict[str, str]:
             where=str(path),
             hint=f"it is {record.state.value}; finish it with `{again(record)}`",
         )
-    return dotenv.read_variables(path)
+    try:
+        return dotenv.variables_of(path, record.name)
+    except VerificationError as error:
+        error.hint = f"write them anew with `{again(record)}`"
+        raise
 
 
 def command_variables(

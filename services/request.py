@@ -110,10 +110,11 @@ def step_variables(plan: EnvironmentPlan, root: Path) -> dict[str, str]:
 
     Raises:
         NotFoundError: the environment's variables are not there.
+        VerificationError: they are damaged.
     """
     path = Path(plan.variables)
     try:
-        own = dotenv.read_variables(path)
+        own = dotenv.variables_of(path, plan.environment)
     except FileNotFoundError:
         raise NotFoundError("the environment has no variables yet", where=str(path)) from None
     variables = {**child_environment(), **own}

@@ -21,11 +21,13 @@ def exec_(cwd: Path, name: str, command: tuple[str, ...]) -> None:
     """Run a command with an environment's variables and code.
 
     It starts in the environment's worktree, with its virtual environment first on PATH; its exit status becomes this
-    command's.
+    command's. Of your own variables it gets those of terminal, editor, language, proxies and package indexes, but
+    none that may lead to production, such as AWS_PROFILE or SSH_AUTH_SOCK; what it needs beside them is said with env.
 
     \b
-    Example:
+    Examples:
       dataops env exec feature-x -- python -m pipelines.load
+      dataops env exec feature-x -- env SSH_AUTH_SOCK="$SSH_AUTH_SOCK" git push
     """
     words = command[1:] if command[0] == "--" else command
     if not words:
@@ -37,7 +39,7 @@ def exec_(cwd: Path, name: str, command: tuple[str, ...]) -> None:
 @click.argument("name", type=ENVIRONMENT)
 @folder_option
 def shell(name: str, cwd: Path) -> None:
-    """Open a shell in an environment.
+    """Open a shell in an environment: in its worktree, with its variables; see `dataops env exec` for yours.
 
     \b
     Example:

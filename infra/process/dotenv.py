@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from dataops.infra.errors import VerificationError
 from dataops.infra.process import launch
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -45,3 +46,19 @@ def _quote(value: str) -> str:
 def read_variables(path: Path) -> dict[str, str]:
     """The variables of an environment file that `format_variables` wrote."""
     return launch.read_variables(str(path))
+
+
+def variables_of(path: Path, environment: str) -> dict[str, str]:
+    """The variables of an environment, all of them: what keeps a replica from production is among them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        VerificationError: it was cut off or written over.
+    """
+    try:
+        found = read_variables(path)
+    except ValueError:
+        found = {}
+    if found.get("DATAOPS_ENVIRONMENT") != environment:
+        raise VerificationError(f"the variables of environment {environment} are damaged", where=str(path))
+    return found

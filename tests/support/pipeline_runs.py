@@ -25,7 +25,7 @@ def environment(root: Path, *steps: StepPlan, schedule: ScheduleRule | None = No
     layout = EnvironmentLayout(root)
     code = root / "code" / "abc"
     code.mkdir(parents=True, exist_ok=True)
-    layout.variables.write_text(format_variables({"GREETING": "ada"}))
+    layout.variables.write_text(format_variables({"GREETING": "ada", "DATAOPS_ENVIRONMENT": "feature-x"}))
     plan = EnvironmentPlan(
         environment="feature-x",
         role="replica",
