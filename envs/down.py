@@ -134,7 +134,8 @@ def refuse(record: EnvironmentRecord, force: bool) -> None:
     for worktree in sorted((Path(record.root) / "code").glob("*")):
         if changed := unsaved_work(worktree):
             raise PolicyError(
-                f"the code of {record.name} was edited in place, and {len(changed)} paths are in no commit",
+                f"the code of {record.name} was edited in place, and that is in no commit: {len(changed)} "
+                f"{'path' if len(changed) == 1 else 'paths'}",
                 where=str(worktree),
                 hint=f"commit or copy them, or give them up: dataops env down {record.name} --force --yes",
                 details="\n".join(changed[:10]),

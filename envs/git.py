@@ -39,7 +39,13 @@ class Repository:
         result = _git(start, "rev-parse", "--path-format=absolute", "--git-common-dir", "--show-toplevel")
         if result.returncode != 0:
             said = result.stderr.strip().splitlines()
-            # Git says the same of a folder without a repository and of a bare one; anything else it explains itself.
+            if _git(start, "rev-parse", "--is-bare-repository").stdout.strip() == "true":
+                raise NotFoundError(
+                    "this repository is bare: it has no work tree to make environments from",
+                    where=str(start),
+                    hint="run the command in a clone, or in a worktree of it: `git worktree add FOLDER BRANCH`",
+                )
+            # What is wrong with a repository that is there git explains itself.
             if any((parent / ".git").exists() for parent in (start, *start.parents)):
                 raise ConfigurationError(
                     "git refuses the repository", where=str(start), details=said[0] if said else None
@@ -128,7 +134,8 @@ class Repository:
         if changed := self.uncommitted():
             shown = changed[:10] + (["…"] if len(changed) > 10 else [])
             raise PolicyError(
-                f"{environment} is deployed from a clean work tree only; {len(changed)} paths hold uncommitted work",
+                f"{environment} is deployed from a clean work tree only; "
+                f"uncommitted work in {len(changed)} {'path' if len(changed) == 1 else 'paths'}",
                 where=str(self.top),
                 hint="commit or stash them: `git status` lists all",
                 details="\n".join(shown),

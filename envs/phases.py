@@ -63,7 +63,6 @@ DONE = {
     "create": "created",
     "update": "updated",
     "delete": "deleted",
-    "replace": "replaced",
     "create-replacement": "replaced",
     "delete-replaced": "deleted the old",
     "read": "read",

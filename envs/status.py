@@ -11,6 +11,7 @@ from typing import Any
 
 from dataops.envs.lock import Holder, holder_of
 from dataops.envs.registry import EnvironmentRecord, Registry, State
+from dataops.envs.variables import again
 from dataops.infra.process.liveness import supervisor_runs
 
 IN_PROGRESS = frozenset({State.CREATING, State.UPDATING, State.DESTROYING})
@@ -59,6 +60,23 @@ class EnvironmentStatus:
             return "ready (something does not answer)"
         return self.record.state.value
 
+    @property
+    def remedy(self) -> str:
+        """The command to type next, "" when nothing is amiss."""
+        record = self.record
+        if self.holder is not None:
+            return ""
+        if record.state in (State.DESTROYING, State.ORPHANED):
+            return f"dataops env down {record.name}"
+        if self.stopped or record.state is State.SLEEPING:
+            return f"dataops env wake {record.name}"
+        if self.interrupted or record.state is State.FAILED:
+            return again(record)
+        silent = [part.name for part in self.parts if not part.answers]
+        if silent == ["code"]:
+            return again(record)
+        return f"dataops env logs {record.name}, then {again(record)}" if silent else ""
+
     def to_json(self) -> dict[str, Any]:
         """The status as `-o json` prints it."""
         record = self.record
@@ -74,6 +92,7 @@ class EnvironmentStatus:
             "owner": record.owner,
             "state": "stopped" if self.stopped else record.state.value,
             "interrupted": self.interrupted,
+            "remedy": self.remedy,
             "astray": self.astray,
             "failure": record.failure,
             "locked_by": self.holder.describe() if self.holder else None,

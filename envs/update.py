@@ -89,7 +89,8 @@ def refuse_lost_work(record: EnvironmentRecord, change: Change) -> None:
     worktree = Path(record.facts["worktree"])
     if changed := unsaved_work(worktree):
         raise PolicyError(
-            f"the code of {record.name} was edited in place, and {len(changed)} paths are in no commit",
+            f"the code of {record.name} was edited in place, and that is in no commit: {len(changed)} "
+            f"{'path' if len(changed) == 1 else 'paths'}",
             where=str(worktree),
             hint="commit that work to the branch or move it away, then run the command again",
             details="\n".join(changed[:10]),

@@ -14,6 +14,7 @@ from dataops.envs.sweep import check_root
 from dataops.envs.variables import again
 from dataops.infra.errors import ConfigurationError
 from dataops.infra.platform.layout import EnvironmentLayout
+from dataops.infra.process.liveness import supervisor_runs
 
 WAKEABLE = frozenset({State.READY, State.SLEEPING})
 KEPT_NOTES = 50
@@ -28,6 +29,7 @@ class WakeReport:
         moved: ports that somebody else had taken meanwhile, old to new.
         phases: phase to seconds.
         notes: what the user should know.
+        changed: whether it was asleep or stopped.
     """
 
     record: EnvironmentRecord
@@ -35,6 +37,7 @@ class WakeReport:
     phases: Mapping[str, float]
     seconds: float
     notes: tuple[str, ...] = ()
+    changed: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """The report as `-o json` prints it."""
@@ -42,6 +45,7 @@ class WakeReport:
         return {
             "name": self.record.name,
             "state": self.record.state.value,
+            "changed": self.changed,
             "warehouse": facts.get("warehouse", {}),
             "urls": {name: s["url"] for name, s in facts.get("services", {}).items() if "url" in s},
             "moved": {str(old): new for old, new in self.moved.items()},
@@ -76,6 +80,7 @@ def wake(name: str, registry: Registry, clock: PhaseClock) -> WakeReport:
                 hint=f"finish it with `{again(record)}`",
             )
         layout, moved = EnvironmentLayout(Path(record.root)), Moved()
+        awake = record.state is State.READY and supervisor_runs(layout.supervisor)
         with clock.phase("warehouse", "starting the server"):
             start_warehouse(layout, name, moved)
             _follow_warehouse(record, layout, moved)
@@ -89,7 +94,7 @@ def wake(name: str, registry: Registry, clock: PhaseClock) -> WakeReport:
             facts=moved.rewrite_all(record.facts),
             notes=[*record.notes, *({"at": now(), "what": note} for note in notes)][-KEPT_NOTES:],
         )
-    return WakeReport(record, dict(moved.ports), clock.seconds(), clock.total(), notes)
+    return WakeReport(record, dict(moved.ports), clock.seconds(), clock.total(), notes, changed=not awake)
 
 
 def _follow_warehouse(record: EnvironmentRecord, layout: EnvironmentLayout, moved: Any) -> None:

@@ -48,7 +48,7 @@ def read_variables(given: tuple[str, ...]) -> dict[str, str]:
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not re.fullmatch(VARIABLE, name):
-            raise ConfigurationError("--var takes NAME=VALUE", where=f"--var {name}" if equals else "--var")
+            raise ConfigurationError("it must be NAME=VALUE", where=f"--var {name}" if equals else "--var")
         if name in RESERVED_VARIABLES:
             raise ConfigurationError(f"the variable {name} is set by dataops and cannot be overridden", where="--var")
         if "\0" in value:

@@ -9,7 +9,7 @@ import click
 
 from dataops.cli.commands.env_options import folder_option, output_option, read_variables, variables_option
 from dataops.cli.commands.env_progress import progress
-from dataops.cli.commands.env_report import age_of, counted
+from dataops.cli.commands.env_report import age_of
 from dataops.cli.commands.env_up import replica_options, request_from, tools_for
 from dataops.cli.engine_option import engine_option
 from dataops.cli.parameter_types import DEPLOYED
@@ -74,7 +74,7 @@ def plan(
         _print(planned)
     if expect_no_changes and planned.changed:
         raise ExpectationError(
-            f"{change.name} would change: {counted(planned.changes)}", where=f"environment {change.name}"
+            f"{change.name} would be changed: {_counts(planned)}",
         )
 
 
@@ -123,10 +123,13 @@ def _line(step: PlannedStep) -> str:
 
 def _counts(plan: EnvironmentPlan) -> str:
     from dataops.cli.display.words import words_of
+    from dataops.envs.planned import PLANNED
 
     parts = [f"{count} to {words_of(op).plan}" for op, count in plan.changes.items() if words_of(op).plan and count]
     same = plan.changes.get("same", 0)
-    return ", ".join(part for part in [*parts, f"{same} unchanged" if same else ""] if part) or "nothing to do"
+    told = ", ".join(part for part in [*parts, f"{same} unchanged" if same else ""] if part) or "nothing to do"
+    components = sum(plan.changes.get(op, 0) for op in PLANNED) - len(plan.steps)
+    return f"{told} ({components} of them components, which only group others)" if components > 0 else told
 
 
 def _moved(before: str, after: str) -> str:

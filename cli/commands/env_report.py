@@ -51,12 +51,15 @@ def report_json(report: UpdateReport) -> dict[str, Any]:
 
 
 def report_text(report: UpdateReport) -> None:
-    """Prints what was made, where it listens, how to use it and how long it took."""
+    """Prints what was made, where it listens, how to use it and how long it took; little when nothing changed."""
     record = report.record
     if report.changed:
         click.echo(f"{click.style(record.name, bold=True)} is ready: {counted(report.changes)}.")
     else:
         click.echo(f"{click.style(record.name, bold=True)} is ready. Nothing changed.")
+        print_facts([fact for fact in _facts(record) if fact[0] in ("branch", "data", "warehouse", "service")])
+        click.echo(f"\nIt took {report.seconds:.1f} s. All about it: dataops env status {record.name}")
+        return
     print_facts(_facts(record))
     if use(record):
         click.echo("\nUse it:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from dataops.cli.commands.env_report import age_of
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import ENVIRONMENT
 from dataops.cli.tables import print_facts, print_json, print_table
+
+if TYPE_CHECKING:
+    from dataops.envs.status import EnvironmentStatus, Part
 
 
 @click.command()
@@ -77,15 +81,25 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
     if record.snapshot:
         lines.append(("data", f"snapshot {record.snapshot}{age_of(record.snapshot)}"))
     lines += [("updated", record.updated), ("files", record.root)]
-    lines.append(("takes", f"{size_text(used.memory)} of memory, {size_text(used.disk)} on disk"))
+    lines.append(("uses", f"{size_text(used.memory)} of memory, {size_text(used.disk)} on disk"))
     if found.astray:
         lines.append(("code", f"{found.astray}; the environment can still be used"))
     if record.failure:
         lines.append(("failure", record.failure))
     if found.holder:
         lines.append(("locked by", f"{found.holder.describe()}: {found.holder.command}"))
-    lines += [(p.name, f"{p.address} {'answers' if p.answers else 'DOES NOT ANSWER'}") for p in found.parts]
-    print_facts(lines + [(f"pipeline {p.name}", p.summary()) for p in pipelines])
+    lines += [(part.name, f"{part.address} {_seen(part, found)}".rstrip()) for part in found.parts]
+    lines += [(f"pipeline {p.name}", p.summary()) for p in pipelines]
+    print_facts(lines + ([("next", found.remedy)] if found.remedy else []))
+
+
+def _seen(part: Part, found: EnvironmentStatus) -> str:
+    """What can be seen of a part, in words."""
+    if part.name == "code":
+        return "" if part.answers else "IS NOT THERE"
+    if part.answers:
+        return "answers"
+    return "sleeps" if found.state == "sleeping" else "DOES NOT ANSWER"
 
 
 @click.command()

@@ -63,7 +63,8 @@ def wake(name: str, cwd: Path, as_json: bool) -> None:
     if as_json:
         print_json(report.to_json())
         return
-    click.echo(f"{click.style(name, bold=True)} is awake again after {report.seconds:.1f} s.")
+    how = f"is awake again after {report.seconds:.1f} s" if report.changed else "was awake already"
+    click.echo(f"{click.style(name, bold=True)} {how}.")
     warehouse = report.record.facts.get("warehouse", {})
     where = f"{warehouse.get('host')}:{warehouse.get('port')}/{warehouse.get('database')}"
     services = [(name, str(s["url"])) for name, s in report.record.facts.get("services", {}).items() if "url" in s]

@@ -69,9 +69,9 @@ def up(asked: dict[str, str | None], variables: tuple[str, ...], engine: str | N
     again: it goes on where it stopped.
 
     --from-step does a part again that was done already. The phases are, in order: code, requirements, supervisor,
-    golden, warehouse, lake, access, variables, checks, services, endpoints. The worktree, the virtual environment, the
-    supervisor and the services are removed and made anew; warehouse and lake are laid anew from the snapshot, at the
-    same address and with the same passwords; everything else is checked and put right in place.
+    golden, warehouse, lake, access, variables, checks, services, runner, endpoints. The worktree, the virtual
+    environment, the supervisor and the services are removed and made anew; warehouse and lake are laid anew from the
+    snapshot, at the same address and with the same passwords; everything else is checked and put right in place.
 
     \b
     Examples:

@@ -99,6 +99,13 @@ def test_looking_for_uncommitted_work_leaves_the_index_to_the_developer(tmp_path
     assert (folder / ".git" / "index").read_bytes() == index
 
 
+def test_a_bare_repository_is_told_as_one(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "repo")
+    git(folder, "clone", "--quiet", "--bare", str(folder), str(tmp_path / "bare.git"))
+    with pytest.raises(NotFoundError, match="this repository is bare"):
+        Repository.find(tmp_path / "bare.git")
+
+
 def test_a_commit_that_its_branch_no_longer_holds_is_told(tmp_path: Path) -> None:
     folder = repository(tmp_path / "repo")
     found = Repository.find(folder)

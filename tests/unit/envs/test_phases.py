@@ -53,6 +53,18 @@ def test_steps_of_the_engine_belong_to_the_phase_of_their_type() -> None:
     ]
 
 
+def test_a_replacement_is_told_once() -> None:
+    clock, events = heard()
+    for op in ("delete-replaced", "replace", "create-replacement"):
+        service = step(op, "dataops:local:Service", "api")
+        clock.on_engine_event(ResourcePreEvent(service))
+        clock.on_engine_event(ResOutputsEvent(service))
+    assert [e.text for e in events if e.moment is Moment.STEP] == [
+        "deleted the old Service api",
+        "replaced Service api",
+    ]
+
+
 def test_unchanged_resources_make_no_phase() -> None:
     clock, events = heard()
     same = step("same", "dataops:postgres:Role", "pipeline")

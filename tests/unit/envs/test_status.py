@@ -40,6 +40,27 @@ def test_work_in_progress_without_a_holder_was_interrupted(tmp_path: Path, state
         assert found.state == state.value and found.holder is not None and not found.interrupted
 
 
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [
+        (State.CREATING, "dataops env up --branch feature/x"),
+        (State.FAILED, "dataops env up --branch feature/x"),
+        (State.DESTROYING, "dataops env down feature-x"),
+        (State.SLEEPING, "dataops env wake feature-x"),
+        (State.READY, "dataops env wake feature-x"),  # and none of its processes is there
+    ],
+)
+def test_an_environment_that_is_not_ready_names_the_command_that_makes_it_so(
+    tmp_path: Path, state: State, command: str
+) -> None:
+    registry = Registry(tmp_path / "registry")
+    record = saved(registry, tmp_path, state=state)
+    assert status(record, registry).remedy == command
+    if state is State.CREATING:
+        with hold(registry.folder, "feature-x", "env up"):
+            assert status(record, registry).remedy == ""
+
+
 def test_without_its_repository_an_environment_is_orphaned(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "registry")
     saved(registry, tmp_path / "gone", state=State.READY)
