@@ -88,7 +88,7 @@ def _empty() -> Any:
 def plain_floor(folder: Path, parallel: int = 16) -> float:
     """Seconds that a program takes on the SDK as it is, against a monitor that answers at once."""
     started = time.perf_counter()
-    server = Server(Answering(), Silent(), parallel)
+    server = Server(Answering(), Silent())
     try:
         command = [sys.executable, "-u", "-c", PLAIN, server.address, str(folder), str(parallel)]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
@@ -101,7 +101,7 @@ def floor(program: Program, parallel: int = 16) -> float:
     """Seconds that the program takes as our engine runs it, against a monitor that answers at once."""
     started = time.perf_counter()
     process = ProgramProcess(program, {})
-    server = Server(Answering(), Silent(), parallel)
+    server = Server(Answering(), Silent())
     settings = {
         "address": server.address,
         "project": "floor",

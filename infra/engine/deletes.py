@@ -37,7 +37,9 @@ def plan_deletes(
     leftovers = [state for state in deployment.resources if _is_left_over(state, deployment, generator)]
     condemned = _without_excluded(_only_targets(leftovers, deployment, generator, report), deployment)
     going = {id(state) for state in condemned}
-    steps = [Step("same", state, state) for state in leftovers if id(state) not in going and not state.delete]
+    kept = [state for state in leftovers if id(state) not in going]
+    # What was replaced waits for its deletion; it is not what it was before.
+    steps = [Step("same", s, s) for s in kept if not (s.delete or id(s) in deployment.replaced)]
     for state in condemned:
         if state.delete or id(state) in deployment.replaced:
             steps.append(delete_step(state, replaced=True))

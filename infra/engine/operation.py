@@ -125,7 +125,7 @@ class Operation:
             self._around.config,
         )
         defaults.register = monitor.register
-        server = Server(monitor, EngineService(deployment, self._report), deployment.options.parallel)
+        server = Server(monitor, EngineService(deployment, self._report))
         remote.monitor = server.address
         error: ProgramError | None = None
         try:

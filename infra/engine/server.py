@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
+from dataops.infra.process.private_folder import PrivateFolder
 from dataops.infra.providers.protocol import CHANNEL_OPTIONS, load
 
-_LONGEST_PATH = 100
+SOCKET = "engine.sock"
+
+_MOST_THREADS = 10_000
+"""A call holds a thread until it is answered, and one that has a component made is answered after other calls: were
+there fewer threads than such calls, all would wait for ever. A thread is only made when none is idle; how much is done
+at once is bounded by the executor."""
 
 
 class Server:
@@ -18,18 +21,14 @@ class Server:
 
     Args:
         monitor, engine: servicers of `ResourceMonitor` and `Engine`.
-        parallel: the program's degree of parallelism; a waiting call needs a thread here.
     """
 
-    def __init__(self, monitor: Any, engine: Any, parallel: int) -> None:
+    def __init__(self, monitor: Any, engine: Any) -> None:
         import grpc
 
-        self._folder = Path(tempfile.mkdtemp(prefix="dataops-"))
-        if len(str(self._folder)) > _LONGEST_PATH - len("/engine.sock"):
-            self._folder.rmdir()
-            self._folder = Path(tempfile.mkdtemp(prefix="dataops-", dir="/tmp"))
-        self.address = f"unix:{self._folder / 'engine.sock'}"
-        threads = ThreadPoolExecutor(max_workers=max(1, parallel) * 4 + 16, thread_name_prefix="monitor")
+        self._folder = PrivateFolder.make(len(SOCKET))
+        self.address = f"unix:{self._folder.path / SOCKET}"
+        threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="monitor")
         self._threads = threads
         self._server = grpc.server(threads, options=CHANNEL_OPTIONS)
         load("resource_pb2_grpc").add_ResourceMonitorServicer_to_server(
@@ -45,7 +44,7 @@ class Server:
         """Ends the server; calls under way are cut off."""
         self._server.stop(None).wait()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
 
 def _complete(servicer: Any, generated: type) -> Any:

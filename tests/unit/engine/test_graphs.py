@@ -133,3 +133,17 @@ def test_a_replacement_is_made_before_the_old_one_is_deleted() -> None:
     world.provider.calls.clear()
     apply(world, {"a": Node(kind="y"), "b": Node((0,))})
     assert world.provider.calls == [("create", "a"), ("update", "b"), ("delete", "a")]
+
+
+def test_what_was_replaced_waits_for_its_deletion_while_something_excluded_needs_it() -> None:
+    world = World()
+    apply(world, {"a": Node(), "b": Node((0,))})
+    assert not apply(world, {"a": Node(kind="y")}, UpdateOptions(excludes=("**::b",))).failed
+    states = world.backend.load(STACK, SECRETS).resources
+    assert [(state.id, state.delete) for state in states if state.urn.endswith("::a")] == [
+        ("a-3", False),
+        ("a-1", True),
+    ]
+    world.provider.calls.clear()
+    assert not apply(world, {"a": Node(kind="y")}).failed
+    assert sorted(world.provider.calls) == [("delete", "a"), ("delete", "b")]
