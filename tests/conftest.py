@@ -9,11 +9,18 @@ import os
 import random
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Chooses the seed before anything reads it; processes that run tests side by side inherit it."""
+    """Chooses the seed before anything reads it; processes that run tests side by side inherit it.
+
+    No example of a property test fails for being slow: that tells how busy the machine is, not what is tested.
+    """
     os.environ.setdefault("DATAOPS_SEED", str(random.randrange(1_000_000)))
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("dataops", settings(), deadline=None, suppress_health_check=slow)
+    settings.load_profile("dataops")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
