@@ -5,18 +5,17 @@ A plugin is given the address as its first argument; many watch it, and end when
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
+from dataops.infra.process.private_folder import PrivateFolder
 from dataops.infra.providers.protocol import CHANNEL_OPTIONS, load
 
 Log = Callable[[str, str, str], None]
 """Receives a message, its severity and the URN it is about, "" for none; from any thread."""
 
+SOCKET = "engine.sock"
 _SEVERITIES = ("debug", "info", "warning", "error")
 
 
@@ -32,7 +31,7 @@ class PluginHost:
 
         self._log = log
         self._root = ""
-        self._folder = Path(tempfile.mkdtemp(prefix="dataops-", dir="/tmp"))
+        self._folder = PrivateFolder.make(len(SOCKET))
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="plugin-host")
         self._server = grpc.server(self._threads, options=CHANNEL_OPTIONS)
         services = load("engine_pb2_grpc")
@@ -40,7 +39,7 @@ class PluginHost:
         for name in ("Log", "GetRootResource", "SetRootResource", "RequirePulumiVersion"):
             setattr(servicer, name, getattr(self, name))
         services.add_EngineServicer_to_server(servicer, self._server)
-        self.address = f"unix:{self._folder / 'engine.sock'}"
+        self.address = f"unix:{self._folder.path / SOCKET}"
         self._server.add_insecure_port(self.address)
         self._server.start()
 
@@ -66,4 +65,4 @@ class PluginHost:
         """Ends it; may be called again."""
         self._server.stop(None).wait()
         self._threads.shutdown(wait=False)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
