@@ -48,7 +48,8 @@ def value_at(path: str, around: Surroundings) -> FileValue:
             f"there is no setting {path}, and no dataops.yaml here or above", hint="see `dataops config ls`"
         )
     document, location = around.document, parse_path(path)
-    where = f"{document.path}:{document.line(location)}"
+    known = bool(location) and document.has(location[:1])
+    where = f"{document.path}:{document.line(location)}" if known else str(document.path)
     given, value = _look_up(document.value, location)
     if not given:
         value = _default(document, location, path, around)
@@ -122,7 +123,12 @@ def _nearest(every: dict[str, Any], location: Location) -> str:
         found, _ = _look_up(every, location[: depth + 1])
         if not found:
             _, above = _look_up(every, location[:depth])
+            if isinstance(above, list):
+                return f"{dotted(location[:depth])} has {len(above)} items: write {dotted((*location[:depth], 0))}"
             known = [str(key) for key in above] if isinstance(above, dict) else []
+            rest = ".".join(str(part) for part in location[depth:])
+            if of_dots := [key for key in known if "." in key and rest.startswith(key)]:
+                return f"a key with dots goes in quotes: {dotted((*location[:depth], of_dots[0]))}"
             if depth == 0:
                 known += [setting.key for setting in SETTINGS]
             hint = nearest(str(location[depth]), known, "keys" if depth == 0 else f"keys of {dotted(location[:depth])}")

@@ -63,19 +63,23 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A setting with what decided it, and what every source says, strongest first."""
+    """A setting with what decided it, and what every source says, strongest first.
+
+    `problem` is what is wrong with the value, None where it is one that the setting may have.
+    """
 
     setting: Setting
     value: Any
     source: str
     where: str
     candidates: tuple[Candidate, ...]
+    problem: ConfigurationError | None = None
 
 
 def _home() -> str:
-    from dataops.infra.platform.layout import default_home
+    from dataops.infra.platform.layout import usual_home
 
-    return str(default_home())
+    return str(usual_home())
 
 
 SETTINGS = (
@@ -189,7 +193,7 @@ def find_setting(key: str) -> Setting | None:
 
 
 def resolve(key: str, around: Surroundings, flag: Any = None) -> Resolved:
-    """What a setting is, and why.
+    """What a setting is, and why; a value that it may not have is told as its problem.
 
     Args:
         key: its name.
@@ -198,22 +202,32 @@ def resolve(key: str, around: Surroundings, flag: Any = None) -> Resolved:
 
     Raises:
         NotFoundError: there is no such setting.
-        ConfigurationError: the value that wins is not one it may have; `where` says who gives it.
     """
-    setting = find_setting(key)
-    if setting is None:
-        raise NotFoundError(f"there is no setting {key}", hint="dataops config ls")
+    setting = _setting(key)
     candidates = tuple(_candidates(setting, around, flag))
     chosen = next(c for c in candidates if c.value is not None)
-    return Resolved(setting, _checked(setting, chosen), chosen.layer, chosen.where, candidates)
+    try:
+        return Resolved(setting, _checked(setting, chosen), chosen.layer, chosen.where, candidates)
+    except ConfigurationError as problem:
+        return Resolved(setting, chosen.value, chosen.layer, chosen.where, candidates, problem)
 
 
 def value_of(key: str, around: Surroundings, flag: Any = None) -> Any:
-    """The value alone, looking no further than the source that decides."""
+    """The value alone, looking no further than the source that decides.
+
+    Raises:
+        NotFoundError: there is no such setting.
+        ConfigurationError: the value that wins is not one it may have; `where` says who gives it.
+    """
+    setting = _setting(key)
+    return next(_checked(setting, c) for c in _candidates(setting, around, flag) if c.value is not None)
+
+
+def _setting(key: str) -> Setting:
     setting = find_setting(key)
     if setting is None:
-        raise NotFoundError(f"there is no setting {key}", hint="dataops config ls")
-    return next(_checked(setting, c) for c in _candidates(setting, around, flag) if c.value is not None)
+        raise NotFoundError(f"there is no setting {key}", hint="`dataops config ls` lists them")
+    return setting
 
 
 def _candidates(setting: Setting, around: Surroundings, flag: Any) -> Any:
@@ -254,11 +268,13 @@ def _checked(setting: Setting, chosen: Candidate) -> Any:
     if setting.number and str(value).isdecimal() and int(value) > 0:
         return int(value)
     if setting.number or (setting.choices and value not in setting.choices):
+        # what is asked how it prints must not have to print in a form that there is not
+        shown = {"output": " -o table", "log-format": " --log-format plain"}.get(setting.key, "")
         wanted = "a whole number from 1" if setting.number else f"one of {', '.join(setting.choices)}"
         raise ConfigurationError(
             f"{setting.key} cannot be {str(value)!r}: it is {wanted}",
             where=chosen.where or None,
-            hint=f"see `dataops config explain {setting.key}`",
+            hint=f"correct it there; `dataops config explain {setting.key}{shown}` shows every source",
         )
     return value
 

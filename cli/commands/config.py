@@ -51,12 +51,15 @@ def ls(cwd: Path, as_json: bool) -> None:
     from dataops.envs.surroundings import Surroundings
 
     around = Surroundings(cwd.absolute())
-    found = [_as_document(resolve(setting.key, around)) for setting in SETTINGS]
+    settings = [resolve(setting.key, around) for setting in SETTINGS]
+    found = [_as_document(setting) for setting in settings]
     if as_json:
         print_json([{key: value for key, value in f.items() if key != "candidates"} for f in found])
-        return
-    rows = [(f["key"], _text(f["value"]), _source(f), f["help"]) for f in found]
-    print_table(("SETTING", "VALUE", "FROM", "WHAT IT IS"), rows)
+    else:
+        rows = [(f["key"], _text(f["value"]), _source(f), f["help"]) for f in found]
+        print_table(("SETTING", "VALUE", "FROM", "WHAT IT IS"), rows)
+    for problem in (setting.problem for setting in settings if setting.problem):
+        raise problem
 
 
 @click.command()
@@ -88,12 +91,19 @@ def explain(key: str, cwd: Path, as_json: bool) -> None:
         click.echo(f"{click.style(key, bold=True)} is {_text(value.value)}")
         print_facts([("source", "dataops.yaml" if value.given else "default"), ("where", value.where)])
         return
-    found = _as_document(resolve(setting.key, around))
+    resolved = resolve(setting.key, around)
+    found = _as_document(resolved)
     if as_json:
         print_json(found)
-        return
-    click.echo(f"{click.style(setting.key, bold=True)} is {_text(found['value'])} ({_source(found)})")
-    click.echo(f"{setting.help}\n")
+    else:
+        _print_explained(found)
+    if resolved.problem:
+        raise resolved.problem
+
+
+def _print_explained(found: dict[str, Any]) -> None:
+    click.echo(f"{click.style(found['key'], bold=True)} is {_text(found['value'])} ({_source(found)})")
+    click.echo(f"{found['help']}\n")
     rows = []
     decided = False
     for candidate in found["candidates"]:
@@ -124,5 +134,5 @@ def _source(document: dict[str, Any]) -> str:
 def _text(value: Any) -> str:
     """A value on one line."""
     if isinstance(value, str):
-        return value or '""'
+        return value or "not set"
     return json.dumps(value, ensure_ascii=False)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Location = tuple[str | int, ...]
 """A place in a document: mapping keys and list indexes from the root."""
 
+MOST_REPEATED = 20_000
+"""Values that aliases may stand for in all; aliases of aliases can stand for more than any memory holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -56,6 +59,10 @@ def read_text(path: Path) -> str:
         ConfigurationError: it cannot be read, or is not UTF-8; with the line.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigurationError(
+                "a folder stands where the file should" if path.is_dir() else "it is no regular file", where=str(path)
+            )
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotFoundError("there is no such file", where=str(path)) from None
@@ -68,10 +75,18 @@ def read_text(path: Path) -> str:
 
 def not_yaml(path: Path, error: YAMLError) -> ConfigurationError:
     """The error for text that ruamel cannot read, with its line where that is known."""
+    from ruamel.yaml.reader import ReaderError
+
+    if isinstance(error, ReaderError):
+        what = f"the character U+{error.character:04X} may not stand in YAML"
+        return ConfigurationError(what, where=str(path), hint="remove it")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = " ".join(filter(None, (getattr(error, "context", None), getattr(error, "problem", None)))) or "not readable"
+    tab = "'\\t'" in said
     return ConfigurationError(
-        f"not valid YAML: {said}", where=f"{path}:{mark.line + 1 if mark else 1}", hint="correct that line"
+        "not valid YAML: a tab stands where spaces should" if tab else f"not valid YAML: {said}",
+        where=f"{path}:{mark.line + 1 if mark else 1}",
+        hint="indent and separate with spaces; YAML takes no tabs there" if tab else "correct that line",
     )
 
 
@@ -87,6 +102,8 @@ def parse_document(path: Path, text: str) -> Document:
         value = None if root is None else walk.visit(root, (), ())
     except YAMLError as error:
         raise not_yaml(path, error) from None
+    except RecursionError:
+        raise ConfigurationError("it is nested too deeply", where=str(path), hint="no key lies that deep") from None
     return Document(path, value, walk.lines or {(): 1}, tuple(walk.duplicates))
 
 
@@ -95,6 +112,8 @@ class _Walk:
 
     def __init__(self, constructor: Any) -> None:
         self._constructor = constructor
+        self._seen: set[Any] = set()
+        self._repeated = 0
         self.lines: dict[Location, int] = {}
         self.duplicates: list[Location] = []
 
@@ -103,6 +122,11 @@ class _Walk:
         from ruamel.yaml.nodes import MappingNode, SequenceNode
 
         self.lines.setdefault(location, node.start_mark.line + 1)
+        self._repeated += node in self._seen
+        self._seen.add(node)
+        if self._repeated > MOST_REPEATED:
+            said = f"aliases stand for more than {MOST_REPEATED} values"
+            raise ConstructorError(None, None, said, node.start_mark)
         if id(node) in above:
             raise ConstructorError(None, None, "an alias refers to what it stands in", node.start_mark)
         above = (*above, id(node))

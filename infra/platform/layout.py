@@ -34,6 +34,11 @@ def default_home() -> Path:
     """`DATAOPS_HOME`, else /var/lib/dataops for root, else dataops below `XDG_DATA_HOME` or ~/.local/share."""
     if named := os.environ.get("DATAOPS_HOME"):
         return Path(named).absolute()
+    return usual_home()
+
+
+def usual_home() -> Path:
+    """Where everything lies when `DATAOPS_HOME` does not say."""
     if os.geteuid() == 0:
         return Path("/var/lib/dataops")
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dataops"

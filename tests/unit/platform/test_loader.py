@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,25 @@ def test_environments_differ_by_settings_schedules_and_parameters(tmp_path: Path
     assert platform.configuration("production") == {
         "shop:size": "3", "shop:ratio": "0.5", "shop:loud": "true", "shop:region": "eu-west-1", "shop:zip": "0123",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\n".join(["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))]), "aliases"),
+        ("[" * 1_000, "nested too deeply"),
+        ("name:\tx\n\tfoo: 1\n", "a tab stands where spaces should"),
+        ("name: a\0b\n", "U\\+0000 may not stand in YAML"),
+    ],
+)
+def test_a_file_made_to_break_its_reader_is_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "dataops.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=said):
+        load_platform(path)
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "dataops.yaml")
+    with pytest.raises(ConfigurationError, match="it is no regular file"):
+        load_platform(tmp_path / "dataops.yaml")
