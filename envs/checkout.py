@@ -91,7 +91,12 @@ class Checkout:
         here = self.repository.top / path
         if here.is_file() and here.read_text(encoding="utf-8") == text:
             return self.platform
-        return parse_platform(path, text)
+        try:
+            return parse_platform(path, text)
+        except ConfigurationError as error:
+            mend = f"it is so in commit {commit[:12]}: mend it on its branch and commit that"
+            error.hint = f"{error.hint}; {mend}" if error.hint else mend
+            raise
 
 
 def platform_folder(start: Path, repository: Repository) -> Path:

@@ -12,6 +12,7 @@ from dataops.infra.errors import (
     DataopsError,
     NotFoundError,
     PolicyError,
+    ProgramError,
     ResourceError,
     VerificationError,
 )
@@ -23,14 +24,15 @@ def noting_failure(registry: Registry, name: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        record = registry.load(name)
-        if record is not None:
-            why = error.what if isinstance(error, DataopsError) else "interrupted"
-            if not isinstance(error, (DataopsError, KeyboardInterrupt)):
-                why = f"defect: {type(error).__name__}"
-            # On a disk that is full this cannot be noted: the error itself counts.
-            with suppress(OSError, DataopsError):
+        why = error.what if isinstance(error, DataopsError) else "interrupted"
+        if not isinstance(error, (DataopsError, KeyboardInterrupt)):
+            why = f"defect: {type(error).__name__}"
+        # On a disk that is full this cannot be noted: the error itself counts.
+        with suppress(OSError, DataopsError):
+            if record := registry.load(name):
                 registry.save(record, state=State.FAILED, failure=why)
+        if isinstance(error, ProgramError) and not error.hint:
+            error.hint = f"mend the program on its branch, commit, and run the command again; {_removal(name)}"
         raise
 
 
@@ -52,9 +54,12 @@ def failure(clock: PhaseClock, name: str, hint: str = "") -> DataopsError:
         f"{named or 'the deployment'} failed",
         where=f"environment {name}",
         details="\n".join(lines) or None,
-        hint=hint
-        or f"mend the cause and run the command again, it continues from here; `dataops env down {name}` removes it",
+        hint=hint or f"mend the cause and run the command again, it continues from here; {_removal(name)}",
     )
+
+
+def _removal(name: str) -> str:
+    return f"`dataops env down {name}` removes what is there"
 
 
 def _short(urn: str) -> str:

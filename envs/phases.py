@@ -71,6 +71,10 @@ DONE = {
 """Steps that change something, in the words of progress messages; steps that are not here are not told."""
 
 
+ENDED = frozenset({"update failed", "preview failed"})
+"""What the engine says last of an operation that failed."""
+
+
 class Moment(StrEnum):
     """What a phase event tells."""
 
@@ -192,12 +196,13 @@ class PhaseClock:
             found = [
                 Failure(u, type_of(u), tuple(self._messages.get(u, ())), *error) for u, error in self._failed.items()
             ]
-            # The engine ends a failed update by saying so of the stack, which is no news beside what failed.
+            # The engine ends a failed update by saying so, of the stack or of nothing: no news beside what failed.
             left = [
                 message
                 for urn, said in self._messages.items()
                 if urn not in self._failed and not (found and type_of(urn or "::::") == ROOT_STACK_TYPE)
                 for message in said
+                if not (found and message in ENDED)
             ]
             return found + ([Failure("", "", tuple(left))] if left else [])
 

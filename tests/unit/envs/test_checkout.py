@@ -42,6 +42,17 @@ def test_state_is_in_the_main_work_tree_also_when_seen_from_a_linked_one(tmp_pat
     assert linked.layout == main.layout
 
 
+def test_what_is_wrong_in_a_commit_is_told_of_the_commit(tmp_path: Path) -> None:
+    top = platform(tmp_path / "repo")
+    git(top, "switch", "--quiet", "-c", "feature/x")
+    text = (top / "dataops.yaml").read_text()
+    wrong = commit(top, {"dataops.yaml": f"{text}colour: blue\n"}, "Wrong")
+    git(top, "switch", "--quiet", "-")
+    with pytest.raises(ConfigurationError, match="colour") as caught:
+        Checkout.find(top, tmp_path / "home").branch_platform(wrong)
+    assert f"it is so in commit {wrong[:12]}" in str(caught.value.hint)
+
+
 def test_a_folder_without_a_platform_is_told(tmp_path: Path) -> None:
     top = repository(tmp_path / "repo")
     with pytest.raises(ConfigurationError) as caught:

@@ -65,6 +65,16 @@ def test_a_replacement_is_told_once() -> None:
     ]
 
 
+def test_that_the_update_failed_is_no_news_beside_what_failed() -> None:
+    clock, _ = heard()
+    service = step("create", "dataops:local:Service", "api")
+    clock.on_engine_event(ResourcePreEvent(service))
+    clock.on_engine_event(DiagnosticEvent("cannot start", "error", urn=service.urn))
+    clock.on_engine_event(ResOpFailedEvent(service))
+    clock.on_engine_event(DiagnosticEvent("update failed", "error"))
+    assert failure(clock, "feature-x").details == "Service api: cannot start"
+
+
 def test_unchanged_resources_make_no_phase() -> None:
     clock, events = heard()
     same = step("same", "dataops:postgres:Role", "pipeline")
