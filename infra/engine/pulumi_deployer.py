@@ -142,6 +142,7 @@ class PulumiDeployer:
         if holder := self._backend.lock_holder(stack):
             raise LockedError(f"the stack {stack.stack!r} is being worked on by {holder}")
         heard = _Heard(on_event)
+        known_updates = 0 if preview else len(self._backend.history(stack))
         started = time.monotonic()
         command = InterruptibleCommand(self._path)
         with ExitStack() as cleanup:
@@ -161,7 +162,16 @@ class PulumiDeployer:
                 self._explain(meaning(command.last), heard)
             except KeyboardInterrupt:
                 raise CancelledError(f"the {kind} was interrupted", hint="run it again to continue") from None
+            finally:
+                if not preview:
+                    self._annotate(stack, known_updates, options)
         return self._result(kind, stack, heard, preview, time.monotonic() - started, options)
+
+    def _annotate(self, stack: StackReference, known_updates: int, options: UpdateOptions) -> None:
+        """Adds what the command cannot know, which sees a folder of ours, to the record of its update."""
+        history = self._backend.history(stack)
+        if options.metadata and len(history) > known_updates:
+            self._backend.annotate(stack, len(history), options.metadata)
 
     def _explain(self, error: Exception, heard: _Heard) -> None:
         """Raises what is more than a failed step; a failed step has been told by events."""

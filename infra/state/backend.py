@@ -186,6 +186,10 @@ class Backend(Protocol):
         """
         ...
 
+    def annotate(self, ref: StackReference, version: int, facts: Mapping[str, str]) -> None:
+        """Adds facts, such as `git.head`, to the circumstances of an update of the history; it keeps what it has."""
+        ...
+
     def move_history(self, old: StackReference, new: StackReference) -> None:
         """Gives the history of a stack to another one, as when a stack is renamed."""
         ...

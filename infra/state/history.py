@@ -38,6 +38,21 @@ def add_history(
     return len(records) + 1
 
 
+def annotate(storage: Storage, ref: StackReference, version: int, facts: Mapping[str, str]) -> None:
+    """Adds facts to the circumstances of an update; what its record says already stays.
+
+    Args:
+        version: the number of the update, counted from 1.
+    """
+    name = _records(storage, ref)[version - 1]
+    data = storage.read(name)
+    if data is not None:
+        record = json.loads(unpacked(data))
+        record["environment"] = {**facts, **(record.get("environment") or {})}
+        suffix = name.rpartition(".history.json")[2]
+        storage.write(name, packed(dump(record).encode(), suffix))
+
+
 def move_history(storage: Storage, old: StackReference, new: StackReference) -> None:
     """Gives a stack's history to another name; what that has of its own stays."""
     for name in history_files(storage, old):

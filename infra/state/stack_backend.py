@@ -42,7 +42,7 @@ from dataops.infra.state.checkpoint import (
 )
 from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.exports import prepare_import
-from dataops.infra.state.history import checkpoint_copies, move_history, newest_update, read_history
+from dataops.infra.state.history import annotate, checkpoint_copies, move_history, newest_update, read_history
 from dataops.infra.state.journal_log import JournalWriter
 from dataops.infra.state.leftover import lost_journals
 from dataops.infra.state.lock import holders, lock_folder, lock_stack
@@ -189,6 +189,9 @@ class StackBackend:
         with files.locked():
             checkpoint, _ = files.settled()
             files.commit(checkpoint, deployment, None, None)
+
+    def annotate(self, ref: StackReference, version: int, facts: Mapping[str, str]) -> None:
+        annotate(self._storage, ref, version, facts)
 
     def move_history(self, old: StackReference, new: StackReference) -> None:
         move_history(self._storage, old, new)

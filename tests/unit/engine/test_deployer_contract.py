@@ -94,7 +94,7 @@ def test_a_stack_is_previewed_made_kept_changed_and_destroyed(stage: Stage, depl
     assert planned.changes == {"create": 3} and planned.version is None and stage.provider.objects == {}
     foreseen = stage.done()
 
-    made = stage.run(deployer, "up", UpdateOptions(message="the first"), step="chain")
+    made = stage.run(deployer, "up", UpdateOptions(message="the first", metadata={"git.head": "abc"}), step="chain")
     assert made.changes == {"create": 3} and made.outputs == {"b": "after 1"} and made.version == 1
     assert stage.done() == foreseen == [("create", "a"), ("create", "b")]
     with pytest.raises(ExpectationError):
@@ -111,6 +111,7 @@ def test_a_stack_is_previewed_made_kept_changed_and_destroyed(stage: Stage, depl
         ("update", "succeeded", 1),
     ]
     assert history[2].message == "the first"
+    assert [r.environment.get("git.head") for r in history] == [None, None, "abc"]
 
 
 def test_a_secret_is_encrypted_in_the_state_and_never_in_events(stage: Stage, deployer: Deployer) -> None:
