@@ -33,12 +33,18 @@ def grown(random_: random.Random, size: int) -> Graph:
             graph[name] = Node(component=True, parent=parent)
             components.append(index)
             continue
+        uses = tuple(sorted(random_.sample(earlier, min(len(earlier), random_.choice([0, 0, 1, 1, 2, 3])))))
+        # What is let go still exists, and the provider would not delete what it uses.
+        free = not uses and random_.random() < 0.4
         graph[name] = Node(
-            tuple(sorted(random_.sample(earlier, min(len(earlier), random_.choice([0, 0, 1, 1, 2, 3]))))),
+            uses,
             value=str(random_.randrange(3)),
             kind=random_.choice("xxxxy"),
             first=random_.random() < 0.2,
             parent=parent,
+            protect=random_.random() < 0.1,
+            retain=free and random_.random() < 0.4,
+            ends_with=random_.choice(earlier) if free and earlier and random_.random() < 0.6 else None,
         )
     return graph
 
@@ -54,6 +60,8 @@ def edited(random_: random.Random, graph: Graph, failing: float) -> Graph:
                 changes["value"] = str(random_.randrange(3))
             if random_.random() < 0.1:
                 changes["kind"] = random_.choice("xy")
+            if random_.random() < 0.2:
+                changes["protect"] = not node.protect
             if random_.random() < failing:
                 changes["fail"] = random_.choice(["create", "update", "delete"])
         if random_.random() < 0.1:
@@ -63,11 +71,22 @@ def edited(random_: random.Random, graph: Graph, failing: float) -> Graph:
     return found
 
 
-def check_recorded_is_real(world: World) -> None:
+def let_go(graph: Mapping[str, Node]) -> set[str]:
+    """The names of what may exist once it is no longer recorded."""
+    return {name for name, node in graph.items() if node.retain or node.ends_with is not None}
+
+
+def kept(world: World, loose: set[str]) -> list[str]:
+    """The ids of what exists and must be recorded."""
+    recorded = {state.id for state in world.backend.load(STACK, SECRETS).resources}
+    return sorted(id_ for id_ in world.provider.objects if id_ in recorded or id_.rpartition("-")[0] not in loose)
+
+
+def check_recorded_is_real(world: World, loose: set[str]) -> None:
     """What exists is what is recorded, once each; each resource comes after all that it names."""
     deployment = world.backend.load(STACK, SECRETS)
     things = [state for state in deployment.resources if state.custom and state.type.startswith("world:")]
-    assert sorted(state.id for state in things if not state.pending_replacement) == sorted(world.provider.objects)
+    assert sorted(state.id for state in things if not state.pending_replacement) == kept(world, loose)
     assert deployment.pending_operations == []
     seen: set[str] = set()
     for state in deployment.resources:
@@ -93,17 +112,20 @@ def check_graph(world: World, graph: Mapping[str, Node]) -> None:
 def live(random_: random.Random, size: int, edits: int, parallel: int) -> None:
     """Lets a stack live: edits and failures, and after each the truth; in the end the model, and nothing left to do."""
     world, graph = World(), grown(random_, size)
+    loose: set[str] = set()
     options = UpdateOptions(parallel=parallel)
     for _ in range(edits):
+        loose |= let_go(graph)
         result = apply(world, graph, options)
-        check_recorded_is_real(world)
+        check_recorded_is_real(world, loose)
         if not result.failed:
             check_graph(world, graph)
         graph = edited(random_, graph, failing=0.05)
     world.provider.forgiving = True
-    graph = {name: replace(node, fail="") for name, node in graph.items()}
-    assert not apply(world, graph, options).failed, world.messages()
-    check_recorded_is_real(world)
+    graph = {name: replace(node, fail="", protect=False) for name, node in graph.items()}
+    loose |= let_go(graph)
+    assert not apply(world, graph, replace(options, ignore_protect=True)).failed, world.messages()
+    check_recorded_is_real(world, loose)
     check_graph(world, graph)
     graph = {name: replace(node, aliases=()) for name, node in graph.items()}
     world.provider.calls.clear()
@@ -112,7 +134,7 @@ def live(random_: random.Random, size: int, edits: int, parallel: int) -> None:
     assert not world.refresh(options).failed
     check_graph(world, graph)
     assert not world.destroy(options).failed, world.messages()
-    assert world.provider.objects == {} and world.backend.load(STACK, SECRETS).resources == []
+    assert kept(world, loose) == [] and world.backend.load(STACK, SECRETS).resources == []
 
 
 @pytest.mark.parametrize(("number", "size", "parallel"), [(1, 8, 16), (2, 14, 4)])
