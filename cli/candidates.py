@@ -44,7 +44,9 @@ def pipeline(ctx: click.Context) -> Iterable[str]:
 def step(ctx: click.Context) -> Iterable[str]:
     """Steps of the pipeline that was named, else of all."""
     pipelines = _declared(ctx)
-    chosen = pipelines.get(str(ctx.params.get("name") or ctx.params.get("pipeline")))
+    # while the value of `--step` is missing, click leaves the words before it where they were
+    named = ctx.params.get("name") or next(iter(ctx.args), None)
+    chosen = pipelines.get(str(named))
     every = [chosen] if isinstance(chosen, dict) else list(pipelines.values())
     steps = [step for p in every if isinstance(p, dict) for step in p.get("steps", [])]
     return [str(step["name"]) for step in steps if isinstance(step, dict) and "name" in step]

@@ -12,35 +12,40 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dataops.cli.options import Request
-from dataops.cli.workspace import PLATFORM_FILE, Workspace
 from dataops.infra.errors import AuthenticationError
-from dataops.infra.state.backend import Backend, StackReference, open_backend
-from dataops.infra.state.passphrase import HINT, PassphraseSecrets, passphrase_from
-from dataops.infra.state.stack_config import StackConfig
 
 if TYPE_CHECKING:
+    from dataops.cli.options import Request
+    from dataops.cli.workspace import Workspace
     from dataops.envs.stack import Tools
     from dataops.infra.engine.deployer import Deployer
     from dataops.infra.engine.program import Program
     from dataops.infra.providers.base import Provider, ResourceHandler
     from dataops.infra.providers.registry import ProviderRegistry
+    from dataops.infra.state.backend import Backend, StackReference
     from dataops.infra.state.encryption import SecretsManager
     from dataops.infra.state.project import ProjectFile
+    from dataops.infra.state.stack_config import StackConfig
 
 
 def workspace(request: Request) -> Workspace:
     """The project that the request's folder belongs to."""
+    from dataops.cli.workspace import Workspace
+
     return Workspace.open(request.cwd)
 
 
 def backend(space: Workspace) -> Backend:
     """Where the project's stacks are kept."""
+    from dataops.infra.state.backend import open_backend
+
     return open_backend(space.backend_url)
 
 
 def settings(space: Workspace, ref: StackReference, file: Path | None = None) -> StackConfig:
     """The stack's configuration: that of its own file unless another is given."""
+    from dataops.infra.state.stack_config import StackConfig
+
     return StackConfig(file or space.project.stack_file(ref.stack), ref.project)
 
 
@@ -54,6 +59,8 @@ def secrets(space: Workspace, config: StackConfig, ref: StackReference, request:
         AuthenticationError: a new salt needs a passphrase and there is none. With a known salt a missing or wrong
             passphrase is told by whoever needs the key first.
     """
+    from dataops.infra.state.passphrase import HINT, PassphraseSecrets
+
     salt = config.encryption_salt or _recorded_salt(space, ref)
     given = _passphrase(space, request, new=salt is None)
     if salt is not None:
@@ -68,6 +75,8 @@ def secrets(space: Workspace, config: StackConfig, ref: StackReference, request:
 
 def secrets_for(passphrase: str, salt: str) -> SecretsManager:
     """A secrets manager for a passphrase and a salt; with a fresh salt where that is ""."""
+    from dataops.infra.state.passphrase import PassphraseSecrets
+
     return PassphraseSecrets(passphrase, salt) if salt else PassphraseSecrets.new(passphrase)
 
 
@@ -108,6 +117,7 @@ def deployer(store: Backend, manager: SecretsManager, engine: str = "auto") -> D
 def environment_tools(engine: str = "auto") -> Tools:
     """What the life cycle of environments is built on; see `deployer` for the engine."""
     from dataops.envs.stack import Tools
+    from dataops.infra.state.backend import open_backend
 
     return Tools(open_backend, secrets_for, lambda store, manager: deployer(store, manager, engine))
 
@@ -142,6 +152,9 @@ def _recorded_salt(space: Workspace, ref: StackReference) -> str | None:
 
 def _passphrase(space: Workspace, request: Request, new: bool) -> str | None:
     """From the variables, from where dataops.yaml says, or asked for."""
+    from dataops.cli.workspace import PLATFORM_FILE
+    from dataops.infra.state.passphrase import passphrase_from
+
     if (given := passphrase_from(os.environ)) is not None:
         return given
     if (space.project.root / PLATFORM_FILE).exists():
@@ -153,6 +166,7 @@ def _passphrase(space: Workspace, request: Request, new: bool) -> str | None:
 
 
 def _platform_passphrase(space: Workspace, may_make: bool) -> str:
+    from dataops.cli.workspace import PLATFORM_FILE
     from dataops.envs.passphrase import find_passphrase
     from dataops.infra.platform.loader import load_platform
 

@@ -15,6 +15,7 @@ from dataops.infra.platform.defaults import Defaults
 from dataops.infra.platform.environments import Environments, as_configuration
 from dataops.infra.platform.masking import Masking
 from dataops.infra.platform.names import (
+    BackendUrl,
     Command,
     Member,
     Name,
@@ -146,7 +147,7 @@ class Platform(Section):
 
     api_version: Literal["dataops/v1"] = Field(description="Version of this format.")
     name: Name = Field(description="Name of the platform; also that of its Pulumi project.")
-    backend: Text = Field(
+    backend: BackendUrl = Field(
         default=".dataops/state",
         description="Where state lives: a path in the platform's folder, file:///path, or s3://bucket/prefix?region=….",
     )

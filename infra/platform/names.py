@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -80,7 +81,8 @@ def _cron(text: str) -> str:
         for part in value.split(","):
             match = _CRON_PART.match(part)
             numbers = [int(n) for n in match.groups()[:2] if n] if match else [-1]
-            if any(not low <= n <= high for n in numbers) or numbers != sorted(numbers):
+            endless = match is not None and match.group(3) is not None and int(match.group(3)) == 0
+            if endless or any(not low <= n <= high for n in numbers) or numbers != sorted(numbers):
                 raise PydanticCustomError(
                     "cron",
                     "`{part}` is not a cron field between {low} and {high}",
@@ -113,9 +115,18 @@ def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        if available_timezones():
-            raise PydanticCustomError("timezone", "expected a time zone such as `UTC` or `Europe/Berlin`") from None
+        if known := available_timezones():
+            near = get_close_matches(name, known, n=1, cutoff=0.7)
+            example = f"; did you mean `{near[0]}`?" if near else " such as `UTC` or `Europe/Berlin`"
+            raise PydanticCustomError("timezone", "expected a time zone{example}", {"example": example}) from None
     return name
+
+
+def _backend(place: str) -> str:
+    scheme, separator, _ = place.partition("://")
+    if separator and scheme not in ("file", "s3"):
+        raise PydanticCustomError("backend", "expected a folder, `file:///path` or `s3://bucket/prefix?region=…`")
+    return place
 
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -132,6 +143,7 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 Duration = Annotated[str, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": DURATION})]
 Size = Annotated[str, BeforeValidator(_size), WithJsonSchema({"type": "string", "pattern": SIZE})]
 Text = Annotated[str, Field(min_length=1)]
+BackendUrl = Annotated[str, Field(min_length=1), AfterValidator(_backend)]
 Command = Annotated[tuple[Text, ...], Field(min_length=1)]
 
 EXPECTED = {

@@ -15,6 +15,8 @@ from dataops.infra.platform.names import EXPECTED
 _KINDS = {
     "string_type": "text",
     "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
     "int_from_float": "a whole number",
     "float_type": "a number",
     "bool_type": "true or false",
@@ -92,7 +94,11 @@ def duplicate_problems(document: Document) -> list[Problem]:
 
 def shape_problems(document: Document, errors: Iterable[Any], schema: dict[str, Any]) -> list[Problem]:
     """The problems behind pydantic's error details; `schema` is the JSON Schema, for the keys known at a place."""
-    return [_explain(document, error, schema) for error in errors]
+    found = [*errors]
+    # a list whose every item is wrong counts as empty for pydantic
+    below = {tuple(error["loc"][:-1]) for error in found if error["loc"] and isinstance(error["loc"][-1], int)}
+    real = [error for error in found if not (error["type"] == "too_short" and tuple(error["loc"]) in below)]
+    return [_explain(document, error, schema) for error in real]
 
 
 def _explain(document: Document, error: Any, schema: dict[str, Any]) -> Problem:
@@ -131,9 +137,20 @@ def _explain(document: Document, error: Any, schema: dict[str, Any]) -> Problem:
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
         return Problem(line, place, f"expected a number of {bound}, got {_shown(given)}")
     if kind in _KINDS:
-        hint = "quote it, to make it text" if kind == "string_type" and not isinstance(given, (dict, list)) else ""
-        return Problem(line, place, f"expected {_KINDS[kind]}, got {_shown(given)}", hint if given is not None else "")
+        return Problem(line, place, f"expected {_KINDS[kind]}, got {_shown(given)}", _written(kind, location, given))
     return Problem(line, place, str(error["msg"]))
+
+
+def _written(kind: str, location: Location, given: Any) -> str:
+    """How a value of the wrong kind is written instead, where that can be told."""
+    if kind in ("tuple_type", "list_type") and isinstance(given, str) and given:
+        whole = len(location) > 1 and location[-1] in ("run", "command")  # words of which each is an argument
+        return f"write it as a list: [{', '.join(given.split() if whole else [given])}]"
+    if kind != "string_type" or given is None or isinstance(given, (dict, list)):
+        return ""
+    if location[-1:] == ("port",):
+        return "write the name of the variable that tells the service its port, such as `PORT`; dataops finds the port"
+    return "quote it, to make it text"
 
 
 def _shown(value: Any) -> str:

@@ -18,7 +18,7 @@ from support.scratch_git import git, repository
 @pytest.fixture
 def console(tmp_path: Path) -> Console:
     folder = repository(tmp_path / "platform", {"README": "a platform\n"})
-    write_platform(folder)
+    write_platform(folder, "services:\n", "  returns: {steps: [{name: collect, run: [collect]}]}\nservices:\n")
     git(folder, "branch", "feature/blue")
     console = Console(folder)
     registry = Path(console.variables["DATAOPS_HOME"]) / "platforms" / "shop-1" / "registry"
@@ -67,6 +67,7 @@ def bash(console: Console, line: str) -> list[str]:
         ("dataops pipeline run sa", ["sales"]),
         ("dataops pipeline run --env prod", ["production"]),
         ("dataops pipeline run sales --step lo", ["load"]),
+        ("dataops pipeline run returns --step ", ["collect"]),
         ("dataops nothing ", []),
     ],
 )
@@ -93,6 +94,20 @@ def test_completing_a_command_imports_none(console: Console) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "") and "plain,env" in done.stdout
+
+
+def test_completing_what_an_update_takes_loads_neither_state_nor_engine(console: Console) -> None:
+    code = (
+        "import sys\nfrom dataops.cli.main import main\nmain([])\n"
+        "heavy = ('dataops.infra.state', 'dataops.infra.engine')\n"
+        "sys.exit(' '.join(n for n in sys.modules if n.startswith(heavy)) or 0)"
+    )
+    asked = {"_DATAOPS_COMPLETE": "bash_complete", "COMP_WORDS": "dataops env up --branch ", "COMP_CWORD": "4"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=console.folder, env={**console.variables, **asked}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "") and "feature/blue" in done.stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

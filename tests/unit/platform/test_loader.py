@@ -17,6 +17,13 @@ from support.platform_file import PLATFORM_TEXT, line_of, write_platform
 
 # what is replaced, by what, the text on the line at fault, the message, the hint
 MISTAKES = [
+    ("name: shop", "name: shop\nbackend: ftp://x", "ftp", "expected a folder, `file:///path` or `s3://", ""),
+    ("timezone: UTC", "timezone: Europe/Berlni", "Berlni", "did you mean `Europe/Berlin`?", ""),
+    ('"0 5 * * *"', '"*/0 5 * * *"', "*/0", "`*/0` is not a cron field between 0 and 59", ""),
+    ("port: PORT", "port: 8080", "8080", "expected text", "the name of the variable"),
+    ("run: [python, -m, pipelines.load]", "run: python load.py", "load.py", "expected a list", "[python, load.py]"),
+    ("privileges: [select]", "privileges: [read]", "[read]", "expected `select`", "known values are"),
+    ("  sales:\n    schedule", "  sales:\n    parallel: two\n    schedule", "two", "expected a whole number", ""),
     ("name: shop", "nmae: shop", "nmae", "unknown key `nmae`", "did you mean `name`?"),
     ("schemas: [raw, marts]", "schema: [raw, marts]", "schema:", "unknown key `schema`", "did you mean `schemas`?"),
     ("port: PORT", "prot: PORT", "prot", "unknown key `prot`", "did you mean `port`?"),
