@@ -92,18 +92,27 @@ def get_value(request: Request, key: str, path: bool, as_json: bool) -> None:
 @path_option
 @click.option("--secret", is_flag=True, help="Encrypt the value.")
 @click.option("--plaintext", is_flag=True, help="Store the value as it is, even if it looks like a secret.")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["string", "int", "bool", "float"]),
+    help="What the value is; without, at a path what it looks like.",
+)
 @stack_options
-def set_value(request: Request, key: str, value: str | None, path: bool, secret: bool, plaintext: bool) -> None:
+def set_value(
+    request: Request, key: str, value: str | None, path: bool, secret: bool, plaintext: bool, kind: str | None
+) -> None:
     """Set one value; without VALUE it is asked for, or read from standard input.
 
     \b
     Examples:
       dataops stack config set region eu-west-1
       dataops stack config set --path 'servers[0].host' db.internal
+      dataops stack config set --path 'servers[0].version' 16 --type string
       dataops stack config set --secret token < token.txt
     """
-    if secret and plaintext:
-        raise ConfigurationError("a value is either --secret or --plaintext")
+    if secret + plaintext + (kind is not None) > 1:
+        raise ConfigurationError("a value is either --secret or --plaintext or of a --type")
     space, ref, stored = opened(request)
     if value is None:
         value = _ask(request, key, secret)
@@ -113,7 +122,7 @@ def set_value(request: Request, key: str, value: str | None, path: bool, secret:
             hint="add --secret to encrypt it, or --plaintext if it may be read by everybody",
         )
     secrets = wiring.secrets(space, stored, ref, request) if secret else None
-    stored.set(key, value, secrets=secrets, path=path)
+    stored.set(key, value, secrets=secrets, path=path, kind=kind)
     stored.save()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -99,3 +100,25 @@ def adjust(text: str) -> Any:
     if re.fullmatch(r"0|-?[1-9]\d*", text) and -(2**63) <= int(text) < 2**63:
         return int(text)
     return text
+
+
+def spelled(text: str, kind: str) -> Any:
+    """What text stands for, as Pulumi reads it: a `string`, `int`, `bool` or `float`.
+
+    Raises:
+        ConfigurationError: it is no such thing.
+    """
+    if kind == "string":
+        return text
+    if kind == "bool" and text in (*_TRUE, *_FALSE):
+        return text in _TRUE
+    if kind == "int" and re.fullmatch(r"[-+]?\d+", text) and -(2**63) <= int(text) < 2**63:
+        return int(text)
+    if kind == "float" and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text):
+        number = float(text)
+        if math.isfinite(number):
+            return int(number) if number.is_integer() and abs(number) < 1e21 else number
+    raise ConfigurationError(f"{text!r} is not of the type {kind}", hint="string, int, bool and float are known")
+
+
+_TRUE, _FALSE = ("1", "t", "T", "true", "True", "TRUE"), ("0", "f", "F", "false", "False", "FALSE")

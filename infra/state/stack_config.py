@@ -15,7 +15,7 @@ from typing import Any
 
 from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.resources.values import Secret
-from dataops.infra.state.config_path import adjust, get_path, parse_path, remove_path, set_path
+from dataops.infra.state.config_path import adjust, get_path, parse_path, remove_path, set_path, spelled
 from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.file_storage import FileStorage
 from dataops.infra.state.property_json import dump
@@ -136,12 +136,32 @@ class StackConfig:
                 f"{key!r} is not set", where=str(self.path), hint=f"dataops stack config set {key} VALUE"
             ) from None
 
-    def set(self, key: str, value: str, *, secrets: SecretsManager | None = None, path: bool = False) -> None:
-        """Sets one value; encrypted when `secrets` is given."""
+    def set(
+        self,
+        key: str,
+        value: str,
+        *,
+        secrets: SecretsManager | None = None,
+        path: bool = False,
+        kind: str | None = None,
+    ) -> None:
+        """Sets one value; encrypted when `secrets` is given.
+
+        Args:
+            kind: what the text stands for, a `string`, `int`, `bool` or `float`; None: at a path what it looks like.
+
+        Raises:
+            ConfigurationError: it is no such thing.
+        """
         full, steps = self._resolve(key, path)
         new: Any = value
         if secrets is not None:
             new = {"secure": secrets.encrypt(value)}
+        elif kind is not None:
+            new = spelled(value, kind)
+            # The values themselves are text in the file, those below them are what they are.
+            if not steps and not isinstance(new, str):
+                new = dump(new)
         elif steps:
             new = adjust(value)
         if self._document.get("config") is None:

@@ -63,6 +63,23 @@ def test_paths_reach_into_mappings_and_lists(console: Console) -> None:
     assert console.stack("config", "--json").json["shop:servers"]["objectValue"] == [{"host": "db", "port": 5432}]
 
 
+def test_a_value_may_be_given_with_its_type(console: Console) -> None:
+    # What pulumi 3.250 writes for the same commands.
+    for key, text, kind in (("n", "05", "int"), ("f", "1.50", "float"), ("e", "1e3", "float"), ("b", "True", "bool")):
+        console.stack("config", "set", key, text, "--type", kind)
+    console.stack("config", "set", "--path", "a.b", "5", "--type", "string")
+    console.stack("config", "set", "--path", "a.c", "5", "--type", "int")
+    console.stack("config", "set", "--path", "a.d", "2.5", "--type", "float")
+    found = console.stack("config", "--json").json
+    assert [found[f"shop:{key}"]["value"] for key in "nfeb"] == ["5", "1.5", "1000", "true"]
+    assert 'shop:n: "5"' in stored(console) and 'shop:b: "true"' in stored(console)
+    assert found["shop:a"]["objectValue"] == {"b": "5", "c": 5, "d": 2.5}
+    refused = console.run("stack", "config", "set", "n", "x", "--type", "int")
+    assert refused.status == 2 and "'x' is not of the type int" in refused.stderr
+    assert console.run("stack", "config", "set", "n", "1", "--type", "int", "--secret").status == 2
+    assert console.stack("config", "get", "n").stdout == "5\n"
+
+
 def test_a_value_may_come_from_standard_input(console: Console) -> None:
     console.stack("config", "set", "--secret", "note", stdin="two\nlines\n")
     assert console.stack("config", "get", "note").stdout == "two\nlines\n"
