@@ -14,6 +14,10 @@ class Victim(StrEnum):
     COMMAND = "command line"
     SUPERVISOR = "supervisor"
     POSTGRES = "Postgres"
+    ENGINE = "engine"
+    PROGRAM = "program"
+    DYNAMIC = "dynamic"
+    PLUGIN = "plugin"
 
 
 @dataclass
@@ -32,12 +36,14 @@ class KillTable:
             self.hits[command, victim, phase] += 1
 
     def lines(self) -> Iterable[str]:
-        """For each command a line for each phase, with a column for each victim."""
+        """For each command a line for each phase, with a column for each victim that there was."""
+        known = {victim for _, victim, _ in self.hits} | {victim for _, victim in self.missed}
+        victims = [victim for victim in Victim if victim in known]
         for command in sorted({command for command, _, _ in self.hits}):
-            yield f"{f'kills that hit during {command}':<36}" + "".join(f"{victim:>14}" for victim in Victim)
+            yield f"{f'kills that hit during {command}':<44}" + "".join(f"{victim:>14}" for victim in victims)
             for phase in dict.fromkeys(phase for c, _, phase in self.hits if c == command):
-                counts = [self.hits[command, victim, phase] for victim in Victim]
-                yield f"  {phase:<34}" + "".join(f"{count or '-':>14}" for count in counts)
-            late = [self.missed[command, victim] for victim in Victim]
+                counts = [self.hits[command, victim, phase] for victim in victims]
+                yield f"  {phase:<42}" + "".join(f"{count or '-':>14}" for count in counts)
+            late = [self.missed[command, victim] for victim in victims]
             if any(late):
-                yield f"  {'(too late, not counted)':<34}" + "".join(f"{count or '-':>14}" for count in late)
+                yield f"  {'(too late, not counted)':<42}" + "".join(f"{count or '-':>14}" for count in late)

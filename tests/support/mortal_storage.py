@@ -18,16 +18,21 @@ class Fate:
 
     Args:
         last_words: told the moment's name right before the end.
+
+    Attributes:
+        passed: the moments that there have been.
     """
 
     def __init__(self, at: int, last_words: Callable[[str], None]) -> None:
         self._left = at
+        self.passed: list[str] = []
         self._last_words = last_words
         self._lock = threading.Lock()
 
-    def strikes(self) -> bool:
+    def strikes(self, moment: str) -> bool:
         """Whether this is the moment. From then on nobody else gets past it."""
         self._lock.acquire()
+        self.passed.append(moment)
         self._left -= 1
         if self._left == 0:
             return True
@@ -42,7 +47,7 @@ class Fate:
 
     def pass_by(self, moment: str) -> None:
         """A moment at which nothing is half done."""
-        if self.strikes():
+        if self.strikes(moment):
             self.strike(moment)
 
 
@@ -55,7 +60,7 @@ class MortalLog:
 
     def append(self, data: bytes) -> None:
         self._fate.pass_by("journal, before its fsync")
-        if self._fate.strikes():
+        if self._fate.strikes("journal, half written"):
             self._log.append(data[: len(data) * 2 // 3])
             self._fate.strike("journal, half written")
         self._log.append(data)
