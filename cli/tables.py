@@ -41,8 +41,9 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], indent: 
             click.echo()  # it follows a line of text, which Markdown would take for a part of it
         _print_markdown(headings, rows)
         return
-    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
-    for row in (headings, *rows):
+    lines = [headings, *([_on_one_line(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in lines) for column in range(len(headings))]
+    for row in lines:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         click.echo(indent + "  ".join(cells).rstrip())
 
@@ -80,6 +81,11 @@ def _print_markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> N
     for row in rows:
         click.echo(f"| {' | '.join(_cell(cell) for cell in row)} |")
     click.echo()
+
+
+def _on_one_line(text: str) -> str:
+    """A text that breaks no row, whatever somebody put into it."""
+    return text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _cell(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +108,8 @@ def run_of(record: EnvironmentRecord, pipeline: str | None, run: str) -> RunReco
     """
     runs = EnvironmentLayout(Path(record.root)).runs
     if run == "last":
-        matching = [r for r in load_runs(runs, pipeline, NEWEST) if r.started][:1]
+        newest = (r for limit in (20, NEWEST) for r in load_runs(runs, pipeline, limit) if r.started)
+        matching = list(itertools.islice(newest, 1))
     else:
         matching = load_runs(runs, pipeline, beginning=run)
     if len(matching) == 1:
@@ -122,7 +125,7 @@ def run_of(record: EnvironmentRecord, pipeline: str | None, run: str) -> RunReco
 
 
 def set_paused(record: EnvironmentRecord, pipeline: str, paused: bool, reason: str = "") -> bool:
-    """Pauses or resumes the schedule of a pipeline, until somebody says otherwise.
+    """Pauses or resumes the schedule of a pipeline, until somebody says otherwise; another reason is noted as well.
 
     Returns:
         Whether that is a change.
@@ -139,7 +142,9 @@ def set_paused(record: EnvironmentRecord, pipeline: str, paused: bool, reason: s
             hint=f"give it one: `pipelines.{pipeline}.schedule` in dataops.yaml",
         )
     ledger = Ledger(EnvironmentLayout(Path(record.root)).runner)
-    if ledger.is_paused(pipeline, found.schedule) == paused:
+    reason = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", reason).split())
+    said = ledger.pause(pipeline)
+    if ledger.is_paused(pipeline, found.schedule) == paused and reason in ("", said.reason if said else ""):
         return False
     ledger.set_pause(pipeline, Pause(paused, time.time(), user_name(), reason))
     return True

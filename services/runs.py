@@ -124,7 +124,9 @@ class RunRecord:
             return record
         became = {RUNNING: INTERRUPTED, WAITING: SKIPPED}
         steps = tuple(replace(step, state=became.get(step.state, step.state)) for step in record.steps)
-        return replace(record, state=INTERRUPTED, steps=steps, reason="the process that ran it was killed")
+        return replace(
+            record, state=INTERRUPTED, steps=steps, reason="the process that ran it was killed or could not write"
+        )
 
 
 def runner_identity() -> dict[str, Any]:
@@ -230,6 +232,13 @@ def prune_runs(runs: Path, pipeline: str, now: float) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     for folder in (runs / pipeline).glob(".[0-9]*"):  # of a run that was killed while it began
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def prune_missing(runs: Path, pipeline: str) -> None:
+    """Removes the oldest records beyond `MOST_RUNS`, but never a run that goes on: its lock may be another's."""
+    for folder in _run_folders(runs, pipeline)[MOST_RUNS:]:
+        if (read_record(folder / "run.json") or {}).get("state") != RUNNING:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def log_tail(log: Path, lines: int = 20) -> str:

@@ -21,7 +21,7 @@ from dataops.services.clock import Clock, SystemClock
 from dataops.services.due import Missed, decide
 from dataops.services.exclusion import holder_of
 from dataops.services.ledger import Cursor, Ledger
-from dataops.services.runs import MISSING, SCHEDULE, RunRecord, due_run_id, iso, save_run, was_started
+from dataops.services.runs import MISSING, SCHEDULE, RunRecord, due_run_id, iso, prune_missing, save_run, was_started
 
 LONGEST_WAIT = 5.0
 """Seconds after which the runner looks again: at its plan, at what was paused or resumed, and at the clock."""
@@ -131,6 +131,7 @@ class Scheduler:
             reason=reason,
         )
         save_run(self._layout.runs / name / record.id, record)
+        prune_missing(self._layout.runs, name)  # a run that hangs for months would leave one for every due time
         self._say(f"{name}: {missed.count} due times up to {record.due} are missing: {reason}")
 
     def _read_plan(self) -> EnvironmentPlan | None:

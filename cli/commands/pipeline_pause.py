@@ -53,5 +53,7 @@ def _set(name: str, environment: str, cwd: Path, as_json: bool, paused: bool, re
     if as_json:
         print_json({"pipeline": name, "environment": environment, "paused": paused, "changed": changed})
         return
-    word = "paused" if paused else "resumed"
-    click.echo(f"{name} in {environment} is {word}." if changed else f"{name} in {environment} was {word} already.")
+    if paused:
+        click.echo(f"{name} in {environment} is paused." if changed else f"{name} in {environment} was paused already.")
+    else:
+        click.echo(f"{name} in {environment} is resumed." if changed else f"{name} in {environment} is not paused.")

@@ -8,10 +8,11 @@ import pytest
 
 from dataops.cli.commands.pipeline_run import command_text
 from dataops.cli.commands.pipeline_show import chain
-from dataops.envs.pipeline import run_of, runs_of
+from dataops.cli.tables import print_table
+from dataops.envs.pipeline import run_of, runs_of, set_paused, states_of
 from dataops.envs.registry import EnvironmentRecord, State
 from dataops.infra.errors import NotFoundError
-from dataops.infra.platform.run_plan import PipelinePlan, StepPlan
+from dataops.infra.platform.run_plan import PipelinePlan, ScheduleRule, StepPlan
 from dataops.services.runner import run_pipeline
 from support.pipeline_runs import environment, request, step
 
@@ -59,3 +60,19 @@ def test_the_last_run_of_any_pipeline_can_be_asked_for(tmp_path: Path) -> None:
     assert run_of(record, None, "last").id == run_of(record, "sales", done.id[:15]).id == done.id
     with pytest.raises(NotFoundError, match="there is no run 1999"):
         run_of(record, "sales", "1999")
+
+
+def test_a_reason_is_one_line_and_may_be_given_anew(tmp_path: Path) -> None:
+    environment(tmp_path, step("one"), schedule=ScheduleRule("0 5 * * *"))
+    record = record_of(tmp_path)
+    assert set_paused(record, "sales", True, "source\nis \x1b[31mdown")
+    (state,) = states_of(record)
+    assert state.pause is not None and state.pause.reason == "source is [31mdown"
+    assert not set_paused(record, "sales", True)
+    assert set_paused(record, "sales", True, "another")
+    assert set_paused(record, "sales", False) and not set_paused(record, "sales", False)
+
+
+def test_no_cell_breaks_its_row(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("NAME", "TEXT"), [("a", "one\ntwo\tthree"), ("b\x1b[1m", "x")])
+    assert capsys.readouterr().out.splitlines() == ["NAME   TEXT", "a      one two three", "b [1m  x"]

@@ -11,12 +11,14 @@ from dataops.services.reports import read_report
 from dataops.services.runs import (
     KEPT_RUNS,
     MISSING,
+    MOST_RUNS,
     RunRecord,
     claim_run,
     due_run_id,
     load_runs,
     log_tail,
     new_run_id,
+    prune_missing,
     prune_runs,
     save_run,
     was_started,
@@ -80,6 +82,16 @@ def test_old_runs_go_and_young_or_last_ones_stay(tmp_path: Path) -> None:
         (tmp_path / "a" / id_).mkdir(exist_ok=True)
     prune_runs(tmp_path, "a", (start + timedelta(days=60)).timestamp())
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ids[30:]
+
+
+def test_missing_due_times_do_not_pile_up_while_a_run_goes_on(tmp_path: Path) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    ids = [due_run_id(start + 60 * minute) for minute in range(MOST_RUNS + 3)]
+    for id_ in ids:
+        (tmp_path / "a" / id_).mkdir(parents=True)
+    save_run(tmp_path / "a" / ids[0], record(ids[0], state="running"))
+    prune_missing(tmp_path, "a")
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [ids[0], *ids[3:]]
 
 
 @pytest.mark.parametrize(
