@@ -46,6 +46,7 @@ class Wanted:
     config_path: bool = False
     continue_on_error: bool = False
     remove: bool = False
+    run_program: bool = False
     config: Mapping[str, str] = field(default_factory=dict)
     engine: str = "auto"
 
@@ -72,6 +73,7 @@ class Wanted:
             replaces=self.replaces,
             plan=plan,
             make_plan=self.save_plan is not None,
+            run_program=self.run_program,
             clear_pending_creates=self.clear_pending_creates,
             import_pending_creates=dict(self.import_pending_creates),
             metadata=metadata,

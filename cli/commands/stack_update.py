@@ -207,6 +207,7 @@ def refresh(request: Request, shared: dict[str, Any], **given: Any) -> None:
 @_continue_option
 @_ignore_protect_option
 @click.option("--exclude-protected", is_flag=True, help="Leave protected resources, and what they need.")
+@click.option("--run-program", is_flag=True, help="Run the program for its hooks and providers; it makes nothing anew.")
 @click.option("--remove", is_flag=True, help="Then remove the stack and its configuration as well.")
 @stack_options
 @_operation_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataops.infra.engine.dependencies import named_by
 from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.executor import Executor
 from dataops.infra.engine.plan_keeping import PlanKeeping
@@ -85,13 +86,16 @@ def _only_targets(
     if not targets.chosen:
         return leftovers
     there = {id(state) for state in leftovers}
-    condemned = {id(state) for state in leftovers if state.urn in targets.chosen}
-    unnamed = []
-    for state in [state for state in leftovers if id(state) in condemned]:
-        for dependent in deployment.graph.depending_on(state, (), children=True):
-            if id(dependent) in there and id(dependent) not in condemned:
-                condemned.add(id(dependent))
-                unnamed.append(dependent)
+    condemned, unnamed, reached = set(), [], set[str]()
+    # A target that stays has dependents, too, and those that are left over go with it: so does Pulumi.
+    for state in deployment.resources:
+        named = state.urn in targets.chosen
+        if named or not reached.isdisjoint({state.parent, *named_by(state)}):
+            reached.add(state.urn)
+            if id(state) in there:
+                condemned.add(id(state))
+                if not named:
+                    unnamed.append(state)
     if unnamed and not targets.dependents:
         for dependent in unnamed:
             report.error(

@@ -65,7 +65,7 @@ class Deployer(Protocol):
         options: UpdateOptions,
         on_event: EventSink,
     ) -> UpdateResult:
-        """Deletes everything in the stack. The program is not run; see `refresh`."""
+        """Deletes everything in the stack. The program is run for `options.run_program` alone; see `refresh`."""
         ...
 
     def history(self, stack: StackReference) -> list[UpdateRecord]:
@@ -160,7 +160,7 @@ class EmbeddedDeployer:
         known = program if isinstance(program, Program) else None
         with ExitStack() as cleanup:
             process = None
-            if kind == "update":
+            if kind == "update" or options.run_program:
                 assert known is not None
                 process = ProgramProcess(known, options.environment)
                 cleanup.callback(process.stop)

@@ -167,7 +167,7 @@ class Executor:
         if step.skipped:
             counted = False
         self._report.done(step, outcome.state, op=op, counted=counted, seconds=time.monotonic() - started)
-        if step.resource.custom:
+        if step.resource.custom or step.new is None:
             self._after(step, outcome)
         return outcome.state
 

@@ -111,7 +111,10 @@ class Hooks:
 def _request(step: Step, state: ResourceState | None) -> Any:
     resource = state or step.resource
     request = load("resource_pb2").ResourceHookRequest(
-        urn=resource.urn, id=resource.id, name=name_of(resource.urn), type=resource.type
+        urn=resource.urn,
+        id=resource.id or _id_before(step),
+        name=name_of(resource.urn),
+        type=resource.type,
     )
     if step.new is not None:
         wire.to_struct(step.new.inputs, into=request.new_inputs)
@@ -123,11 +126,21 @@ def _request(step: Step, state: ResourceState | None) -> Any:
     return request
 
 
+def _id_before(step: Step) -> str:
+    return step.old.id if step.old is not None and _MOMENTS[step.op] != "create" else ""
+
+
+def delete_hooks(state: ResourceState) -> list[str]:
+    """The names of the hooks that run when a resource is deleted."""
+    bound = state.extra.get("resourceHooks") or {}
+    return [name for moment in ("BeforeDelete", "AfterDelete") for name in bound.get(moment, ())]
+
+
 def _error_request(step: Step, operation: str, failures: list[str]) -> Any:
     resource = step.resource
     request = load("resource_pb2").ErrorHookRequest(
         urn=resource.urn,
-        id=resource.id or (step.old.id if step.old else ""),
+        id=resource.id or _id_before(step),
         name=name_of(resource.urn),
         type=resource.type,
         failed_operation=operation,

@@ -22,7 +22,7 @@ from dataops.infra.errors import DataopsError, ResourceError
 from dataops.infra.providers import wire
 from dataops.infra.providers.protocol import load
 from dataops.infra.resources.state import ResourceState
-from dataops.infra.resources.urn import make_urn
+from dataops.infra.resources.urn import PROVIDER_TYPE_PREFIX, make_urn
 from dataops.infra.resources.values import Properties, Secret
 
 _FEATURES = {
@@ -233,9 +233,12 @@ class Monitor:
             provider=request.provider, version=request.version, plugin_download_url=request.pluginDownloadURL
         )
         args, options = self._transforms.apply_to_invoke(request.tok, wire.from_struct(request.args), options)
-        reference = self._registrations.provider_of_function(
-            request.tok, options.provider, options.version, request.packageRef
-        )
+        try:
+            reference = self._registrations.provider_of_function(
+                request.tok, options.provider, options.version, request.packageRef
+            )
+        except ResourceError as error:
+            self._refuse(error, "", PROVIDER_TYPE_PREFIX + request.tok.partition(":")[0], "default")
         provider = self._providers.get(reference) or self._providers.ensure(reference, request.tok)
         if provider is None:
             raise ResourceError(f"there is no provider for the function {request.tok}")
@@ -253,6 +256,8 @@ class Monitor:
         try:
             return serve()
         except Bail:
+            # The program ends when it hears of this, and what is still being performed may call its hooks.
+            self._executor.wait()
             context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
         except DataopsError as error:
             if stop:

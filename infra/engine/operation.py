@@ -12,7 +12,7 @@ from dataops.infra.engine.deletes import perform_deletes, plan_deletes
 from dataops.infra.engine.deployment import Bail, Deployment, DeploymentOptions
 from dataops.infra.engine.engine_service import EngineService
 from dataops.infra.engine.executor import Executor
-from dataops.infra.engine.hooks import Hooks
+from dataops.infra.engine.hooks import Hooks, delete_hooks
 from dataops.infra.engine.monitor import Monitor
 from dataops.infra.engine.performing import Performer
 from dataops.infra.engine.plan_keeping import PlanKeeping
@@ -136,10 +136,13 @@ class Operation:
             if error is not None:
                 deployment.fail(stop=True)
             self.executor.wait()
+            if deployment.options.kind == "destroy":
+                self._forget_program()
             if not deployment.cancelled.is_set():
-                self.delete_leftovers()
-            self._stack_outputs = monitor.stack_outputs
-            self.finish_stack()
+                self.delete_leftovers(hooks=True)
+            if deployment.options.kind != "destroy":
+                self._stack_outputs = monitor.stack_outputs
+                self.finish_stack()
             monitor.may_shut_down.set()
             if monitor.finished and not deployment.failed:
                 error = program.error(_PROGRAM_END_SECONDS)
@@ -163,10 +166,40 @@ class Operation:
         if urn in self.deployment.news:
             self.executor.register_outputs(urn, outputs, failed=self.deployment.failed)
 
-    def delete_leftovers(self) -> None:
-        """Deletes what the program has not asked for: everything, when none was run."""
+    def _forget_program(self) -> None:
+        """Takes what the program of a destroy has registered for what is recorded: none of it is to stay."""
+        if self._session is not None:
+            resources = self._session.rebase().resources
+        else:
+            found, left = self.deployment.news, self.deployment.resources
+            left = [state for state in left if not self._generator.operated_on(state.urn) or state.delete]
+            resources = [*found.values(), *left]
+        self.deployment.rebase(resources)
+        self._recorder.rebase(resources)
+        self._generator.planned.clear()
+
+    def delete_leftovers(self, hooks: bool = False) -> None:
+        """Deletes what the program has not asked for: everything, when none was run.
+
+        Args:
+            hooks: whether hooks can be run.
+        """
+        if not hooks:
+            self._refuse_hooks()
         steps = plan_deletes(self.deployment, self._generator, self.providers, self._report, self.keeping)
         perform_deletes(steps, self.deployment, self.executor)
+
+    def _refuse_hooks(self) -> None:
+        """Refuses to delete what has hooks for that, which only the program has; `Bail` after it was reported."""
+        hooked = {state.urn: names for state in self.deployment.resources if (names := delete_hooks(state))}
+        for urn, names in hooked.items():
+            self._report.error(
+                f"it has hooks for its deletion, and no program runs that has them: {', '.join(names)}\n"
+                "hint: destroy with --run-program",
+                urn,
+            )
+        if hooked:
+            raise Bail("hooks")
 
     def outputs(self) -> Properties:
         """The stack's outputs as they are now."""

@@ -58,6 +58,7 @@ class UpdateOptions:
     make_plan: bool = False
     remade: tuple[str, ...] = ()
     redone: tuple[str, ...] = ()
+    run_program: bool = False
     clear_pending_creates: bool = False
     import_pending_creates: Mapping[str, str] = field(default_factory=dict)
     adopted: tuple[str, ...] = ()

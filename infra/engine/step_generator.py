@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dataops.infra.engine import diffing
 from dataops.infra.engine.dependencies import named_by, provider_urn
 from dataops.infra.engine.deployment import Bail, Deployment
+from dataops.infra.engine.destroying import plan_as_recorded
 from dataops.infra.engine.goal import Goal, ReadGoal
 from dataops.infra.engine.names import Names
 from dataops.infra.engine.plan_keeping import PlanKeeping
@@ -115,7 +116,7 @@ class StepGenerator:
         if self._keeping.active:
             with self.lock:
                 self._keeping.steps(steps)
-        if self.skipped_creates:
+        if self.skipped_creates and self._deployment.options.kind != "destroy":
             with self.lock:
                 self._check_needs(steps)
         return steps
@@ -140,8 +141,7 @@ class StepGenerator:
                     raise Bail(step.urn)
 
     def _imports(self, draft: Draft) -> bool:
-        old = draft.old
-        return old is None or old.external or (old.import_id or old.id) != draft.goal.import_id
+        return (old := draft.old) is None or old.external or (old.import_id or old.id) != draft.goal.import_id
 
     def _plan_import(self, draft: Draft) -> list[Step]:
         with self.lock:
@@ -158,6 +158,8 @@ class StepGenerator:
             return [Step("import", None, draft.new, ignore_changes=ignored)]
 
     def _plan_checked(self, draft: Draft) -> list[Step]:
+        if self._deployment.options.kind == "destroy" and (steps := plan_as_recorded(self, draft)):
+            return steps
         goal, old = draft.goal, draft.old
         with self.lock:
             targeted = self._scope.includes(draft.new)

@@ -100,8 +100,7 @@ class UpdateRun:
             elif self._pending and not self._preview:
                 self._report.warning(pending.warning(self._pending))
             operation.check_replaced()
-            if self._kind == "update":
-                assert process is not None
+            if process is not None:
                 return operation.run_program(process)
             if self._kind == "destroy":
                 operation.delete_leftovers()
