@@ -1,0 +1,7 @@
+"""Two resources with one URN."""
+
+from kit import Thing, step
+
+a = Thing("a", value="1")
+if step == 0:
+    Thing("a", value="2")
