@@ -83,7 +83,7 @@ def ls(request: Request, everything: bool, project: str | None, as_json: bool) -
                     "name": name,
                     "current": s.reference.qualified == current,
                     **({"lastUpdate": iso(s.last_update)} if s.last_update is not None else {}),
-                    "updateInProgress": s.locked,
+                    **({"updateInProgress": True} if s.locked else {}),
                     **({"resourceCount": s.resource_count} if s.resource_count is not None else {}),
                 }
                 for name, s in zip(names, found, strict=True)

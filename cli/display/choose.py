@@ -40,7 +40,7 @@ def choose_display(options: DisplayOptions, as_json: bool) -> Display:
     if as_json:
         from dataops.cli.display.machine import EventStream, PreviewDigest
 
-        return PreviewDigest() if options.planning else EventStream()
+        return PreviewDigest(options.show_sames) if options.planning else EventStream()
     if not options.suppress_progress and not options.diff and _can_redraw():
         from dataops.cli.display.live import LiveDisplay
 

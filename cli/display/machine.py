@@ -15,10 +15,12 @@ from dataops.infra.events.engine_events import (
     Event,
     PreludeEvent,
     ResourcePreEvent,
+    StepMetadata,
     StepState,
     SummaryEvent,
     to_json,
 )
+from dataops.infra.resources.urn import ROOT_STACK_TYPE
 
 
 class EventLog:
@@ -56,16 +58,23 @@ class EventStream:
 
 
 class PreviewDigest:
-    """`--json` of a preview: one document with its steps, messages and counts, on stdout."""
+    """`--json` of a preview: one document with its steps, messages and counts, on stdout.
 
-    def __init__(self) -> None:
+    As in Pulumi's, what stays as it is is left out, the stack aside, and of a replacement its two halves are.
+
+    Args:
+        show_sames: list resources that stay as they are, too.
+    """
+
+    def __init__(self, show_sames: bool = False) -> None:
+        self._show_sames = show_sames
         self._document: dict[str, Any] = {"steps": []}
 
     def receive(self, event: Event) -> None:
         if isinstance(event, PreludeEvent):
             self._document = {"config": dict(event.config), **self._document}
         elif isinstance(event, ResourcePreEvent):
-            if not event.metadata.type.startswith("pulumi:providers:"):
+            if self._shows(event.metadata):
                 self._document["steps"].append(_step(event))
         elif isinstance(event, DiagnosticEvent) and event.severity != "debug":
             message = {"message": event.message, "severity": event.severity}
@@ -78,6 +87,14 @@ class PreviewDigest:
 
     def close(self) -> None:
         click.echo(json.dumps(self._document, indent=4))
+
+    def _shows(self, step: StepMetadata) -> bool:
+        if step.type == ROOT_STACK_TYPE:
+            return True
+        if step.type.startswith("pulumi:providers:") or not step.logical:
+            return False
+        protection = step.old is not None and step.new is not None and step.old.protect != step.new.protect
+        return step.op != "same" or self._show_sames or protection
 
 
 def _step(event: ResourcePreEvent) -> dict[str, Any]:

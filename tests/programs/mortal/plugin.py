@@ -16,7 +16,8 @@ from kit import Steered  # type: ignore[import-not-found]
 
 
 def plain(properties: Any) -> dict[str, Any]:
-    return MessageToDict(properties)
+    found: dict[str, Any] = MessageToDict(properties)
+    return found
 
 
 def packed(properties: dict[str, Any]) -> Struct:

@@ -178,7 +178,7 @@ def test_an_update_as_json_is_a_stream_of_events(capsys: pytest.CaptureFixture[s
 
 
 def test_a_preview_as_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
-    play([PreviewDigest()], update(planning=True))
+    play([PreviewDigest(show_sames=True)], update(planning=True))
     digest = json.loads(capsys.readouterr().out)
     assert digest["config"] == {"shop:key": "[secret]"}
     assert [found["op"] for found in digest["steps"]] == ["same", "create", "update", "create", "same"]
@@ -187,6 +187,14 @@ def test_a_preview_as_json_is_one_document(capsys: pytest.CaptureFixture[str]) -
     assert digest["changeSummary"] == {"same": 2, "create": 1, "update": 1}
     assert {"message", "severity"} <= set(digest["diagnostics"][0])
     assert all(found["severity"] != "debug" for found in digest["diagnostics"])
+
+
+def test_a_preview_as_json_leaves_out_what_stays_but_for_the_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    play([PreviewDigest()], update(planning=True))
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    shown = [(found["op"], found["urn"].split("::")[2]) for found in steps]
+    assert all(op != "same" or type_ == "pulumi:pulumi:Stack" for op, type_ in shown)
+    assert {"create", "update"} <= {op for op, _ in shown}
 
 
 def test_a_display_is_closed_when_the_operation_fails(tmp_path: Path) -> None:
