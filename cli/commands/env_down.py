@@ -11,7 +11,7 @@ from dataops.cli import wiring
 from dataops.cli.commands.env_options import confirm, end_in_order, find_environment, folder_option, output_option
 from dataops.cli.commands.env_progress import progress
 from dataops.cli.commands.env_report import phase_lines
-from dataops.cli.engine_option import chosen_engine
+from dataops.cli.engine_option import chosen_engine, engine_option
 from dataops.cli.parameter_types import ENVIRONMENT
 from dataops.cli.tables import print_json
 
@@ -22,9 +22,10 @@ from dataops.cli.tables import print_json
 @click.option(
     "--force", is_flag=True, help="Also production or staging, uncommitted work in its code, or a lost passphrase."
 )
+@engine_option
 @folder_option
 @output_option
-def down(name: str, yes: bool, force: bool, cwd: Path, as_json: bool) -> None:
+def down(name: str, yes: bool, force: bool, engine: str | None, cwd: Path, as_json: bool) -> None:
     """Remove an environment and prove that nothing is left.
 
     It works from what was recorded: branch, repository and dataops.yaml may be gone.
@@ -45,7 +46,9 @@ def down(name: str, yes: bool, force: bool, cwd: Path, as_json: bool) -> None:
         # How the provider of worktrees, which may run in another process, is told.
         os.environ["DATAOPS_FORCE"] = "1"
     with progress() as sink:
-        report = take_down(name, registry, wiring.environment_tools(chosen_engine(cwd)), PhaseClock(sink), force)
+        report = take_down(
+            name, registry, wiring.environment_tools(chosen_engine(cwd, engine)), PhaseClock(sink), force
+        )
     if as_json:
         print_json(report.to_json())
         return

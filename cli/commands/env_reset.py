@@ -9,6 +9,7 @@ import click
 from dataops.cli.commands.env_options import confirm, find_environment, folder_option, output_option
 from dataops.cli.commands.env_progress import progress
 from dataops.cli.commands.env_up import print_report, tools_for
+from dataops.cli.engine_option import engine_option
 from dataops.cli.parameter_types import ENVIRONMENT, SNAPSHOT
 
 
@@ -17,9 +18,12 @@ from dataops.cli.parameter_types import ENVIRONMENT, SNAPSHOT
 @click.option("--snapshot", type=SNAPSHOT, metavar="ID", help="Its data: an id or newest; by default what it has.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also while a pipeline runs in it.")
+@engine_option
 @folder_option
 @output_option
-def reset(name: str, snapshot: str | None, yes: bool, force: bool, cwd: Path, as_json: bool) -> None:
+def reset(
+    name: str, snapshot: str | None, yes: bool, force: bool, engine: str | None, cwd: Path, as_json: bool
+) -> None:
     """Put a replica's data back to its snapshot.
 
     Warehouse and lake are laid anew, and everything that was written to them is lost. Code, addresses and passwords
@@ -34,7 +38,7 @@ def reset(name: str, snapshot: str | None, yes: bool, force: bool, cwd: Path, as
     from dataops.envs.reset import ResetRequest, checkout_of, refuse_reset
     from dataops.envs.reset import reset as put_back
 
-    tools = tools_for(cwd)
+    tools = tools_for(cwd, engine)
     registry, record = find_environment(name, cwd)
     refuse_reset(record, force)
     source = snapshot or record.snapshot

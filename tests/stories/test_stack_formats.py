@@ -19,8 +19,8 @@ def test_documents_are_those_of_the_pulumi_command(tmp_path: Path) -> None:
     recorded = json.loads((FOLDER / "recorded.json").read_text())
     console = project(tmp_path / "shop", (FOLDER / "__main__.py").read_text())
     console.stack("init", "dev")
-    for words in SETTINGS:
-        console.stack(*words)
+    for setting in SETTINGS:
+        console.stack(*setting)
     found = {}
     for name, words in COMMANDS.items():
         outcome = console.stack(*(words[1:] if words[0] == "stack" else words))
