@@ -20,6 +20,7 @@ from dataops.infra.engine.step_generator import StepGenerator
 from dataops.infra.engine.transforms import Transforms
 from dataops.infra.errors import DataopsError, ResourceError
 from dataops.infra.providers import wire
+from dataops.infra.providers.asset_hash import with_hashes
 from dataops.infra.providers.protocol import load
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import PROVIDER_TYPE_PREFIX, make_urn
@@ -221,7 +222,7 @@ class Monitor:
         return answer
 
     def _register_outputs(self, request: Any) -> Any:
-        outputs = wire.from_struct(request.outputs)
+        outputs = with_hashes(wire.from_struct(request.outputs), self._registrations.root)
         if is_stack(request.urn):
             self.stack_outputs = (request.urn, outputs)
         elif request.urn not in self._skipped:

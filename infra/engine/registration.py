@@ -45,7 +45,7 @@ class Registrations:
         self._transforms = transforms
         self._callbacks = callbacks
         self._defaults = defaults
-        self._root = root
+        self.root = root
         self._lock = threading.Lock()
         self._goals: dict[str, Goal] = {}
         self._providers: dict[str, dict[str, str]] = {}
@@ -69,7 +69,7 @@ class Registrations:
         if contains(properties, lambda value: isinstance(value, (Output, Asset, Archive))):
             if not request.remote:
                 properties = {key: downgraded(value) for key, value in properties.items()}
-            properties = with_hashes(properties, self._root)
+            properties = with_hashes(properties, self.root)
         if is_provider(request.type) and options.version:
             properties["version"] = options.version
         provider = self._provider_for(request, options)
@@ -95,7 +95,7 @@ class Registrations:
             list(options.replace_with),
             wire.from_value(options.replacement_trigger) if options.HasField("replacement_trigger") else None,
             _hooks(options.hooks) if options.HasField("hooks") else {},
-            _position(request, self._root),
+            _position(request, self.root),
             list(options.hide_diff),
         )
         return Registration(goal, own, options)
@@ -112,7 +112,7 @@ class Registrations:
             list(request.dependencies),
             provider,
             list(request.additionalSecretOutputs),
-            _position(request, self._root),
+            _position(request, self.root),
         )
 
     def keep(self, urn: str, registration: Registration) -> None:
