@@ -83,11 +83,7 @@ class Checkout:
         from dataops.infra.platform.loader import parse_platform
 
         path = Path(self.subdirectory) / FILE_NAME
-        text = self.repository.file_at(commit, path.as_posix())
-        if text is None:
-            raise ConfigurationError(
-                f"commit {commit[:12]} has no {path}", hint="write one on that branch with `dataops init` and commit it"
-            )
+        text = self._file_of(commit, path)
         here = self.repository.top / path
         if here.is_file() and here.read_text(encoding="utf-8") == text:
             return self.platform
@@ -97,6 +93,22 @@ class Checkout:
             mend = f"it is so in commit {commit[:12]}: mend it on its branch and commit that"
             error.hint = f"{error.hint}; {mend}" if error.hint else mend
             raise
+
+    def require_program(self, commit: str) -> None:
+        """Makes sure that a commit has a Pulumi program, before anything is recorded of an environment of it.
+
+        Raises:
+            ConfigurationError: it has no `Pulumi.yaml` beside `dataops.yaml`.
+        """
+        self._file_of(commit, Path(self.subdirectory) / "Pulumi.yaml")
+
+    def _file_of(self, commit: str, path: Path) -> str:
+        text = self.repository.file_at(commit, path.as_posix())
+        if text is None:
+            raise ConfigurationError(
+                f"commit {commit[:12]} has no {path}", hint="write one on that branch with `dataops init` and commit it"
+            )
+        return text
 
 
 def platform_folder(start: Path, repository: Repository) -> Path:

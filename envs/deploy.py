@@ -35,6 +35,7 @@ def plan(name: str, checkout: Checkout, variables: Mapping[str, str] = MappingPr
     settings = getattr(checkout.platform.environments, name)
     commit = checkout.repository.commit_of(settings.branch)
     platform = checkout.branch_platform(commit)
+    checkout.require_program(commit)
     record = Registry(checkout.layout.registry).load(name)
     return Change(
         command=f"env deploy {name}",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataops.envs.registry import EnvironmentRecord, State
+from dataops.envs.status import require_running
 from dataops.envs.variables import again
 from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.platform.layout import EnvironmentLayout
@@ -44,7 +45,7 @@ def run_in(record: EnvironmentRecord, pipeline: str, selection: Selection, on_st
         on_step: is told of each step when it starts and when it ends.
 
     Raises:
-        ConfigurationError: the environment is not ready.
+        ConfigurationError: the environment is not ready, or nothing of it runs.
         NotFoundError: there is no such pipeline or step.
         LockedError: a run of the pipeline is going on.
         ProgramError: a step failed; the details are the last lines of its log, without secrets.
@@ -54,6 +55,7 @@ def run_in(record: EnvironmentRecord, pipeline: str, selection: Selection, on_st
         raise ConfigurationError(
             f"environment {record.name} is {record.state.value}, not ready", hint=f"finish it with `{again(record)}`"
         )
+    require_running(record)
     root, plan = Path(record.root), plan_of(record)
     request = RunRequest(
         plan=plan,

@@ -12,7 +12,6 @@ from dataops.envs.change import Change
 from dataops.envs.checkout import Checkout
 from dataops.envs.phases import starting_over
 from dataops.envs.stack import OUR_TYPES
-from dataops.infra.errors import ConfigurationError
 from dataops.infra.platform.parameters import EnvironmentParameters
 
 if TYPE_CHECKING:
@@ -60,19 +59,13 @@ def request_for(change: Change, checkout: Checkout, folder: Path) -> EngineReque
             wherever it was extracted to.
 
     Raises:
-        ConfigurationError: the commit has no Pulumi.yaml beside its dataops.yaml, or it is not valid.
+        ConfigurationError: its Pulumi.yaml is not valid.
     """
     from dataops.infra.engine.deployer import UpdateOptions
     from dataops.infra.resources.values import Secret
     from dataops.infra.state.project import load_project
 
-    file = folder / "Pulumi.yaml"
-    if not file.is_file():
-        raise ConfigurationError(
-            f"commit {change.commit[:12]} has no Pulumi.yaml beside dataops.yaml",
-            hint="write one on that branch with `dataops init` and commit it",
-        )
-    project = load_project(file)
+    project = load_project(folder / "Pulumi.yaml")
     remade, redone = starting_over(change.from_phase)
     options = UpdateOptions(
         refresh=True,

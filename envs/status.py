@@ -12,6 +12,7 @@ from typing import Any
 from dataops.envs.lock import Holder, holder_of
 from dataops.envs.registry import EnvironmentRecord, Registry, State
 from dataops.envs.variables import again
+from dataops.infra.errors import ConfigurationError
 from dataops.infra.process.liveness import supervisor_runs
 
 IN_PROGRESS = frozenset({State.CREATING, State.UPDATING, State.DESTROYING})
@@ -123,6 +124,19 @@ def status(record: EnvironmentRecord, registry: Registry, look: bool = True, dee
     return EnvironmentStatus(
         record, held if alive else None, interrupted, parts, stopped, astray(record) if deep else ""
     )
+
+
+def require_running(record: EnvironmentRecord) -> None:
+    """Refuses to work in an environment none of whose processes is there, as after a restart of the machine.
+
+    Raises:
+        ConfigurationError: nothing of it runs; the hint is the command that brings it back.
+    """
+    if record.state is State.READY and not supervisor_runs(Path(record.root) / "supervisor"):
+        raise ConfigurationError(
+            f"nothing of environment {record.name} runs: the machine was restarted, or its processes were killed",
+            hint=f"bring it back with `dataops env wake {record.name}`",
+        )
 
 
 def astray(record: EnvironmentRecord) -> str:

@@ -97,6 +97,7 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
     if request.from_phase:
         check_phase(request.from_phase)
     platform = checkout.branch_platform(commit)
+    checkout.require_program(commit)
     registry = Registry(checkout.layout.registry)
     return Change(
         command=f"env up --branch {request.branch}",

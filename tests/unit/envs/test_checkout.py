@@ -100,3 +100,13 @@ def test_of_two_platforms_in_a_repository_the_one_at_hand_is_meant(tmp_path: Pat
         PlatformLayout.of(name, top / ".git", home).registry.mkdir(parents=True)
     assert find_layout(top / "one", home) == PlatformLayout.of("first", top / ".git", home)
     assert find_layout(top, home) is None
+
+
+def test_a_commit_without_a_program_is_refused_before_anything_is_recorded(tmp_path: Path) -> None:
+    top = platform(tmp_path / "repo")
+    found = Checkout.find(top, tmp_path / "home")
+    without = git(top, "rev-parse", "HEAD").strip()
+    with pytest.raises(ConfigurationError, match="has no Pulumi.yaml") as caught:
+        found.require_program(without)
+    assert "dataops init" in str(caught.value.hint)
+    found.require_program(commit(top, {"Pulumi.yaml": "name: shop\nruntime: python\n"}, "A program"))

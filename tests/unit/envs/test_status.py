@@ -8,7 +8,8 @@ import pytest
 
 from dataops.envs.lock import hold
 from dataops.envs.registry import EnvironmentRecord, Registry, State
-from dataops.envs.status import all_statuses, snapshot_age, status
+from dataops.envs.status import all_statuses, require_running, snapshot_age, status
+from dataops.infra.errors import ConfigurationError
 
 
 def saved(registry: Registry, repository: Path, **changes: object) -> EnvironmentRecord:
@@ -71,3 +72,10 @@ def test_without_its_repository_an_environment_is_orphaned(tmp_path: Path) -> No
 def test_the_age_of_a_snapshot_is_in_its_name() -> None:
     assert (snapshot_age("20200102T030405Z-0123456789ab") or 0) > 5 * 365 * 86400
     assert snapshot_age("") is None and snapshot_age("something") is None
+
+
+def test_nothing_is_run_in_an_environment_whose_processes_are_gone(tmp_path: Path) -> None:
+    record = saved(Registry(tmp_path / "registry"), tmp_path, state=State.READY, root=str(tmp_path / "root"))
+    with pytest.raises(ConfigurationError) as caught:
+        require_running(record)
+    assert caught.value.hint == "bring it back with `dataops env wake feature-x`"
