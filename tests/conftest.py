@@ -17,15 +17,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Chooses the seed before anything reads it; processes that run tests side by side inherit it.
 
     No example of a property test fails for being slow: that tells how busy the machine is, not what is tested. Signals
-    that the shell ignores, as it does for what it runs in the background, are no longer ignored by what tests start.
+    that the shell ignores, as it does for what it runs in the background, are not ignored here.
     """
     os.environ.setdefault("DATAOPS_SEED", str(random.randrange(1_000_000)))
     slow = [HealthCheck.too_slow]
     settings.register_profile("dataops", settings(), deadline=None, suppress_health_check=slow)
     settings.load_profile("dataops")
-    for number in (signal.SIGINT, signal.SIGHUP):
+    # a handler is not inherited, unlike being ignored
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, lambda *_: None)):
         if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)  # a handler is not inherited, unlike being ignored
+            signal.signal(number, handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
