@@ -71,7 +71,14 @@ def test_no_secret_is_in_what_commands_print_and_write(console: Console, tmp_pat
     console.stack("config", "rm", "fail")
     console.stack("config", "rm", "raises")
     does("refresh", "--yes", "--diff", "--event-log", log + "6")
-    for words in (("history",), ("history", "--json"), ("--json",), ("output",), ("output", "--json"), ("graph", str(written / "graph"))):
+    for words in (
+        ("history",),
+        ("history", "--json"),
+        ("--json",),
+        ("output",),
+        ("output", "--json"),
+        ("graph", str(written / "graph")),
+    ):
         does(*words)
     for words in (("config",), ("config", "--json"), ("export",), ("ls", "--json")):
         does(*words)
