@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ensurepip
 import os
 import signal
+import subprocess
 import threading
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +70,17 @@ def test_an_interrupt_lets_it_end_in_order(tmp_path: Path) -> None:
 
 
 def test_an_interpreter_without_pip_gets_the_one_that_comes_with_python(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-    import venv
-
     venv.create(tmp_path / "bare", with_pip=False)
     python = tmp_path / "bare" / "bin" / "python"
     given = interpreter_variables(python, {"PYTHONPATH": "/mine"})
+    if not any((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")):
+        assert given == {}, "some systems take pip out of Python"
+        return
     assert given["PYTHONPATH"].startswith("/mine") and "PATH" not in given
     listed = subprocess.run(
         [str(python), "-m", "pip", "list", "--format", "json"], env=given, capture_output=True, text=True, check=False
     )
     assert listed.stdout.strip() == "[]", listed.stderr
-    assert sys.version_info >= (3, 11)
 
 
 def event(**payload: Any) -> EngineEvent:
