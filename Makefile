@@ -40,7 +40,7 @@ check: $(STAMP) ## the static and fast gate: ruff, mypy, import contracts, fast 
 	$(BIN)/pytest -q -n auto -m "not slow and not torture"
 
 test: check ## everything that must hold: the gate, the stories, a sample of the fault runs
-	$(BIN)/pytest -q -n auto --dist loadfile -m "slow and not torture"
+	$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "slow and not torture"
 
 torture: $(STAMP) ## all fault and property runs; takes long
 	$(BIN)/pytest -q -s -m torture

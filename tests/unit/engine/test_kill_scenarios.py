@@ -32,7 +32,7 @@ def kill(scenario: Scenario, operation: Operation, victim: Victim, number: int, 
     at = f"{victim} at {number} of {operation.words}"
     command = f"stack {operation.words[0]}"
     if struck is None or struck.over:
-        record("kill", (command, victim, ()))
+        record("kill", [command, victim.value, []])
         return False
     assert struck.end.status != 0
     try:
@@ -40,7 +40,7 @@ def kill(scenario: Scenario, operation: Operation, victim: Victim, number: int, 
         scenario.check_converges(operation)
     except AssertionError as error:
         raise AssertionError(f"{at}, {struck.moment}: {error}\n{struck.end.said}") from error
-    record("kill", (command, victim, (struck.moment,)))
+    record("kill", [command, victim.value, [str(struck.moment)]])
     return True
 
 
