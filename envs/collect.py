@@ -16,9 +16,10 @@ from dataops.envs.git import forget_missing_worktrees
 from dataops.envs.lock import hold
 from dataops.envs.stack import Tools
 from dataops.envs.sweep import doomed_path, processes_of
-from dataops.envs.unowned import Finding, Kept, Search, is_locked, same
+from dataops.envs.unowned import Finding, Kept, Search, same
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.process.advisory_lock import is_locked
 from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import remove_tree
 from dataops.snapshots.golden import remove_golden

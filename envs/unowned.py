@@ -6,7 +6,6 @@ it is *unowned* when no record, no snapshot and no living process accounts for i
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from dataops.envs.stack import Tools, state_is_there
 from dataops.envs.sweep import environment_processes
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.process.advisory_lock import is_locked
 from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import size_of
 from dataops.infra.process.sockets import substitutes
@@ -261,18 +261,6 @@ class Search:
                 elif self._unowned(name, place):
                     gone = f"no record names {name}"
                     yield Finding("state", place, ours, gone, "remove it with its history", 0, name, (url,))
-
-
-def is_locked(path: Path) -> bool:
-    """Whether somebody holds the advisory lock on a file."""
-    try:
-        with open(path, "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
 
 
 def _identity(path: Path) -> tuple[str, ...]:

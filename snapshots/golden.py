@@ -23,6 +23,7 @@ from shutil import disk_usage
 
 from dataops.infra.errors import DataopsError, ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.process.advisory_lock import is_locked
 from dataops.infra.process.copying import copy_tree
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries, server_build
 from dataops.infra.process.postgres_server import initialize, remove, system_identifier, temporary_server
@@ -236,14 +237,7 @@ def _discard(draft: Path) -> None:
 
 def is_being_built(place: Path) -> bool:
     """Whether somebody builds the golden directory of that name, complete or not, at this moment."""
-    try:
-        with open(_lock_of(place), "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
+    return is_locked(_lock_of(place))
 
 
 def remove_golden(place: Path) -> None:
