@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,35 +13,60 @@ if TYPE_CHECKING:
     import psycopg
 
 CONNECT_SECONDS = 10
+RECOVERY_SECONDS = 60.0
+"""How long a server that is there may go on refusing everyone: after a crash it replays its log first."""
 
 
-def connect(connection: Mapping[str, Any], database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+def connect(
+    connection: Mapping[str, Any], database: str = "postgres", *, seconds: float = RECOVERY_SECONDS
+) -> psycopg.Connection[tuple[Any, ...]]:
     """Opens a connection in autocommit mode; close it, or use it in a `with` statement.
+
+    A server that is starting up, as one does that was killed and is brought back, is waited for.
 
     Args:
         connection: `host` (a socket directory or an address), `port` and `user`, and `password` where one is needed.
         database: the database to connect to.
+        seconds: how long at most to wait for a server that is starting up.
 
     Raises:
         ResourceError: the server refuses or is not there.
     """
     import psycopg
+    from psycopg.conninfo import make_conninfo
 
+    parameters = make_conninfo(
+        host=str(connection["host"]),
+        hostaddr="",  # else PGHOSTADDR of the user's environment would override the host
+        port=int(connection["port"]),
+        user=str(connection["user"]),
+        password=connection.get("password") or "",
+        dbname=database,
+        options="",
+        sslmode="disable",
+        gssencmode="disable",
+        application_name="dataops",
+        connect_timeout=CONNECT_SECONDS,
+    )
     with postgres_errors(f"connecting to the database {database}"):
-        return psycopg.connect(
-            host=str(connection["host"]),
-            hostaddr="",  # else PGHOSTADDR of the user's environment would override the host
-            port=int(connection["port"]),
-            user=str(connection["user"]),
-            password=connection.get("password") or "",
-            dbname=database,
-            options="",
-            sslmode="disable",
-            gssencmode="disable",
-            application_name="dataops",
-            connect_timeout=CONNECT_SECONDS,
-            autocommit=True,
-        )
+        try:
+            return psycopg.connect(parameters, autocommit=True)
+        except psycopg.OperationalError:
+            if not _accepts_by(parameters, time.monotonic() + seconds):
+                raise
+        return psycopg.connect(parameters, autocommit=True)
+
+
+def _accepts_by(parameters: str, deadline: float) -> bool:
+    """Waits while a server refuses everyone since it is starting up; whether it then accepts connections.
+
+    libpq tells no SQLSTATE of a refusal, but `PQping` tells this kind from others.
+    """
+    from psycopg.pq import PGconn, Ping
+
+    while (answer := PGconn.ping(parameters.encode())) == Ping.REJECT and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return answer == Ping.OK
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import pytest
 from dataops.infra.errors import ResourceError
 from dataops.infra.process import postgres_server
 from dataops.infra.process.postgres_binaries import install_binaries
+from dataops.infra.process.postgres_configuration import write_configuration
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.processes import wait_until
+from dataops.infra.process.programs import launcher_command
 from dataops.infra.process.users import server_user
 from support.postgres import open_directory, throwaway_cluster
 
@@ -89,6 +92,42 @@ elif (python := python_of_others()) and within_reach():
             check=False,
         )
         assert (done.stdout, done.returncode) == ("42\n", 0), done.stderr
+
+
+def test_a_server_that_is_starting_up_is_waited_for(home: Path) -> None:
+    """As one is that was killed and replays its log: meanwhile it refuses everyone."""
+    data, user, gate = home / "cluster", server_user(), home / "gate"
+    binaries = install_binaries(home, user)
+    postgres_server.initialize(data, binaries, user, sync=False)
+    settings = {"hot_standby": False, "restore_command": f"while [ ! -e {gate} ]; do sleep 0.02; done; exit 1"}
+    sockets = postgres_server.sockets_of(data, user)
+    write_configuration(data, user, port=5432, sockets=sockets, settings=settings, listen=False)
+    (data / "recovery.signal").touch()
+    user.own(data / "recovery.signal")
+    postgres_server.launch_specification(data, binaries, user).write(home / "launch")
+    with open(home / "log", "wb") as log:
+        server = subprocess.Popen(launcher_command(home / "launch"), stdout=log, stderr=log)
+    try:
+        wait_until(lambda: is_listening(data), 30, "it does not listen")
+        found = postgres_server.status(data)
+        assert found is not None and not found.ready
+        with pytest.raises(ResourceError, match="starting up"):
+            connect(found.connection, seconds=0.1)
+        threading.Timer(0.2, gate.touch).start()
+        with connect(found.connection) as opened:
+            assert opened.execute("SELECT 6 * 7").fetchone() == (42,)
+    finally:
+        gate.touch()
+        postgres_server.remove(data)
+        server.wait(30)
+    with pytest.raises(ResourceError, match="connecting to the database postgres failed"):
+        connect(found.connection)
+
+
+def is_listening(data: Path) -> bool:
+    """Whether a server has opened its socket, ready or not."""
+    found = postgres_server.status(data)
+    return found is not None and (found.sockets / f".s.PGSQL.{found.port}").exists() and found.port > 0
 
 
 def test_a_running_cluster_is_not_cloned(home: Path) -> None:
