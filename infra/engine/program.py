@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from dataops.infra.errors import ConfigurationError, ProgramError
+from dataops.infra.providers.protocol import GRPC_VARIABLES
 
 Say = Callable[[str, str], None]
 """Receives a line of the program and its severity."""
@@ -202,8 +203,7 @@ class ProgramProcess:
 
 def _interpreter_environment(python: Path) -> dict[str, str]:
     """Our environment, with the interpreter's virtual environment activated."""
-    # gRPC would tell the user of every connection that we close; what matters comes as an error.
-    environment = {"GRPC_VERBOSITY": "NONE", **os.environ}
+    environment = {**GRPC_VARIABLES, **os.environ}
     folder = python.parent.parent
     if (folder / "pyvenv.cfg").exists():
         environment["VIRTUAL_ENV"] = str(folder)

@@ -79,27 +79,29 @@ def initialize(data: Path, binaries: PostgresBinaries, user: ServerUser, *, sync
         "--no-instructions",
         *([] if sync else ["--no-sync"]),
     ]
+    # by the launcher, since Python forks to change the user, and a fork beside gRPC's threads may crash in its handlers
+    specification = LaunchSpecification(
+        command=(str(binaries.path("initdb")), *options),
+        directory=str(data),
+        variables={"TZ": "UTC", "LC_ALL": "C"},
+        uid=user.uid if user.dropped else None,
+        gid=user.gid if user.dropped else None,
+    )
     # into a file: if we are killed, initdb comes to its end, whereas a broken pipe has its backend spin forever
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(
-            [str(binaries.path("initdb")), *options],
-            cwd=data,
-            env=child_environment({"TZ": "UTC", "LC_ALL": "C"}),
-            stdin=subprocess.DEVNULL,
+            launcher_command(Path("/dev/stdin")),
+            input=specification.to_json().encode(),
+            env=child_environment(),
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
-            **_identity(user),
         )
         output.seek(0)
         said = output.read().decode(errors="replace")
     if done.returncode != 0:
         ended = f"initdb could not make a cluster in {data} (exit status {done.returncode})"
         raise ResourceError(ended, details=last_lines(said) or None)
-
-
-def _identity(user: ServerUser) -> dict[str, Any]:
-    return {"user": user.uid, "group": user.gid, "extra_groups": []} if user.dropped else {}
 
 
 def clone(source: Path, data: Path) -> CopyReport:

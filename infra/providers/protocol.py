@@ -21,13 +21,19 @@ from dataops.infra.errors import InternalError
 
 _PACKAGE = "dataops_pulumi_protocol"
 
+GRPC_VARIABLES = {"GRPC_VERBOSITY": "NONE", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+"""What gRPC reads when it is imported, unless the user chose otherwise.
+
+It reports every closed connection on standard error otherwise, and its handlers of forks start threads in the child,
+which crashed children that were about to become another program.
+"""
+
 
 @cache
 def load(name: str) -> Any:
     """One generated module, such as `resource_pb2` or `resource_pb2_grpc`."""
     if _PACKAGE not in sys.modules:
-        # gRPC reports every closed connection on standard error otherwise, here and in the processes that we start.
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        os.environ.update({**GRPC_VARIABLES, **os.environ})
         spec = importlib.util.find_spec("pulumi")
         if spec is None or not spec.submodule_search_locations:
             raise InternalError("the Pulumi SDK is not installed", hint="pip install pulumi")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -25,6 +26,8 @@ from dataops.infra.process.users import server_user
 from support.postgres import open_directory, throwaway_cluster
 
 pytestmark = pytest.mark.slow
+
+KEPT: list[object] = []
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
@@ -128,6 +131,21 @@ def is_listening(data: Path) -> bool:
     """Whether a server has opened its socket, ready or not."""
     found = postgres_server.status(data)
     return found is not None and (found.sockets / f".s.PGSQL.{found.port}").exists() and found.port > 0
+
+
+def test_no_cluster_is_made_by_a_fork_which_handlers_of_libraries_would_take_part_in(home: Path) -> None:
+    """gRPC's start threads in the child, which crashed before it became `initdb`."""
+    forks: list[int] = []
+    handler = ctypes.CFUNCTYPE(None)(lambda: forks.append(os.getpid()))
+    ctypes.CDLL(None)["__register_atfork"](handler, None, None, None)
+    try:
+        subprocess.run(["true"], check=True, user=os.geteuid())
+        assert forks == [os.getpid()]  # as Python starts the programs of another user
+        postgres_server.initialize(home / "cluster", install_binaries(home, server_user()), server_user(), sync=False)
+        assert len(forks) == 1
+    finally:
+        KEPT.append(handler)  # it cannot be taken back
+        postgres_server.remove(home / "cluster")
 
 
 def test_a_running_cluster_is_not_cloned(home: Path) -> None:
