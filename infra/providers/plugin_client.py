@@ -60,6 +60,7 @@ class PluginClient:
         self._secrets = self._references = self._outputs = self._previews = False
         self._known = True
         self._agreed = False
+        self._cancelling: Any = None
 
     def shake_hands(self, engine: str, folder: str) -> None:
         """Agrees with a plugin on what both can do, before anything else; one that knows no handshake says it later.
@@ -264,7 +265,8 @@ class PluginClient:
     def cancel(self) -> None:
         from google.protobuf.empty_pb2 import Empty
 
-        self._stub.Cancel.future(Empty(), timeout=5)
+        # kept, since gRPC takes a call back that nobody holds
+        self._cancelling = self._stub.Cancel.future(Empty(), timeout=5)
 
     def close(self) -> None:
         self._channel.close()
