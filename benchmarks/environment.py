@@ -27,6 +27,7 @@ FLIGHTS = Path(__file__).resolve().parents[1] / "examples" / "flights"
 DATAOPS = str(Path(sys.executable).with_name("dataops"))
 BRANCH = "feature/x"
 REPLICA = "feature-x"
+RUNS = 4000
 
 
 class Platform:
@@ -59,6 +60,16 @@ class Platform:
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=True
         )
         return json.loads(done.stdout)
+
+    def record_runs(self, environment: str, count: int) -> None:
+        """Makes up recorded runs of a pipeline with three steps."""
+        root = Path(self.ask("env", "status", environment)["root"])
+        for number in range(count):
+            folder = root / "logs" / "runs" / f"pipeline-{number % 4}" / f"20260101-000000-{number:04x}"
+            folder.mkdir(parents=True)
+            for name in ("run.json", "extract.log", "load.log", "marts.log"):
+                (folder / name).write_text("{}\n")
+        os.sync()
 
     def remove(self) -> None:
         """Takes every environment down."""
@@ -178,8 +189,11 @@ def compare(runs: int) -> None:
             ]
             in_turn(runs, contenders)
             hand.down()
+            used = Timed(f"env down with {RUNS:,} recorded runs")
+            platform.record_runs(REPLICA, RUNS)
+            used.seconds.append(platform.dataops("env", "down", REPLICA, "--yes", "--force"))
             header(f"the flights replica, {runs} runs in turn; the very first `env up` took {first:.2f} s")
-            print(up.row(peer), peer.row(), noop.row(), ls.row(), down.row(), sep="\n")
+            print(up.row(peer), peer.row(), noop.row(), ls.row(), down.row(), used.row(), sep="\n")
             print("\n  phases of the last warm `env up` (they overlap)")
             for phase, seconds in reports[-1]["phases"].items():
                 print(f"    {phase:<14} {seconds:6.2f} s  {seconds / up.seconds[-1]:5.0%}")

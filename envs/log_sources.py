@@ -71,17 +71,13 @@ def choose(sources: Sequence[LogSource], asked: Sequence[str]) -> list[LogSource
 
 
 def _steps(runs: Path, run: str) -> list[LogSource]:
-    from dataops.services.runs import RUNNING, load_runs
+    from dataops.services.runs import RUNNING, newest_runs
 
-    newest: dict[str, str] = {}
-    states: dict[str, str] = {}
-    for record in load_runs(runs):
-        if run in ("", record.id) and record.steps and record.pipeline not in newest:
-            newest[record.pipeline], states[record.id] = record.id, record.state
-    if run and not newest:
+    chosen = newest_runs(runs, run)
+    if run and not chosen:
         raise NotFoundError(f"there is no run {run}", hint="`dataops pipeline runs --env ENVIRONMENT` lists them")
     return [
-        LogSource(f"{pipeline}/{log.stem}", (PIPELINES, pipeline), log, states[id_] != RUNNING)
-        for pipeline, id_ in sorted(newest.items())
-        for log in sorted((runs / pipeline / id_).glob("*.log"), key=lambda path: path.stat().st_mtime)
+        LogSource(f"{record.pipeline}/{log.stem}", (PIPELINES, record.pipeline), log, record.state != RUNNING)
+        for record in chosen
+        for log in sorted((runs / record.pipeline / record.id).glob("*.log"), key=lambda path: path.stat().st_mtime)
     ]

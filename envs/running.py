@@ -14,12 +14,12 @@ def refuse_running(record: EnvironmentRecord) -> None:
     Raises:
         PolicyError: one runs; the error names it.
     """
-    from dataops.services.runs import RUNNING, load_runs
+    from dataops.services.schedules import running_pipelines
 
-    for run in load_runs(Path(record.root) / "logs" / "runs"):
-        if run.state == RUNNING:
-            raise PolicyError(
-                f"pipeline {run.pipeline} runs in it: run {run.id}, started {run.started} by {run.user}",
-                where=f"environment {record.name}",
-                hint="wait for it to end, or interrupt it; `env reset --force` takes its data away",
-            )
+    for run in running_pipelines(Path(record.root)):
+        raise PolicyError(
+            f"pipeline {run['pipeline']} runs in it: run {run.get('run', '?')}, started {run.get('since', '?')} by "
+            f"{run.get('user', '?')}",
+            where=f"environment {record.name}",
+            hint="wait for it to end, or interrupt it; `env reset --force` takes its data away",
+        )

@@ -95,12 +95,11 @@ def _refuse(record: EnvironmentRecord, force: bool) -> None:
             where=f"environment {record.name}",
             hint=f"if that is what you want: dataops env sleep {record.name} --force",
         )
-    from dataops.services.runs import RUNNING, load_runs
+    from dataops.services.schedules import running_pipelines
 
-    running = [run for run in load_runs(EnvironmentLayout(Path(record.root)).runs) if run.state == RUNNING]
-    if running:
+    for run in running_pipelines(Path(record.root)):
         raise PolicyError(
-            f"the pipeline {running[0].pipeline} is running (run {running[0].id})",
+            f"the pipeline {run['pipeline']} is running (run {run.get('run', '?')})",
             where=f"environment {record.name}",
             hint=f"wait for it, or stop it as well: dataops env sleep {record.name} --force",
         )

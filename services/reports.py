@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -34,21 +35,16 @@ class StepReport:
     problem: str = ""
 
 
-def read_report(path: Path) -> StepReport:
-    """Reads a report. None at all is no problem: a step need not tell anything."""
-    try:
-        document = json.loads(_content(path))
-    except FileNotFoundError:
-        return StepReport()
-    except OSError as error:
-        return StepReport(problem=f"its report cannot be read: {error.strerror}")
-    except (ValueError, RecursionError):
-        return StepReport(problem="its report is not JSON")
-    if not isinstance(document, dict):
-        return StepReport(problem="its report is not a JSON object")
-    problems: list[str] = []
-    rows, size = (_counts(document.get(key), key, problems) for key in ("rows", "bytes"))
-    return StepReport(rows, size, "; ".join(problems))
+def take_report(path: Path) -> StepReport:
+    """Reads a report and removes it, since the record of the run has all of it; one that is not understood is kept.
+
+    None at all is no problem: a step need not tell anything.
+    """
+    report = _read(path)
+    if not report.problem:
+        with suppress(OSError):
+            path.unlink()
+    return report
 
 
 def lake_sizes(outputs: Iterable[str], lake_url: str) -> dict[str, int]:
@@ -64,6 +60,22 @@ def lake_sizes(outputs: Iterable[str], lake_url: str) -> dict[str, int]:
             files = [place] if place.is_file() else [f for f in place.rglob("*") if f.is_file()]
             found[dataset] = sum(file.stat().st_size for file in files)
     return found
+
+
+def _read(path: Path) -> StepReport:
+    try:
+        document = json.loads(_content(path))
+    except FileNotFoundError:
+        return StepReport()
+    except OSError as error:
+        return StepReport(problem=f"its report cannot be read: {error.strerror}")
+    except (ValueError, RecursionError):
+        return StepReport(problem="its report is not JSON")
+    if not isinstance(document, dict):
+        return StepReport(problem="its report is not a JSON object")
+    problems: list[str] = []
+    rows, size = (_counts(document.get(key), key, problems) for key in ("rows", "bytes"))
+    return StepReport(rows, size, "; ".join(problems))
 
 
 def _content(path: Path) -> bytes:

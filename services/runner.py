@@ -18,7 +18,7 @@ from dataops.services.attempt import GRACE, Attempt, Ending
 from dataops.services.exclusion import exclusive_run
 from dataops.services.journal import RunJournal, RunSink, utc_now
 from dataops.services.outcome import failure_of, reason_of, time_is_over
-from dataops.services.reports import lake_sizes, read_report
+from dataops.services.reports import lake_sizes, take_report
 from dataops.services.request import RunRequest, pipeline_of, selected_steps
 from dataops.services.runs import (
     CANCELLED,
@@ -178,7 +178,7 @@ class _Run:
         reason = reason_of(step, ending)
         number = len(self.journal.step(step.name).attempts)
         self.journal.attempt_ends(step.name, ending.exit, reason)
-        report = read_report(self.journal.report_path(step.name))
+        report = take_report(self.journal.report_path(step.name))
         if not reason:
             sizes = lake_sizes(step.outputs, self.request.variables.get("LAKE_URL", "")) if not report.bytes else {}
             results = {"rows": report.rows, "bytes": report.bytes or sizes, "reason": report.problem}

@@ -212,6 +212,17 @@ def load_runs(
     return found
 
 
+def newest_runs(runs: Path, id_: str = "") -> list[RunRecord]:
+    """Of each pipeline the newest run that had steps, or those runs that have this id; by pipeline."""
+    found = []
+    for parent in sorted(runs.glob("*")):
+        for folder in _run_folders(runs, parent.name):
+            if id_ in ("", folder.name) and (document := read_record(folder / "run.json")) and document.get("steps"):
+                found.append(RunRecord.from_json(document))
+                break
+    return found
+
+
 def _run_folders(runs: Path, pipeline: str | None) -> list[Path]:
     """The folders of runs, the newest first; found by names alone, whatever their number."""
     folders: list[Path] = []

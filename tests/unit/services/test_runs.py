@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dataops.services.reports import read_report
+from dataops.services.reports import take_report
 from dataops.services.runs import (
     KEPT_RUNS,
     MISSING,
@@ -114,12 +114,13 @@ def test_what_a_report_says_is_taken_and_what_is_wrong_with_it_told(
 ) -> None:
     path = tmp_path / "report.json"
     path.write_text(text)
-    found = read_report(path)
+    found = take_report(path)
     assert (found.rows, found.problem) == (rows, problem)
+    assert path.exists() == bool(problem), "what the record has all of is not kept beside it"
 
 
 def test_a_step_that_reports_nothing_has_no_rows_and_no_problem(tmp_path: Path) -> None:
-    found = read_report(tmp_path / "none.json")
+    found = take_report(tmp_path / "none.json")
     assert (found.rows, found.bytes, found.problem) == ({}, {}, "")
 
 
