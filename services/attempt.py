@@ -70,6 +70,8 @@ class Attempt:
             "memory": step.memory,
             "cpu_time": step.cpu_time,
             "open_files": step.open_files,
+            "log": str(log),
+            "log_bytes": step.log,
         }
         with _open_log(log) as stream:
             # Variables are handed over as such: arguments can be read by every user of the machine.
@@ -143,6 +145,6 @@ class Attempt:
 def _open_log(log: Path) -> IO[bytes]:
     try:
         # what a step prints may be anything: it is for the owner of the environment alone
-        return open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
+        return open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
     except OSError as error:
         raise unwritable(log, error) from error

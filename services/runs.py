@@ -2,6 +2,7 @@
 
 <runs>/<pipeline>/<run id>/run.json      rewritten as the run goes on
 <runs>/<pipeline>/<run id>/<step>.log    what the step printed; further attempts are `<step>.2.log` and so on
+<runs>/<pipeline>/<run id>/<step>.log.1  earlier parts of a log that was longer than a step may print
 
 A run that was due by a schedule is named after its due time, so that no due time can ever have two.
 """
@@ -36,6 +37,9 @@ MANUAL, SCHEDULE = "manual", "schedule"
 
 KEPT_RUNS, KEPT_DAYS, MOST_RUNS = 100, 30, 1000
 """Of each pipeline these newest runs are kept, and older ones of these last days, up to the third number in all."""
+
+LOOKED_AT = 16_384
+"""Bytes in which the last lines of a log are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +257,18 @@ def prune_missing(runs: Path, pipeline: str) -> None:
 
 
 def log_tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log, without terminal control sequences."""
-    try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - 16_384))
-            text = stream.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+    """The last lines of a log, without terminal control sequences; it may have just begun a new part."""
+    text = b""
+    for part in (log, log.with_name(f"{log.name}.1")):
+        if len(text) >= LOOKED_AT:
+            break
+        try:
+            with part.open("rb") as stream:
+                stream.seek(max(0, part.stat().st_size - LOOKED_AT))
+                text = stream.read() + text
+        except FileNotFoundError:
+            break
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode("utf-8", "replace"))
     return "\n".join(plain.splitlines()[-lines:])
 
 

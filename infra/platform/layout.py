@@ -13,6 +13,7 @@
             ├── postgres/                data directory of the environment's own cluster
             ├── lake/                    objects
             ├── supervisor/              configuration, socket and pid of the process supervisor
+            ├── ports/                   the port of each service that was removed, in case it comes back
             ├── logs/                    one file per process; runs/<pipeline>/<run>/<step>.log
             ├── runner/                  plan.json, what to run and when; per pipeline a lock, a cursor, a pause
             ├── environment.env          0600: the environment's variables

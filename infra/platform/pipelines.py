@@ -35,11 +35,15 @@ class Retries(Section):
 
 
 class Limits(Section):
-    """What a step's processes may use; the operating system holds them to it, each process by itself."""
+    """What a step may use. The operating system holds its processes to it, each by itself; the log is one for all."""
 
     memory: Size | None = Field(default=None, description="Address space, as `512MiB`.")
     cpu_time: Duration | None = Field(default=None, description="Processor time, as `10m`.")
     open_files: int | None = Field(default=None, ge=16, le=1_000_000, description="Files open at once.")
+    log: Size = Field(
+        default="16MiB",
+        description="How much is kept of what one attempt prints: its beginning and its end.",
+    )
 
 
 class Step(Section):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STARTING_DEADLINE = 3600.0
 """How late a due run may start when its schedule says nothing about it and does not catch up, in seconds."""
 
+LOG, LEAST_LOG = 16 << 20, 4096
+"""Bytes of an attempt's log when the plan is of a version that did not say, and at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
@@ -32,6 +35,7 @@ class StepPlan:
         timeout: seconds for one attempt, None for no limit.
         attempts, delay, backoff: how often it is tried in all, the first pause, what each further one is multiplied by.
         memory, cpu_time, open_files: limits in bytes, seconds and files, None for no limit.
+        log: bytes that are kept of what an attempt prints.
     """
 
     name: str
@@ -45,6 +49,7 @@ class StepPlan:
     memory: int | None = None
     cpu_time: float | None = None
     open_files: int | None = None
+    log: int = LOG
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,7 @@ def _plan_step(step: Step, needs: set[str]) -> StepPlan:
         memory=bytes_of(limits.memory) if limits.memory else None,
         cpu_time=_seconds(limits.cpu_time),
         open_files=limits.open_files,
+        log=max(LEAST_LOG, bytes_of(limits.log)),
     )
 
 

@@ -15,13 +15,16 @@ from typing import Any
 
 import pytest
 
+from dataops.envs.log_sources import LogSource
+from dataops.envs.logs import LogRequest, read_logs
 from dataops.infra.errors import DataopsError, DeadlineError, LockedError, ProgramError, ResourceError
 from dataops.infra.platform.records import unwritable
 from dataops.infra.platform.run_plan import StepPlan
+from dataops.infra.process.redaction import Redactor
 from dataops.services.ending import end_runs
 from dataops.services.exclusion import exclusive_run, holder_of
 from dataops.services.runner import run_pipeline
-from dataops.services.runs import RunRecord, load_runs
+from dataops.services.runs import RunRecord, load_runs, log_tail
 from support.pipeline_runs import environment, request, runs_process, step
 
 DEAF = """
@@ -241,3 +244,49 @@ def test_a_record_that_cannot_be_written_ends_the_run_with_a_typed_error_and_is_
     files = [path for path in (tmp_path / "logs").rglob("*") if path.suffix in (".json", ".tmp")]
     assert all(json.loads(path.read_text()) for path in files)
     assert not list((tmp_path / "logs").rglob("*.tmp"))
+
+
+def test_of_what_a_step_prints_for_ever_the_beginning_and_the_end_are_kept(tmp_path: Path) -> None:
+    kept = 64 << 10
+    plan = environment(tmp_path, StepPlan("one", ("seq", "1000000"), log=kept))
+    assert run_pipeline(request(tmp_path, plan), lambda _: None)
+    (run,) = (tmp_path / "logs" / "runs").glob("*/*")
+    assert sorted(path.name for path in run.iterdir()) == ["one.log", "one.log.1", "one.log.2", "run.json"]
+    parts = [(run / f"one.log{part}").read_text() for part in (".2", ".1", "")]
+    assert sum(map(len, parts)) <= kept + 8192
+    *beginning, note = parts[0].splitlines()
+    end = "".join(parts[1:]).splitlines()
+    assert beginning == [str(n) for n in range(1, len(beginning) + 1)]
+    assert end == [str(n) for n in range(1_000_001 - len(end), 1_000_001)] and len(end) > 1000
+    left_out = sum(len(str(n)) + 1 for n in range(len(beginning) + 1, 1_000_001 - len(end)))
+    assert note == f"[dataops: {left_out:,} bytes of what the step printed are left out here, see `limits.log`]"
+
+    source = LogSource("sales/one", (), run / "one.log", finished=True)
+    shown = [line.text for line in read_logs([source], LogRequest(), Redactor({}))]
+    assert shown == [*beginning, note, *end]
+    assert log_tail(run / "one.log", 500).splitlines() == end[-500:]
+
+
+def test_lines_that_never_end_are_kept_within_the_bound_too(tmp_path: Path) -> None:
+    code = "import os\nfor _ in range(300): os.write(1, b'x' * 1000)"
+    plan = environment(tmp_path, StepPlan("one", (sys.executable, "-c", code), log=64 << 10))
+    assert run_pipeline(request(tmp_path, plan), lambda _: None)
+    (run,) = (tmp_path / "logs" / "runs").glob("*/*")
+    assert sum(path.stat().st_size for path in run.glob("one.log*")) < 80 << 10
+
+
+def test_a_log_that_cannot_be_written_on_does_not_hold_up_the_step(tmp_path: Path) -> None:
+    # a limit on the size of files stands for a full disk: what is written beyond it fails
+    code = "for n in range(100000): print(n)"
+    limited = """
+        import resource, signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50000, resource.RLIM_INFINITY))
+    """
+    environment(tmp_path, StepPlan("one", (sys.executable, "-c", code)))
+    running = in_a_process(tmp_path, textwrap.dedent(limited).strip().replace("\n", "\n        "))
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 0, told
+    (record,) = load_runs(tmp_path / "logs" / "runs")
+    assert record.state == "succeeded"
+    assert Path(record.steps[0].log).read_text().startswith("0\n1\n2\n")
