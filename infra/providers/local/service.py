@@ -36,6 +36,8 @@ class ServiceHandler(ResourceHandler):
     Ready is: `health` answers with a status below 400; without `health`, the port accepts connections; without a port,
     the program has run for a second. Variables come from `environmentFile`, then `variables`, then the port.
     It is restarted when `environmentDigest` or `generation` changes: what it has read is another than it was.
+
+    A service that is made anew gets the port that it had, as long as nobody else has it: others know its address.
     """
 
     token = "dataops:local:Service"
@@ -89,7 +91,14 @@ class ServiceHandler(ResourceHandler):
         return UpdateResult(_run(supervisor, inputs, port, operation.timeout, restart=restart))
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
-        Supervisor(Path(str(recorded.inputs["supervisor"]))).drop(recorded.id)
+        supervisor = Supervisor(Path(str(recorded.inputs["supervisor"])))
+        if port := int(recorded.outputs.get("port") or 0):
+            # not in the supervisor's folder, which goes with the supervisor
+            note = _noted_port(supervisor, recorded.id)
+            if note.parent.parent.is_dir():
+                note.parent.mkdir(exist_ok=True)
+                note.write_text(str(port), encoding="utf-8")
+        supervisor.drop(recorded.id)
 
 
 def _program(inputs: dict[str, Any]) -> str:
@@ -100,12 +109,22 @@ def _specification(supervisor: Supervisor, program: str) -> Path:
     return supervisor.directory / "programs" / f"{program}.json"
 
 
+def _noted_port(supervisor: Supervisor, program: str) -> Path:
+    """Where the port of a service that was removed is noted."""
+    return supervisor.directory.parent / "ports" / program
+
+
 def _port_of(supervisor: Supervisor, inputs: dict[str, Any]) -> int:
-    """The port that an interrupted create chose, or a free one; 0 for a service without."""
+    """The port that an interrupted create chose or that it had before, else a free one; 0 for a service without."""
     variable = inputs.get("portVariable")
     if not variable:
         return 0
-    return _kept_port(supervisor, _program(inputs), str(variable)) or free_port()
+    if kept := _kept_port(supervisor, _program(inputs), str(variable)):
+        return kept
+    try:
+        return int(_noted_port(supervisor, _program(inputs)).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return free_port()
 
 
 def _kept_port(supervisor: Supervisor, program: str, variable: str) -> int:

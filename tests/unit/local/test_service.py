@@ -96,6 +96,18 @@ def test_a_stopped_service_is_drift_and_is_started_again_on_its_port(service: Ma
     assert (get(service), service.outputs["port"]) == ("se cret", port)
 
 
+def test_a_service_that_is_made_anew_keeps_its_port_unless_somebody_took_it(service: Managed) -> None:
+    service.create()
+    port = service.outputs["port"]
+    service.delete()
+    service.create()
+    assert (get(service), service.outputs["port"]) == ("se cret", port)
+    service.delete()
+    with socket.create_server(("127.0.0.1", port)):
+        service.create()
+    assert get(service) == "se cret" and service.outputs["port"] != port
+
+
 def test_a_service_is_restarted_when_its_variables_have_changed(service: Managed, environment: Path) -> None:
     service.create()
     (environment / "environment.env").write_text("TOKEN=changed\n")
