@@ -58,7 +58,7 @@ class EnvironmentPlan:
         steps: what would happen to resources, in the order of their phases.
         variables: what would happen to its variables.
         changes: steps by kind, as Pulumi counts them.
-        refused: why the update itself would be refused now.
+        refused: why the update itself would be refused now; it would end with the first of them.
     """
 
     change: Change

@@ -47,7 +47,8 @@ def preview(change: Change, check: Check, checkout: Checkout, tools: Tools, cloc
         ResourceError: a resource's declaration is refused.
     """
     record = Registry(checkout.layout.registry).load(change.name)
-    refused = _refusals([check, lambda: refuse_update(record, change), lambda: _refuse_held(change, checkout)])
+    # in the order in which the update itself would come upon them
+    refused = _refusals([lambda: _refuse_held(change, checkout), check, lambda: refuse_update(record, change)])
     with clock.phase("passphrase", "opening the state"):
         stack = _open(change, checkout, tools)
     collector = PlanCollector(clock)

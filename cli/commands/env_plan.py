@@ -39,7 +39,7 @@ def plan(
 ) -> None:
     """Show what `env up` would do, or `env deploy` when production or staging is named; nothing is changed.
 
-    What the update itself would be refused with is listed, too.
+    What the update itself would be refused with is listed, too; the exit code is then the one that it would have.
 
     \b
     Examples:
@@ -76,6 +76,9 @@ def plan(
         raise ExpectationError(
             f"{change.name} would be changed: {_counts(planned)}",
         )
+    if planned.refused:
+        # what is to be said about it is in the plan
+        click.get_current_context().exit(planned.refused[0].exit_code)
 
 
 def _print(plan: EnvironmentPlan) -> None:

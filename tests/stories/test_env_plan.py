@@ -19,7 +19,9 @@ BUSY = ("postgres", "logs", "supervisor")
 
 
 def plan(shop: ScratchPlatform, *words: str) -> dict[str, Any]:
-    found: dict[str, Any] = shop.do("env", "plan", *words, "-o", "json").json
+    done = shop.run("env", "plan", *words, "-o", "json")
+    found: dict[str, Any] = done.json
+    assert done.status == next((refusal["exit"] for refusal in found["refused"]), 0), done.stderr
     return found
 
 
@@ -70,7 +72,9 @@ def test_a_plan_is_what_up_then_does_and_leaves_no_trace(shop: ScratchPlatform) 
     assert moved["commit_before"] == commit and steps(moved)["code"] == ["replace worktree"]
     assert [v["name"] for v in moved["variables"]] == ["GREETING"] and "top-secret-value" not in str(moved)
     assert [r["exit"] for r in moved["refused"]] == [5] and "edited in place" in moved["refused"][0]["what"]
-    text = shop.do("env", "plan", "--branch", "feature/plan").stdout
+    refused = shop.run("env", "plan", "--branch", "feature/plan")
+    assert refused.status == shop.run("env", "up", "--branch", "feature/plan").status == 5
+    text = refused.stdout
     assert "It would be refused now" in text and "replace Worktree worktree" in text
     shop.do("env", "down", "feature-plan", "--yes", "--force")
 
