@@ -115,6 +115,7 @@ def capture(
             **parts.write(tables, objects, workers),
             production_hosts=search.hosts,
             production_references=search.references(),
+            unsearched=search.unsearched(),
         ).named()
         source.check_unchanged()
         store.publish(directory, manifest, seal(manifest, signing_key))
@@ -145,7 +146,7 @@ class _Parts:
 
         def done(task: Task, answer: Answer) -> None:
             answers[_label(task)] = answer
-            self.search.add(answer.references)
+            self.search.add(answer.references, answer.unsearched)
             self.options.progress(_progress(task, answer))
 
         workers.perform(assignment, group_tasks(tables, objects), done)

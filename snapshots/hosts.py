@@ -13,7 +13,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 from dataops.infra.platform.addresses import bucket_pattern, host_pattern
 from dataops.infra.process.machine import is_this_machine, own_spellings
-from dataops.snapshots.manifest import ProductionReference
+from dataops.snapshots.manifest import ProductionReference, Unsearched
+
+OVERLAP = 1 << 10
+"""Bytes that pieces of a text have in common, so that no address is cut in two."""
 
 
 def meaningful(hosts: Iterable[str]) -> tuple[str, ...]:
@@ -73,6 +76,7 @@ class HostSearch:
         self._needles = [_needle(host) for host in self.hosts]
         self._names = tuple(name.encode() for name in own_spellings()) if any(map(is_local, self.hosts)) else ()
         self._found: Counter[tuple[str, str]] = Counter()
+        self._passed_over: dict[str, str] = {}
 
     def look(self, where: str, data: bytes | memoryview) -> None:
         """Searches some text, whatever its case; pieces must not be cut within a value."""
@@ -88,6 +92,10 @@ class HostSearch:
                 for column, field in zip(columns, row.split(b"\t"), strict=False):
                     self.look(f"{table}.{column}", field)
 
+    def pass_over(self, where: str, why: str) -> None:
+        """Notes that something was not searched, or not to its end."""
+        self._passed_over[where] = why
+
     def _hits(self, data: bytes | memoryview) -> dict[str, int]:
         if not self._needles:
             return {}
@@ -102,10 +110,16 @@ class HostSearch:
                     found[needle.address] = count
         return found
 
-    def add(self, references: Iterable[ProductionReference]) -> None:
-        """Counts what others found."""
+    def add(self, references: Iterable[ProductionReference], unsearched: Iterable[Unsearched] = ()) -> None:
+        """Counts what others found, and notes what they passed over."""
         for reference in references:
             self._found[reference.where, reference.host] += reference.count
+        for part in unsearched:
+            self.pass_over(part.where, part.why)
+
+    def unsearched(self) -> tuple[Unsearched, ...]:
+        """What was not searched so far, or not to its end."""
+        return tuple(Unsearched(where, why) for where, why in sorted(self._passed_over.items()))
 
     def references(self) -> tuple[ProductionReference, ...]:
         """What was found so far."""

@@ -19,7 +19,8 @@ from typing import IO
 from dataops.infra.errors import VerificationError
 from dataops.infra.platform.masking import Masking
 from dataops.snapshots.columns import ColumnMasking, Memory
-from dataops.snapshots.hosts import HostSearch
+from dataops.snapshots.compressed import search_compressed
+from dataops.snapshots.hosts import OVERLAP, HostSearch
 from dataops.snapshots.manifest import MaskedColumn, ObjectEntry, StoredFile
 from dataops.snapshots.parquet import family_of, has_remarks, look_into, rewrite
 from dataops.snapshots.policy import MaskedField, ObjectColumn, Problems, plan_columns
@@ -27,7 +28,6 @@ from dataops.snapshots.policy import MaskedField, ObjectColumn, Problems, plan_c
 FOLDER = "lake"
 PARQUET = b"PAR1"
 BLOCK = 1 << 20
-OVERLAP = 1 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,8 @@ def capture_object(lake: Path, plan: ObjectPlan, target: Path, search: HostSearc
                 rows = _search_parquet(copy, plan, search)
             else:
                 _copy(source, copy, plan, search)
+                if search.hosts:
+                    search_compressed(copy, plan.label, search)
         if Identity.of(source) != plan.identity:
             raise VerificationError(
                 f"{plan.label} changed while it was captured",

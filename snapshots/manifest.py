@@ -82,6 +82,14 @@ class ProductionReference:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsearched:
+    """An object that was not searched for production hosts, or not to its end, and why."""
+
+    where: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """One snapshot.
 
@@ -102,6 +110,7 @@ class Manifest:
         masking: by `schema.table.column` or `lake:path.column`; only columns that are not kept.
         production_hosts: what the data was searched for.
         production_references: what was found.
+        unsearched: what was not searched, or not to its end.
     """
 
     id: str
@@ -123,10 +132,14 @@ class Manifest:
     masking: Mapping[str, MaskedColumn]
     production_hosts: tuple[str, ...]
     production_references: tuple[ProductionReference, ...]
+    unsearched: tuple[Unsearched, ...] = ()
 
     def canonical(self) -> bytes:
         """The bytes that are hashed and signed."""
-        return canonical_json({"format": FORMAT, **asdict(self)})
+        body = {"format": FORMAT, **asdict(self)}
+        if not self.unsearched:
+            del body["unsearched"]  # earlier snapshots have none, and keep their ids
+        return canonical_json(body)
 
     @property
     def hash(self) -> str:
@@ -218,5 +231,6 @@ def _parse(body: dict[str, Any]) -> Manifest:
             "masking": {name: MaskedColumn(**entry) for name, entry in body["masking"].items()},
             "production_hosts": tuple(body["production_hosts"]),
             "production_references": tuple(ProductionReference(**entry) for entry in body["production_references"]),
+            "unsearched": tuple(Unsearched(**entry) for entry in body.get("unsearched", ())),
         }
     )

@@ -129,11 +129,12 @@ def _cast(masks: Any, kind: Any, column: ColumnMasking) -> Any:
 
 
 def look_into(table: Any, label: str, search: HostSearch) -> None:
-    """Searches the texts of a table for production hosts."""
+    """Searches the texts of a table for production hosts, and bytes, which may be texts."""
     if search.hosts:
         for name, column in zip(table.column_names, table.columns, strict=True):
             for texts in _texts(column):
-                search.look(f"{label}.{name}", "\n".join(filter(None, texts.unique().to_pylist())).encode())
+                values = filter(None, texts.unique().to_pylist())
+                search.look(f"{label}.{name}", b"\n".join(v if isinstance(v, bytes) else v.encode() for v in values))
 
 
 def _texts(column: Any) -> list[Any]:
@@ -153,4 +154,5 @@ def _texts(column: Any) -> list[Any]:
         return [texts for chunk in chunks for part in (chunk.keys, chunk.items) for texts in _texts(part)]
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return _texts(pc.list_flatten(column))
-    return [column] if family_of(kind) is Family.TEXT else []
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    return [column] if binary or family_of(kind) is Family.TEXT else []

@@ -225,7 +225,8 @@ def _check_rows(replica: Replica, manifest: Manifest) -> str:
             f"the snapshot {manifest.id} was not searched for the production host {min(missing)}",
             hint="take a new snapshot with `dataops snapshot capture`",
         )
-    return f"{len(manifest.production_hosts)} hosts, none found"
+    passed = f", {len(manifest.unsearched)} objects not searched" if manifest.unsearched else ""
+    return f"{len(manifest.production_hosts)} hosts, none found{passed}"
 
 
 def _one(connection: Connection, query: str) -> Any:

@@ -25,7 +25,7 @@ from dataops.infra.errors import DataopsError, InternalError, ResourceError
 from dataops.snapshots.columns import Memory
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import CapturedObject, ObjectPlan, capture_object
-from dataops.snapshots.manifest import ProductionReference
+from dataops.snapshots.manifest import ProductionReference, Unsearched
 from dataops.snapshots.policy import TablePlan
 from dataops.snapshots.quotations import Quotation
 from dataops.snapshots.reader import Reader
@@ -69,6 +69,7 @@ class Answer:
 
     captured: CapturedTable | CapturedObject | None
     references: tuple[ProductionReference, ...] = ()
+    unsearched: tuple[Unsearched, ...] = ()
     error: DataopsError | None = None
 
 
@@ -83,7 +84,7 @@ def perform(assignment: Assignment, task: Task, memory: Memory) -> Answer:
             captured = capture_table(assignment.reader, plan, path, search, memory)
         else:
             captured = capture_object(assignment.lake, plan, assignment.directory, search, memory)
-        return Answer(captured, search.references())
+        return Answer(captured, search.references(), search.unsearched())
     except DataopsError as error:
         return Answer(None, error=error)
     except BaseException as error:  # FF1 panics past `Exception`

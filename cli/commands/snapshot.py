@@ -206,6 +206,7 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
         "policyHash": manifest.policy_hash,
         "schemaHash": manifest.schema_hash,
         "productionReferences": [asdict(reference) for reference in manifest.production_references],
+        "unsearched": [asdict(part) for part in manifest.unsearched],
     }
 
 
@@ -215,10 +216,12 @@ def _print_facts(manifest: Manifest) -> None:
         [
             ("tables", f"{summary['tables']} with {summary['rows']:,} rows"),
             ("objects", str(summary["objects"])),
-            ("masked", f"{summary['maskedColumns']} columns"),
+            ("masked", f"{summary['maskedColumns']} {'column' if summary['maskedColumns'] == 1 else 'columns'}"),
             ("stored", f"{summary['stored'] / 1e6:.1f} MB, signed"),
         ]
     )
     for reference in manifest.production_references:
         found = f"  {reference.where} names the production host {reference.host} {reference.count:,} times"
         click.echo(click.style(found, fg="yellow"))
+    for part in manifest.unsearched:
+        click.echo(click.style(f"  {part.where} was not searched for production hosts: {part.why}", fg="yellow"))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dataops.infra.errors import AuthenticationError, NotFoundError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots import keys
 from dataops.snapshots.golden import ensure_golden
+from dataops.snapshots.manifest import Unsearched, seal, unseal
 from dataops.snapshots.store import list_snapshots, load_manifest, newest
 from support.small_production import Production, Restored
 
@@ -128,3 +131,12 @@ def test_a_key_that_others_can_read_or_that_is_damaged_is_refused(tmp_path: Path
     for load in (keys.masking_key, keys.signing_key, keys.public_key):
         with pytest.raises(AuthenticationError, match="damaged"):
             load(tmp_path)
+
+
+def test_what_was_not_searched_is_signed_and_changes_no_id_of_snapshots_without(restored: Restored) -> None:
+    manifest = restored.manifest
+    assert manifest.unsearched == () and b"unsearched" not in manifest.canonical()
+    partly = replace(manifest, unsearched=(Unsearched("lake:x.lz4", "it is lz4"),)).named()
+    assert partly.id != manifest.id
+    key = Ed25519PrivateKey.generate()
+    assert unseal(seal(partly, key), key.public_key(), where="here") == partly
