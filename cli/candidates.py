@@ -56,7 +56,7 @@ def snapshot(ctx: click.Context) -> Iterable[str]:
     """Ids of snapshots, the newest first."""
     layout = _layout(ctx)
     found = sorted((p.name for p in layout.snapshots.glob("[0-9]*Z-*")), reverse=True) if layout else []
-    return ["newest", *found] if ctx.command.name in ("up", "plan", "reset") else found
+    return ["newest", *found]
 
 
 def stack(ctx: click.Context) -> Iterable[str]:

@@ -18,10 +18,21 @@ def usage_error(error: click.ClickException, words: Sequence[str]) -> Configurat
         words: the words of the command line, to find the one that is nearly a choice.
     """
     ctx = getattr(error, "ctx", None)
-    hints = [
-        hint for hint in (_nearest_choice(error, words), f"see `{ctx.command_path} --help`" if ctx else "") if hint
-    ]
+    help_text = f"see `{ctx.command_path} --help`" if ctx else ""
+    hints = [hint for hint in (_nearest_choice(error, words), _misplaced(error, words), help_text) if hint]
     return ConfigurationError(error.format_message(), hint="; ".join(hints) or None)
+
+
+def _misplaced(error: click.ClickException, words: Sequence[str]) -> str:
+    """Where an option belongs that was given before the command whose it may be."""
+    ctx = getattr(error, "ctx", None)
+    if not isinstance(error, click.NoSuchOption) or ctx is None or not isinstance(ctx.command, click.Group):
+        return ""
+    commands = ctx.command.list_commands(ctx)
+    after = list(words)[list(words).index(error.option_name) :] if error.option_name in words else []
+    if not any(word in commands for word in after):
+        return ""
+    return f"options of a command stand after its name: {ctx.command_path} COMMAND … {error.option_name}"
 
 
 def _nearest_choice(error: click.ClickException, words: Sequence[str]) -> str:

@@ -51,8 +51,13 @@ def sources_of(record: EnvironmentRecord, run: str = "") -> list[LogSource]:
     return found + _steps(layout.runs, run)
 
 
-def choose(sources: Sequence[LogSource], asked: Sequence[str]) -> list[LogSource]:
+def choose(sources: Sequence[LogSource], asked: Sequence[str], pipelines: Sequence[str] = ()) -> list[LogSource]:
     """The sources that words name: a log, a service, a pipeline, one of its steps, `services` or `pipelines`.
+
+    Args:
+        sources: what there is.
+        asked: the words; none for everything.
+        pipelines: those that the environment has, which need not have run yet.
 
     Raises:
         NotFoundError: a word names none; the hint lists those there are.
@@ -61,9 +66,10 @@ def choose(sources: Sequence[LogSource], asked: Sequence[str]) -> list[LogSource
         return list(sources)
     chosen = {source: None for word in asked for source in sources if word == source.name or word in source.group}
     for word in asked:
-        if word in (SERVICES, PIPELINES) or any(word == s.name or word in s.group for s in sources):
+        if word in (SERVICES, PIPELINES, *pipelines) or any(word == s.name or word in s.group for s in sources):
             continue
-        known = list(dict.fromkeys(name for source in sources for name in (*source.group, source.name)))
+        known = [name for source in sources for name in (*source.group, source.name)]
+        known = list(dict.fromkeys((*known, *pipelines)))
         near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
         meant = f"did you mean {near[0]}? " if near else ""
         raise NotFoundError(f"nothing named {word} is logged", hint=f"{meant}there are: {', '.join(known)}")

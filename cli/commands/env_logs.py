@@ -63,7 +63,9 @@ def logs(
     _, record = find_environment(name, cwd)
     started = read_moment(since) if since else None
     request = LogRequest(_read_tail(tail, started), started)
-    chosen = choose(sources_of(record, run), sources)
+    chosen = choose(sources_of(record, run), sources, record.facts.get("pipelines", ()))
+    if not chosen:
+        notice(f"Nothing of {', '.join(sources)} has been logged in {name} yet.")
     redact = Redactor(_variables(record))
     printer = _Printer([source.name for source in chosen])
     if not follow:
@@ -121,7 +123,7 @@ def _still(record: EnvironmentRecord, run: str, asked: tuple[str, ...]) -> list[
     from dataops.infra.errors import NotFoundError
 
     try:
-        return choose(sources_of(record, run), asked)
+        return choose(sources_of(record, run), asked, record.facts.get("pipelines", ()))
     except NotFoundError:
         return []
 

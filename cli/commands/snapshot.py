@@ -138,18 +138,22 @@ def ls(cwd: Path, as_json: bool) -> None:
 @folder_option
 @output_option
 def show(snapshot_id: str, verify: bool, cwd: Path, as_json: bool) -> None:
-    """Show what a snapshot holds and what was masked.
+    """Show what a snapshot holds and what was masked; ID may be newest.
 
     \b
-    Example:
+    Examples:
+      dataops snapshot show newest
       dataops snapshot show 20261123T004042Z-1f0c9a2b3d4e
     """
+    from dataops.envs.up import NEWEST
     from dataops.infra.errors import NotFoundError
-    from dataops.snapshots.store import load_manifest
+    from dataops.snapshots.store import load_manifest, newest
 
     layout = _layout(cwd)
     if layout is None:
         raise NotFoundError("there is no platform here, or it has no snapshot yet", where=str(cwd.absolute()))
+    if snapshot_id == NEWEST:
+        snapshot_id = newest(layout).id
     manifest = load_manifest(layout, snapshot_id, files=verify)
     if as_json:
         print_json(asdict(manifest))

@@ -58,6 +58,7 @@ def test_what_init_writes_comes_up(tmp_path: Path) -> None:
         assert [s["id"] for s in new.do("snapshot", "ls", "-o", "json").json] == [taken["id"]]
         assert f"| {taken['id']} |" in new.do("snapshot", "ls", "-o", "md").stdout
         assert f"id: {taken['id']}" in new.do("snapshot", "show", taken["id"], "-o", "yaml").stdout
+        assert new.do("snapshot", "show", "newest", "-o", "json").json["id"] == taken["id"]
 
         git(folder, "branch", "feature/first")
         came = new.do("env", "up", "--branch", "feature/first", "-o", "json", "--log-format", "json")

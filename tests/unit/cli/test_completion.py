@@ -68,6 +68,7 @@ def bash(console: Console, line: str) -> list[str]:
         ("dataops pipeline run --env prod", ["production"]),
         ("dataops pipeline run sales --step lo", ["load"]),
         ("dataops pipeline run returns --step ", ["collect"]),
+        ("dataops snapshot show new", ["newest"]),
         ("dataops nothing ", []),
     ],
 )

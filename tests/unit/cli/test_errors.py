@@ -109,3 +109,10 @@ def test_a_group_without_a_command_shows_its_help_and_nothing_that_looks_like_an
     assert main_module.main(["pipeline"]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith("Usage: dataops pipeline") and "error" not in printed.err
+
+
+def test_an_option_before_its_command_is_told_where_it_belongs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main_module.main(["-o", "json", "env", "ls"]) == 2
+    assert "stand after its name: dataops COMMAND … -o" in capsys.readouterr().err
+    assert main_module.main(["env", "--json"]) == 2
+    assert "stand after" not in capsys.readouterr().err

@@ -177,6 +177,7 @@ def test_sources_are_services_servers_and_the_steps_of_the_newest_run(tmp_path: 
     assert [s.name for s in choose(every, ["services"])] == ["api", "quiet"]
     assert [s.name for s in choose(every, ["sales", "postgres"])] == ["sales/load", "postgres"]
     assert texts(read_logs(choose(every, ["sales/load"]), LogRequest(), NOTHING)) == ["sales/load: run 1"]
+    assert choose(every, ["returns"], ["sales", "returns"]) == [], "it has not run yet, but may while it is followed"
     older = choose(sources_of(record, "20260504-100000-aaaa"), ["pipelines"])
     assert texts(read_logs(older, LogRequest(), NOTHING)) == ["sales/load: run 0"]
     with pytest.raises(NotFoundError) as raised:
