@@ -74,6 +74,9 @@ def perform(request: Request, wanted: Wanted) -> None:
         UpdateFailedError: some step failed; it has been shown.
         ExpectationError: `expect_no_changes` and something changed or would change.
     """
+    if wanted.preview_only and (wanted.yes or wanted.skip_preview):
+        given = "--skip-preview" if wanted.skip_preview else "--yes"
+        raise ConfigurationError(f"{given} and --preview-only cannot be given together")
     if not (wanted.preview_only or wanted.yes or wanted.skip_preview or request.interactive):
         raise ConfigurationError(
             "this needs a yes and nobody can be asked", hint="add --yes, --skip-preview or --preview-only"

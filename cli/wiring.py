@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dataops.infra.errors import AuthenticationError
+from dataops.infra.errors import AuthenticationError, ConfigurationError
 
 if TYPE_CHECKING:
     from dataops.cli.options import Request
@@ -71,6 +71,25 @@ def secrets(space: Workspace, config: StackConfig, ref: StackReference, request:
     config.encryption_salt = made.salt
     config.save()
     return made
+
+
+def secrets_of(space: Workspace, ref: StackReference, request: Request) -> SecretsManager:
+    """What encrypts and decrypts the secrets of a stack that may belong to another project of the same backend.
+
+    Raises:
+        ConfigurationError: it is another project's and has no passphrase yet.
+    """
+    if ref.project == space.project.name:
+        return secrets(space, settings(space, ref), ref, request)
+    salt = _recorded_salt(space, ref)
+    if salt is None:
+        raise ConfigurationError(
+            f"the stack {ref.qualified!r} has nothing yet to encrypt its secrets with",
+            hint="run this in the folder of its project",
+        )
+    from dataops.infra.state.passphrase import PassphraseSecrets
+
+    return PassphraseSecrets(_passphrase(space, request, new=False), salt)
 
 
 def secrets_for(passphrase: str, salt: str) -> SecretsManager:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from dataops.cli import wiring
+from dataops.cli.commands.stack_move import move
 from dataops.cli.options import Inherited, Request, stack_options
 from dataops.infra.errors import ConfigurationError
 from dataops.infra.state import resource_edits as edits
@@ -30,6 +31,9 @@ def state(ctx: click.Context, request: Request) -> None:
       dataops stack state unprotect --all
     """
     ctx.obj = Inherited(request.stack, request.cwd, not request.interactive)
+
+
+state.add_command(move)
 
 
 @state.command()

@@ -98,6 +98,12 @@ _continue_option = click.option(
 _refresh_option = click.option(
     "-r", "--refresh", is_flag=True, help="First bring the state in line with what is really there."
 )
+_run_program_option = click.option(
+    "--run-program",
+    is_flag=True,
+    envvar="PULUMI_RUN_PROGRAM",
+    help="Run the program for its providers and hooks; with up and preview, only of use with --refresh.",
+)
 
 
 def _config_options(function: Command) -> Command:
@@ -137,6 +143,7 @@ _ignore_protect_option = click.option(
 @click.command()
 @_consent_options
 @_refresh_option
+@_run_program_option
 @_continue_option
 @_config_options
 @_ignore_protect_option
@@ -159,6 +166,7 @@ def up(request: Request, shared: dict[str, Any], plan: Path | None, **given: Any
 
 @click.command()
 @_refresh_option
+@_run_program_option
 @_config_options
 @_ignore_protect_option
 @click.option("--save-plan", type=click.Path(path_type=Path), metavar="FILE", help="Write what would be done to FILE.")
@@ -179,26 +187,40 @@ def preview(request: Request, shared: dict[str, Any], save_plan: Path | None, **
 
 @click.command()
 @_consent_options
+@_run_program_option
 @click.option(
     "--clear-pending-creates", is_flag=True, help="Forget creations of unknown outcome that interrupted updates left."
 )
 @click.option(
     "--import-pending-creates",
-    nargs=2,
+    "imported",
     multiple=True,
-    metavar="URN ID",
-    help="Take in a creation that an interrupted update left and that did take effect, under this id; repeatable.",
+    metavar="URN|ID",
+    help="Take in creations that interrupted updates left and that did take effect: a URN, then, given again, its id.",
+)
+@click.option(
+    "--skip-pending-creates", is_flag=True, help="Leave them as they are, which is what happens unless they are named."
 )
 @stack_options
 @_operation_options
-def refresh(request: Request, shared: dict[str, Any], **given: Any) -> None:
+def refresh(
+    request: Request, shared: dict[str, Any], imported: tuple[str, ...], skip_pending_creates: bool, **given: Any
+) -> None:
     """Bring the state in line with what is really there.
 
     \b
-    Example:
+    Examples:
       dataops stack refresh --yes
+      dataops stack refresh --yes --import-pending-creates URN --import-pending-creates ID
     """
-    perform(request, Wanted("refresh", **shared, **given))
+    if skip_pending_creates and given["clear_pending_creates"]:
+        raise ConfigurationError("--skip-pending-creates and --clear-pending-creates cannot be given together")
+    if len(imported) % 2:
+        raise ConfigurationError(
+            "--import-pending-creates needs a URN, and then its id", hint="dataops stack refresh -h"
+        )
+    found = tuple(zip(imported[::2], imported[1::2], strict=True))
+    perform(request, Wanted("refresh", import_pending_creates=found, **shared, **given))
 
 
 @click.command()
@@ -207,7 +229,7 @@ def refresh(request: Request, shared: dict[str, Any], **given: Any) -> None:
 @_continue_option
 @_ignore_protect_option
 @click.option("--exclude-protected", is_flag=True, help="Leave protected resources, and what they need.")
-@click.option("--run-program", is_flag=True, help="Run the program for its hooks and providers; it makes nothing anew.")
+@_run_program_option
 @click.option("--remove", is_flag=True, help="Then remove the stack and its configuration as well.")
 @stack_options
 @_operation_options

@@ -52,13 +52,18 @@ def choose_display(options: DisplayOptions, as_json: bool) -> Display:
 
 @contextmanager
 def showing(displays: Sequence[Display], logs: Sequence[Display] = ()) -> Iterator[EventSink]:
-    """A sink that hands every event to all displays and logs; displays are closed at the end, whatever happens."""
+    """A sink that hands every event to all logs, and those that users may see to all displays.
 
-    every = [*displays, *logs]
+    Displays are closed at the end, whatever happens.
+    """
 
     def receive(event: Event) -> None:
-        for display in every:
-            display.receive(event)
+        for log in logs:
+            log.receive(event)
+        metadata = getattr(event, "metadata", None)
+        if metadata is None or not metadata.internal:
+            for display in displays:
+                display.receive(event)
 
     try:
         yield receive

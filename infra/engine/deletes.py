@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataops.infra.engine.dependencies import named_by
 from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.executor import Executor
 from dataops.infra.engine.plan_keeping import PlanKeeping
@@ -10,6 +9,7 @@ from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step, delete_step
 from dataops.infra.engine.step_generator import StepGenerator
+from dataops.infra.resources.references import named_by
 from dataops.infra.resources.state import ResourceState
 
 
@@ -22,19 +22,16 @@ def plan_deletes(
 ) -> list[Step]:
     """What is left over once the program has ended: replaced resources and those it no longer asks for.
 
+    A target that is nowhere is reported and fails the deployment, but the others are seen to.
+
     Raises:
-        Bail: something that is no target depends on a target, or a target is nowhere; it was reported.
+        Bail: something that is no target depends on a target; it was reported.
         ResourceError: something else was planned.
     """
     known = deployment.olds.keys() | generator.names.urns
-    targets = deployment.options.targets
-    # An exclusion may name what the program does not have at present; a destroy runs no program.
-    excluded = targets.excluded.missing(known) if deployment.options.kind == "destroy" else []
-    for urn in [*targets.chosen.missing(known), *excluded]:
+    for urn in deployment.options.targets.chosen.missing(known):
         report.error(f"the target '{urn}' is not in the stack; mind that a shell replaces $ unless it is quoted")
-        deployment.fail(stop=True)
-    if deployment.cancelled.is_set():
-        raise Bail("targets")
+        deployment.fail(stop=False)
     leftovers = [state for state in deployment.resources if _is_left_over(state, deployment, generator)]
     condemned = _without_excluded(_only_targets(leftovers, deployment, generator, report), deployment)
     going = {id(state) for state in condemned}

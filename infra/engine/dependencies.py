@@ -6,38 +6,17 @@ and on what it is deleted or replaced with. Depending on a component means depen
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 
+from dataops.infra.resources.references import named_by
 from dataops.infra.resources.state import ResourceState
-
-
-def provider_urn(reference: str) -> str:
-    """The URN in a provider reference `<urn>::<id>`; "" for none."""
-    return reference.rpartition("::")[0]
-
-
-def provider_id(reference: str) -> str:
-    """The id in a provider reference."""
-    return reference.rpartition("::")[2]
-
-
-def named_by(state: ResourceState) -> Iterator[str]:
-    """The URNs that a resource depends on by itself: all but its parent."""
-    yield from state.dependencies
-    for urns in state.property_dependencies.values():
-        yield from urns
-    if state.deleted_with:
-        yield state.deleted_with
-    yield from state.replace_with
-    if state.provider:
-        yield provider_urn(state.provider)
 
 
 class DependencyGraph:
     """The dependencies of a list of resources in which each comes after what it depends on."""
 
     def __init__(self, resources: Sequence[ResourceState]) -> None:
-        self._resources = resources
+        self._resources = list(resources)
         self._position = {id(state): index for index, state in enumerate(resources)}
         self._children: dict[str, list[int]] = {}
         self._by_urn: dict[str, list[int]] = {}
@@ -48,6 +27,13 @@ class DependencyGraph:
 
     def __contains__(self, state: object) -> bool:
         return id(state) in self._position
+
+    def replace(self, old: ResourceState, new: ResourceState) -> None:
+        """Puts a newer state of a resource in the place of the one that is there."""
+        index = self._position[id(new)] = self._position[id(old)]
+        self._resources[index] = new
+        if new.urn != old.urn:
+            self._by_urn.setdefault(new.urn, []).append(index)
 
     def depending_on(
         self, state: ResourceState, ignored: Container[str], children: bool = False

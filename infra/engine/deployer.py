@@ -54,7 +54,8 @@ class Deployer(Protocol):
         options: UpdateOptions,
         on_event: EventSink,
     ) -> UpdateResult:
-        """Makes the state what exists. The program is not run; dynamic providers need its interpreter and folder."""
+        """Makes the state what exists. The program is run for `options.run_program` alone; dynamic providers need its
+        interpreter and folder."""
         ...
 
     def destroy(

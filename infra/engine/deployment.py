@@ -29,6 +29,7 @@ class DeploymentOptions:
         ignore_protect: protected resources may be deleted and replaced.
         plan: what an update must keep to; None when it may do anything.
         make_plan: whether a preview's plan is wanted.
+        rereads: what the program registers is read again first, by the providers as the program configures them.
     """
 
     preview: bool = False
@@ -41,6 +42,7 @@ class DeploymentOptions:
     make_plan: bool = False
     remade: UrnPatterns = UrnPatterns()
     redone: UrnPatterns = UrnPatterns()
+    rereads: bool = False
 
 
 class Bail(Exception):
@@ -76,8 +78,23 @@ class Deployment:
     def rebase(self, resources: Sequence[ResourceState]) -> None:
         """Starts from other recorded resources: those found by a refresh."""
         self.resources = list(resources)
+        self._found: dict[int, ResourceState | None] = {}
         self.olds = {state.urn: state for state in resources if not state.delete}
         self.graph = DependencyGraph(self.resources)
+
+    def reread(self, old: ResourceState, new: ResourceState | None) -> None:
+        """Goes on with what was found in place of a recorded resource; None when it is gone. See `settle`."""
+        self._found[id(old)] = new
+        if new is None:
+            del self.olds[old.urn]
+        else:
+            self.olds[old.urn] = new
+            self.graph.replace(old, new)
+
+    def settle(self) -> None:
+        """Puts what was reread into `resources`, once nothing is reread any more."""
+        found = [self._found.get(id(state), state) for state in self.resources]
+        self.resources = [state for state in found if state is not None]
 
     def fail(self, *, stop: bool) -> None:
         """Notes that something failed; with `stop`, nothing new is started."""

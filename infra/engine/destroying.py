@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dataops.infra.engine.dependencies import named_by
 from dataops.infra.engine.step import Step
+from dataops.infra.resources.references import named_by
 from dataops.infra.resources.urn import is_provider
 
 if TYPE_CHECKING:

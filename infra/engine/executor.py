@@ -197,6 +197,8 @@ class Executor:
             assert old is not None
             with self._lock:
                 self.refreshed[id(old)] = outcome.state
+            if step.by_program:
+                self._deployment.reread(old, outcome.state)
             return
         if old is not None and step.before_replacement:
             self._deployment.pending_replacement.add(id(old))
@@ -219,7 +221,8 @@ class Executor:
             if step.old is not None and step.old is not step.resource:
                 self.errored.append(step.old)
         self._deployment.fail(
-            stop=not (protected or self._deployment.options.continue_on_error or step.op == "refresh")
+            stop=step.by_program
+            or not (protected or self._deployment.options.continue_on_error or step.op == "refresh")
         )
 
 

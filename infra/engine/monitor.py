@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from dataops.infra.engine.callbacks import Callbacks
 from dataops.infra.engine.deployment import Bail, Deployment
@@ -12,6 +12,7 @@ from dataops.infra.engine.executor import Executor, StepFailed, is_stack
 from dataops.infra.engine.goal import Goal, ReadGoal
 from dataops.infra.engine.hooks import Hook, Hooks
 from dataops.infra.engine.provider_resources import ProviderResources
+from dataops.infra.engine.refresh import reread_step
 from dataops.infra.engine.registration import Registrations
 from dataops.infra.engine.remote_components import RemoteComponents
 from dataops.infra.engine.reporting import Reporter
@@ -22,9 +23,12 @@ from dataops.infra.errors import DataopsError, ResourceError
 from dataops.infra.providers import wire
 from dataops.infra.providers.asset_hash import with_hashes
 from dataops.infra.providers.protocol import load
+from dataops.infra.resources.references import named_by
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import PROVIDER_TYPE_PREFIX, make_urn
 from dataops.infra.resources.values import Properties, Secret
+
+Planned = TypeVar("Planned")
 
 _FEATURES = {
     "secrets": 0,
@@ -80,12 +84,16 @@ class Monitor:
         """Plans and performs what a goal needs; `Bail` when the deployment stops."""
         if self._deployment.cancelled.is_set():
             raise Bail(goal.name)
-        steps = self._planned(lambda: self._generator.plan(goal), goal)
-        state = self._executor.run(steps)
+        draft = self._planned(lambda: self._generator.open(goal), goal)
+        if step := reread_step(self._deployment, self._generator, draft):
+            self._executor.run([step])
+            draft.old = self._executor.refreshed[id(step.old)]
+        steps = self._needed(self._planned(lambda: self._generator.plan(draft), goal))
+        state = self._executor.run(steps) if steps else draft.old
         assert state is not None
         if any(step.op in ("import", "import-replacement") for step in steps):
             imported = self._deployment.news[state.urn]
-            steps = self._planned(lambda: self._generator.plan_imported(goal, imported), goal)
+            steps = self._needed(self._planned(lambda: self._generator.plan_imported(goal, imported), goal))
             return (self._executor.run(steps) if steps else None) or imported
         return state
 
@@ -186,20 +194,22 @@ class Monitor:
         self._skipped.add(step.urn)
         return self._messages.RegisterResourceResponse(urn=step.urn, result=self._messages.FAIL)
 
-    def _planned(self, plan: Callable[[], list[Step]], goal: Goal | ReadGoal) -> list[Step]:
+    def _planned(self, plan: Callable[[], Planned], goal: Goal | ReadGoal) -> Planned:
         """Plans; a refusal is told, and stops the deployment."""
         try:
-            steps = plan()
+            return plan()
         except Bail:
             self._deployment.fail(stop=True)
             raise
         except DataopsError as error:
             self._refuse(error, goal.parent, goal.type, goal.name)
+
+    def _needed(self, steps: list[Step]) -> list[Step]:
+        """Steps none of which needs a resource that is not made; `_Skipped` for others."""
         if self._skipped:
             for step in steps:
                 resource = step.resource
-                needed = {resource.parent, *resource.dependencies, *sum(resource.property_dependencies.values(), [])}
-                if needed & self._skipped:
+                if not self._skipped.isdisjoint({resource.parent, *named_by(resource.copy(provider=""))}):
                     raise _Skipped(step)
         return steps
 
@@ -213,7 +223,7 @@ class Monitor:
 
     def _read(self, request: Any) -> Any:
         goal = self._registrations.read_goal(request)
-        state = self._executor.run(self._planned(lambda: self._generator.plan_read(goal), goal))
+        state = self._executor.run(self._needed(self._planned(lambda: self._generator.plan_read(goal), goal)))
         assert state is not None
         answer = self._messages.ReadResourceResponse(urn=state.urn)
         wire.to_struct(

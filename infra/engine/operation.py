@@ -19,7 +19,7 @@ from dataops.infra.engine.plan_keeping import PlanKeeping
 from dataops.infra.engine.program import RunningProgram
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.recorder import Recorder
-from dataops.infra.engine.refresh import rebuilt, refresh_all
+from dataops.infra.engine.refresh import rebuilt, refresh_all, refresh_leftovers
 from dataops.infra.engine.registration import Registrations
 from dataops.infra.engine.remote_components import RemoteComponents
 from dataops.infra.engine.reporting import Reporter
@@ -97,6 +97,15 @@ class Operation:
         self.deployment.rebase(resources)
         self._recorder.rebase(resources)
 
+    def check_named(self) -> None:
+        """Refuses targets and exclusions that are not recorded, where there is no program to add them; `Bail` then."""
+        targets, known = self.deployment.options.targets, {state.urn for state in self.deployment.resources}
+        missing = [*targets.chosen.missing(known), *targets.excluded.missing(known)]
+        for urn in missing:
+            self._report.error(f"'{urn}' is not in the stack; mind that a shell replaces $ unless it is quoted")
+        if missing:
+            raise Bail("named")
+
     def check_replaced(self) -> None:
         """Refuses to replace what is not there; `Bail` after it was reported."""
         missing = self.deployment.options.targets.replaced.missing(self.deployment.olds.keys())
@@ -139,7 +148,7 @@ class Operation:
             if deployment.options.kind == "destroy":
                 self._forget_program()
             if not deployment.cancelled.is_set():
-                self.delete_leftovers(hooks=True)
+                self._finish_leftovers()
             if deployment.options.kind != "destroy":
                 self._stack_outputs = monitor.stack_outputs
                 self.finish_stack()
@@ -177,6 +186,14 @@ class Operation:
         self.deployment.rebase(resources)
         self._recorder.rebase(resources)
         self._generator.planned.clear()
+
+    def _finish_leftovers(self) -> None:
+        """Does what is to be done about resources that the program has not asked for."""
+        self.deployment.settle()
+        if self.deployment.options.kind == "refresh":
+            refresh_leftovers(self.deployment, self._generator, self.providers, self.executor)
+        else:
+            self.delete_leftovers(hooks=True)
 
     def delete_leftovers(self, hooks: bool = False) -> None:
         """Deletes what the program has not asked for: everything, when none was run.

@@ -38,6 +38,8 @@ class UpdateOptions:
         import_pending_creates: the ids of those that did take effect, by URN: they become recorded resources.
         adopted: beginnings of resource types whose providers adopt what an interrupted operation of theirs left, so
             that nobody needs to look: unknown outcomes of these are forgotten.
+        run_program: a refresh runs the program and reads with the providers as it configures them; so does an update
+            with `refresh`; a destroy runs it for its hooks and providers.
         environment: extra variables for the program and its dynamic providers.
         metadata: for the history, such as `git.head`.
     """

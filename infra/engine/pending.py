@@ -6,16 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dataops.infra.engine.options import UpdateOptions
-from dataops.infra.errors import NotFoundError
 from dataops.infra.resources.state import Deployment, PendingOperation
 
 
 def settled(base: Deployment, options: UpdateOptions) -> Deployment:
-    """The deployment without the operations that the options decide about; itself when there are none.
-
-    Raises:
-        NotFoundError: an id was given for a creation that is not pending.
-    """
+    """The deployment without the operations that the options decide about; itself when there are none."""
     left: list[PendingOperation] = []
     resources = list(base.resources)
     found = dict(options.import_pending_creates)
@@ -26,11 +21,15 @@ def settled(base: Deployment, options: UpdateOptions) -> Deployment:
             resources.append(made)
         elif not _is_forgotten(pending, options):
             left.append(pending)
-    if found:
-        raise NotFoundError(f"no creation of {', '.join(sorted(found))} is pending")
     if len(left) == len(base.pending_operations):
         return base
     return replace(base, resources=resources, pending_operations=left)
+
+
+def unmatched(base: Deployment, options: UpdateOptions) -> list[str]:
+    """The URNs that an id was given for, and whose creation is not pending."""
+    pending = {item.resource.urn for item in base.pending_operations if item.kind == "creating"}
+    return sorted(options.import_pending_creates.keys() - pending)
 
 
 def warning(pending: Sequence[PendingOperation]) -> str:
@@ -38,9 +37,10 @@ def warning(pending: Sequence[PendingOperation]) -> str:
     listed = "".join(f"\n  * {item.resource.urn}, interrupted while {item.kind}" for item in pending)
     return (
         f"{len(pending)} operations of an earlier update may or may not have taken effect:{listed}\n"
-        "`refresh` finds out about those that are recorded. One that was being created may exist without "
-        "being recorded: look for it where it would be. If it is there, let `refresh --import-pending-creates URN ID` "
-        "take it in, or delete it there; then let `refresh --clear-pending-creates` forget what is left"
+        "`refresh` finds out about those that are recorded. One that was being created may exist without being "
+        "recorded: look for it where it would be. If it is there, let `refresh --import-pending-creates URN "
+        "--import-pending-creates ID` take it in, or delete it there; then let `refresh --clear-pending-creates` "
+        "forget what is left"
     )
 
 

@@ -176,13 +176,15 @@ class Performer:
         old = step.old
         assert old is not None
         if not old.custom or is_provider(old.type) or old.pending_replacement:
-            return Outcome(old, op="same")
-        provider = self._provider(old)
-        read = provider.read(old.urn, old.id, old.inputs, old.outputs)
+            # Nothing is compared; what becomes of a copy counts, for Pulumi and for readers of its event log, as new.
+            return Outcome(old.copy(), op="update") if step.by_program else Outcome(old, op="same")
+        new = step.new or old
+        provider = self._provider(new)
+        read = provider.read(new.urn, old.id, old.inputs, old.outputs)
         if not read.id:
             return Outcome(None, op="delete")
         inputs = old.inputs if read.inputs is None else read.inputs
-        state = marked(old.copy(id=read.id, inputs=inputs, outputs=read.outputs, init_errors=list(read.init_errors)))
+        state = marked(new.copy(id=read.id, inputs=inputs, outputs=read.outputs, init_errors=list(read.init_errors)))
         if not (diffing.equal(old.inputs, state.inputs) and diffing.equal(old.outputs, state.outputs)):
             state.modified = datetime.now(UTC)
         if old.external:
@@ -190,7 +192,7 @@ class Performer:
             return Outcome(state, op="same" if same else "update")
         diff = diffing.inverted(
             diffing.diff_resource(
-                provider, old.urn, state.id, state.inputs, state.outputs, old.inputs, old.ignore_changes
+                provider, new.urn, state.id, state.inputs, state.outputs, old.inputs, old.ignore_changes
             )
         )
         return Outcome(state, op="update" if diff.changes is Changes.SOME else "same", diff=diff)

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from dataops.infra.engine import diffing
-from dataops.infra.engine.dependencies import provider_id, provider_urn
 from dataops.infra.engine.deployment import Deployment
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers.base import (
@@ -22,6 +21,7 @@ from dataops.infra.providers.base import (
     UpdateResult,
 )
 from dataops.infra.providers.registry import ProviderContext
+from dataops.infra.resources.references import provider_id, provider_urn
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import PROVIDER_TYPE_PREFIX, is_provider, name_of, type_of
 from dataops.infra.resources.values import UNKNOWN_STRING, Properties

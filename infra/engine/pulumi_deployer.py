@@ -284,6 +284,7 @@ def _call(
         "message": options.message or None,
         "target": list(options.targets) or None,
         "target_dependents": options.target_dependents or None,
+        "run_program": options.run_program or None,
         "on_event": heard,
         "config_file": file,
     }

@@ -101,6 +101,9 @@ class Recorder:
         place = self._place(old) if old is not None else {}
         base, operation = place.get("removes_base"), place.get("removes_operation")
         if step.op == "refresh":
+            if step.by_program:
+                # What the program registers moves behind all that it needs.
+                return JournalEntry(EntryKind.SUCCESS, number, step.op, state=state, refresh=True, **place)
             return JournalEntry(EntryKind.REFRESH, number, step.op, state=state, refresh=True, **place)
         if step.before_replacement:
             return JournalEntry(

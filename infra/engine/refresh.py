@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dataops.infra.engine.deployment import Deployment
 from dataops.infra.engine.executor import Executor
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.step import Step
 from dataops.infra.engine.targets import Scope
+from dataops.infra.resources.references import named_by
 from dataops.infra.resources.state import ResourceState
+from dataops.infra.resources.urn import is_provider
+
+if TYPE_CHECKING:
+    from dataops.infra.engine.step_generator import Draft, StepGenerator
 
 
 def refresh_all(deployment: Deployment, providers: ProviderResources, executor: Executor) -> None:
@@ -17,7 +23,50 @@ def refresh_all(deployment: Deployment, providers: ProviderResources, executor: 
     steps = []
     scope = Scope(deployment.options.targets)
     for state in deployment.resources:
-        if scope.covers(state):
+        if scope.covers(state, by_provider=False):
+            providers.ensure(state.provider, state.urn)
+            steps.append(Step("refresh", old=state))
+    executor.run_at_once(steps)
+
+
+def reread_step(deployment: Deployment, generator: StepGenerator, draft: Draft) -> Step | None:
+    """The step that reads again what the program has registered; None where that is not wanted."""
+    old, new = draft.old, draft.new
+    if old is None or not deployment.options.rereads:
+        return None
+    with generator.lock:
+        if not generator.scope.covers(old):
+            return None
+        generator.planned[draft.urn] = "refresh"
+    return Step("refresh", old, new, by_program=True)
+
+
+def plan_as_found(generator: StepGenerator, draft: Draft) -> list[Step] | None:
+    """What the program of a refresh gets for a resource: what was found, without a step.
+
+    Returns:
+        None for what is made as in an update: a provider, so that it is configured as the program says, and a
+        component. What is not recorded, or gone, is left out, and what needs something that is left out.
+    """
+    new = draft.new
+    with generator.lock:
+        managed = new.custom and not is_provider(new.type)
+        if not managed and generator.skipped_creates.isdisjoint({new.parent, *named_by(new)}):
+            return None
+        if draft.old is not None:
+            return []
+        generator.planned[draft.urn] = "same"
+        generator.skipped_creates.add(draft.urn)
+        return [Step("same", None, new, skipped=True)]
+
+
+def refresh_leftovers(
+    deployment: Deployment, generator: StepGenerator, providers: ProviderResources, executor: Executor
+) -> None:
+    """Reads what is recorded and the program has not asked for."""
+    steps = []
+    for state in deployment.resources:
+        if not generator.operated_on(state.urn) and generator.scope.covers(state):
             providers.ensure(state.provider, state.urn)
             steps.append(Step("refresh", old=state))
     executor.run_at_once(steps)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataops.infra.engine import diffing
-from dataops.infra.engine.dependencies import provider_urn
 from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step, delete_step
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers.base import DiffResult
+from dataops.infra.resources.references import provider_urn
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import is_provider, name_of
 from dataops.infra.resources.values import UNKNOWN

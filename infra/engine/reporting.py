@@ -120,6 +120,8 @@ def _is_internal(step: Step) -> bool:
     resource = step.resource
     if step.op == "remove-pending-replace":
         return True
+    if step.by_program and (not resource.custom or is_provider(resource.type)):
+        return True
     name = name_of(resource.urn)
     return is_provider(resource.type) and (name == "default" or name.startswith("default_"))
 
@@ -143,6 +145,7 @@ def _metadata(step: Step, op: str, new: ResourceState | None) -> StepMetadata:
         step.logical,
         resource.provider,
         tuple(resource.extra.get("hideDiff") or ()),
+        _is_internal(step),
     )
 
 

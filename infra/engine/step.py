@@ -34,6 +34,7 @@ class Step:
         leaves_old: a replacement whose old resource is deleted later.
         before_replacement: a deletion that a replacement of the same resource follows.
         skipped: a creation that the targets leave out; nothing is recorded.
+        by_program: a refresh of what the program has just registered; what is found gets its new options.
     """
 
     op: str
@@ -46,6 +47,7 @@ class Step:
     leaves_old: bool = False
     before_replacement: bool = False
     skipped: bool = False
+    by_program: bool = False
 
     @property
     def resource(self) -> ResourceState:

@@ -10,19 +10,20 @@ import threading
 from dataclasses import dataclass
 
 from dataops.infra.engine import diffing
-from dataops.infra.engine.dependencies import named_by, provider_urn
 from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.destroying import plan_as_recorded
 from dataops.infra.engine.goal import Goal, ReadGoal
 from dataops.infra.engine.names import Names
 from dataops.infra.engine.plan_keeping import PlanKeeping
 from dataops.infra.engine.provider_resources import ProviderResources
+from dataops.infra.engine.refresh import plan_as_found
 from dataops.infra.engine.replacement import allow_replacement, plan_replacement
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.state_builder import new_state, read_state, trigger_of, trigger_record
 from dataops.infra.engine.step import Step
 from dataops.infra.engine.targets import Scope
 from dataops.infra.providers.base import Changes, CheckFailure, DiffResult, Provider
+from dataops.infra.resources.references import named_by, provider_urn
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import is_provider, name_of
 from dataops.infra.resources.values import Properties
@@ -51,7 +52,7 @@ class StepGenerator:
         self._providers = providers
         self._report = reporter
         self._keeping = keeping
-        self._scope = Scope(deployment.options.targets)
+        self.scope = Scope(deployment.options.targets)
         self.names = Names(deployment, reporter)
         self.lock = threading.RLock()
         self.planned: dict[str, str] = {}
@@ -61,15 +62,23 @@ class StepGenerator:
         self.deleted_already: set[int] = set()
         self.skipped_creates: set[str] = set()
 
-    def plan(self, goal: Goal) -> list[Step]:
+    def open(self, goal: Goal) -> Draft:
+        """Takes a goal's name and finds what is recorded of it. Raises what `plan` raises."""
+        with self.lock:
+            return self._open(goal)
+
+    def plan(self, draft: Draft) -> list[Step]:
         """The steps that a goal needs, in order; the last to make its state is the one to answer with.
 
         Raises:
             Bail: it cannot be; the reasons were reported.
             ResourceError: a provider refused.
         """
-        with self.lock:
-            draft = self._open(goal)
+        goal, kind = draft.goal, self._deployment.options.kind
+        if kind == "refresh" and (steps := plan_as_found(self, draft)) is not None:
+            return steps
+        if kind == "destroy" and (steps := plan_as_recorded(self, draft)):
+            return self._allowed(steps)
         if goal.custom and goal.import_id and self._imports(draft):
             return self._allowed(self._plan_import(draft))
         return self._allowed(self._plan_checked(draft))
@@ -116,7 +125,7 @@ class StepGenerator:
         if self._keeping.active:
             with self.lock:
                 self._keeping.steps(steps)
-        if self.skipped_creates and self._deployment.options.kind != "destroy":
+        if self.skipped_creates and self._deployment.options.kind == "update":
             with self.lock:
                 self._check_needs(steps)
         return steps
@@ -158,12 +167,10 @@ class StepGenerator:
             return [Step("import", None, draft.new, ignore_changes=ignored)]
 
     def _plan_checked(self, draft: Draft) -> list[Step]:
-        if self._deployment.options.kind == "destroy" and (steps := plan_as_recorded(self, draft)):
-            return steps
         goal, old = draft.goal, draft.old
         with self.lock:
-            targeted = self._scope.includes(draft.new)
-        replaced = self._scope.replaces(draft.urn, old)
+            targeted = self.scope.includes(draft.new)
+        replaced = self.scope.replaces(draft.urn, old)
         fresh = draft.recreating or old is None or old.external or replaced
         inputs = goal.properties
         if old is not None:

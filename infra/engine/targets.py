@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from dataops.infra.engine.dependencies import named_by
+from dataops.infra.resources.references import named_by
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import ROOT_STACK_TYPE, is_provider
 
@@ -67,9 +67,15 @@ class Scope:
         """Whether an update may change a resource; providers and the stack itself are always in."""
         return self.covers(state) or is_provider(state.type) or state.type == ROOT_STACK_TYPE
 
-    def covers(self, state: ResourceState) -> bool:
-        """Whether a resource of any type is among those chosen, and not excluded."""
+    def covers(self, state: ResourceState, by_provider: bool = True) -> bool:
+        """Whether a resource of any type is among those chosen, and not excluded.
+
+        Args:
+            by_provider: whether it depends on its provider.
+        """
         targets = self._targets
+        if not by_provider:
+            state = state.copy(provider="")
         if targets.chosen:
             found = state.urn in targets.chosen or (targets.dependents and _depends_on(state, self._chosen))
             if found:

@@ -35,10 +35,13 @@ class UpdateRun:
         self._kind, self._preview, self._config, self._options = kind, preview, around.config, options
         self._session = session
         self._report = Reporter(on_event, preview)
+        self._unmatched = pending.unmatched(session.base, options)
         base = pending.settled(session.base, options)
         if base is not session.base and not preview:
             session.rewrite_base(base)
         self._pending = base.pending_operations
+        self._refreshes = kind == "refresh" or options.refresh
+        self._rereads = self._refreshes and kind != "destroy" and options.run_program
         engine_options = DeploymentOptions(
             preview,
             options.parallel,
@@ -50,6 +53,7 @@ class UpdateRun:
             options.make_plan,
             UrnPatterns(options.remade),
             UrnPatterns(options.redone),
+            self._rereads,
         )
         self._operation = Operation(stack, engine_options, session, base.resources, self._report, around)
 
@@ -59,6 +63,8 @@ class UpdateRun:
         report.begin({key: "[secret]" if isinstance(v, Secret) else v for key, v in self._config.items()})
         for note in self._session.notes:
             report.warning(note)
+        for urn in self._unmatched:
+            report.warning(f"no creation of {urn} is pending")
         error: DataopsError | None = None
         try:
             error = self._phases(process)
@@ -95,7 +101,9 @@ class UpdateRun:
     def _phases(self, process: RunningProgram | None) -> ProgramError | None:
         operation = self._operation
         try:
-            if self._options.refresh or self._kind == "refresh":
+            if self._kind != "update" or (self._refreshes and not self._rereads):
+                operation.check_named()
+            if self._refreshes and not self._rereads:
                 operation.refresh()
             elif self._pending and not self._preview:
                 self._report.warning(pending.warning(self._pending))

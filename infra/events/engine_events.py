@@ -75,6 +75,7 @@ class StepMetadata:
         detailed_diff: property path to `{"diffKind": "update", "inputDiff": true}`.
         logical: whether the step is the user's view of it (False for the two halves of a replacement).
         hidden: paths whose changes the program does not want shown in a diff; no part of Pulumi's JSON.
+        internal: the engine's own business, of which only event logs tell; no part of Pulumi's JSON.
     """
 
     op: str
@@ -88,6 +89,7 @@ class StepMetadata:
     logical: bool = True
     provider: str = ""
     hidden: tuple[str, ...] = ()
+    internal: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {

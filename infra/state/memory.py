@@ -95,5 +95,5 @@ class MemoryStorage:
 class MemoryBackend(StackBackend):
     """A `Backend` that forgets everything with the process."""
 
-    def __init__(self) -> None:
-        super().__init__(MemoryStorage())
+    def __init__(self, storage: MemoryStorage | None = None) -> None:
+        super().__init__(storage or MemoryStorage())

@@ -24,7 +24,7 @@ from dataops.infra.providers.base import (
 )
 from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
 from dataops.infra.resources.state import ResourceState
-from dataops.infra.resources.urn import name_of
+from dataops.infra.resources.urn import is_provider, name_of
 from dataops.infra.resources.values import UNKNOWN, Properties, Secret, unwrap_secrets
 from dataops.infra.state.backend import StackReference
 from dataops.infra.state.memory import MemoryBackend
@@ -43,6 +43,7 @@ class WorldProvider:
         calls: `(operation, name)`, in order.
         forgiving: nothing fails any more.
         failures_left: how often something still fails; None for always.
+        unreadable: the ids of what cannot be read.
     """
 
     def __init__(self) -> None:
@@ -51,14 +52,20 @@ class WorldProvider:
         self.closed = 0
         self.forgiving = False
         self.failures_left: int | None = None
+        self.unreadable: set[str] = set()
         self._made = 0
         self._lock = threading.Lock()
+
+    def existing(self) -> dict[str, dict[str, Any]]:
+        """What exists at one moment."""
+        with self._lock:
+            return dict(self.objects)
 
     def check_config(self, urn: str, old: Properties, new: Properties) -> CheckResult:
         return CheckResult(new)
 
     def diff_config(self, urn: str, old: Properties, new: Properties) -> DiffResult:
-        return DiffResult(Changes.UNKNOWN)
+        return DiffResult(Changes.UNKNOWN, ("region",) if old.get("region") != new.get("region") else ())
 
     def configure(self, config: Properties) -> None:
         pass
@@ -105,6 +112,8 @@ class WorldProvider:
     def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> ReadResult:
         with self._lock:
             self.calls.append(("read", name_of(urn)))
+            if id_ in self.unreadable:
+                raise ResourceError(f"read of {name_of(urn)} refused")
             found = self.objects.get(id_)
         return (
             ReadResult(id_, dict(found), {k: v for k, v in found.items() if k != "generation"})
@@ -201,6 +210,15 @@ class World:
             name_of(resource.urn): resource
             for resource in state.resources
             if not resource.type.startswith("pulumi:") and not resource.delete
+        }
+
+    def providers(self) -> dict[str, ResourceState]:
+        """The recorded providers that a program has asked for by name."""
+        state = self.backend.load(STACK, SECRETS)
+        return {
+            name_of(resource.urn): resource
+            for resource in state.resources
+            if is_provider(resource.type) and not resource.delete and not name_of(resource.urn).startswith("default")
         }
 
     def messages(self, severity: str = "error") -> list[tuple[str, str]]:

@@ -38,6 +38,8 @@ class Node:
         ends_with: the index of an earlier node with which it is deleted.
         aliases: names that it had before.
         secret: a secret input.
+        provider: no resource of the package, but a provider of it: `value` is its zone, `kind` its region.
+        by: the index of an earlier node, the provider that manages this one; None for the default one.
     """
 
     uses: tuple[int, ...] = ()
@@ -52,6 +54,8 @@ class Node:
     ends_with: int | None = None
     aliases: tuple[str, ...] = ()
     secret: str = ""
+    provider: bool = False
+    by: int | None = None
 
 
 @dataclass
@@ -106,6 +110,14 @@ class GraphProgram:
             answer = stub.RegisterResource(group)
             stub.RegisterResourceOutputs(load("resource_pb2").RegisterResourceOutputsRequest(urn=answer.urn))
             return answer
+        if node.provider:
+            request = load("resource_pb2").RegisterResourceRequest(
+                type="pulumi:providers:world", name=name, custom=True, parent=parent
+            )
+            _add_aliases(request, node)
+            wire.to_struct({"zone": node.value, "region": node.kind}, into=request.object)
+            return stub.RegisterResource(request)
+        by = None if node.by is None else made[self.names[node.by]].result()
         needed = [made[self.names[index]].result() for index in node.uses]
         request = load("resource_pb2").RegisterResourceRequest(
             type="world:index:Thing",
@@ -117,6 +129,7 @@ class GraphProgram:
             supportsPartialValues=True,
             protect=node.protect,
             retainOnDelete=node.retain,
+            provider="" if by is None else f"{by.urn}::{by.id}",
             deletedWith="" if node.ends_with is None else made[self.names[node.ends_with]].result().urn,
         )
         _add_aliases(request, node)
@@ -138,12 +151,17 @@ def _add_aliases(request: Any, node: Node) -> None:
 
 
 def apply(
-    world: World, nodes: Mapping[str, Node], options: UpdateOptions | None = None, *, preview: bool = False
+    world: World,
+    nodes: Mapping[str, Node],
+    options: UpdateOptions | None = None,
+    *,
+    preview: bool = False,
+    kind: str = "update",
 ) -> UpdateResult:
-    """Brings a world's stack to a graph, or previews that."""
+    """Brings a world's stack to a graph, or previews that; with another `kind` the graph is what its program says."""
     world.events.clear()
     registry = ProviderRegistry({"world": lambda context: world.provider})
-    with world.backend.begin(STACK, "preview" if preview else "update", SECRETS) as session:
+    with world.backend.begin(STACK, "preview" if preview else kind, SECRETS) as session:
         around = Surroundings({}, registry, None, lambda name: {}, ProviderContext("", root=Path.cwd()))
-        run = UpdateRun("update", preview, STACK, options or UpdateOptions(), world.events.append, session, around)
+        run = UpdateRun(kind, preview, STACK, options or UpdateOptions(), world.events.append, session, around)
         return run.go(GraphProgram(nodes))

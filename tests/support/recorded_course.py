@@ -2,8 +2,10 @@
 
 A scenario is a folder of `tests/programs/recorded` with a program and `ops.json`: a list of `VERB STEP [OPTION...]`,
 where STEP becomes the configuration value `step`; `world JSON` says what other hands did; `config {KEY: VALUE}` sets
-more; `stack NAME` goes on with another stack. In an option, `<a>` stands for the URN of the resource `a` as it was last
-recorded. To record: `python -m support.recorded_course pulumi VENV [SCENARIO ...]` in the folder `tests`.
+more; `stack NAME` goes on with another stack; `edit JSON` leaves what a crash leaves. In an option, `<a>` stands for
+the URN of the resource `a` as it was last recorded.
+
+To record: `python -m support.recorded_course pulumi VENV [SCENARIO ...]` in the folder `tests`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs" / "recorded"
@@ -92,6 +96,9 @@ class Course:
         if verb == "stack":
             self.begin(rest)
             return None
+        if verb == "edit":
+            self._edit(**json.loads(rest))
+            return None
         step, *options = shlex.split(rest) if rest else [""]
         if step:
             self._settings["recorded:step"] = step
@@ -101,7 +108,8 @@ class Course:
         for scratch in ("calls", "events"):
             (self._folder / scratch).unlink(missing_ok=True)
         options = [re.sub(r"<(.*?)>", lambda found: self._urns[found[1]], option) for option in options]
-        ran = self.run(*VERBS[verb], *options, "--event-log", str(self._folder / "events"), "--suppress-progress")
+        words = [verb] if "--preview-only" in options else VERBS[verb]
+        ran = self.run(*words, *options, "--event-log", str(self._folder / "events"), "--suppress-progress")
         calls = self._folder / "calls"
         return {
             "operation": operation,
@@ -112,6 +120,37 @@ class Course:
             "said": ran.stdout[-3000:] + ran.stderr[-3000:],
         }
 
+    def _edit(
+        self,
+        pending: Sequence[Sequence[str]] = (),
+        mark: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+        copy: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+    ) -> None:
+        """Makes the state what a crash may leave: exports it, changes it and imports it.
+
+        Args:
+            pending: operations of unknown outcome: kind, name, and the name of the resource that it is like if
+                nothing of its own name is recorded.
+            mark: fields that recorded resources get, by name.
+            copy: fields of a second one, which a recorded resource gets beside it, by name.
+        """
+        document = json.loads(self.run("stack", "export").stdout)
+        deployment = document["deployment"]
+        resources = deployment["resources"]
+        by_name = {resource["urn"].rpartition("::")[2]: resource for resource in resources}
+        for name, fields in mark.items():
+            by_name[name].update(fields)
+        for name, fields in copy.items():
+            resources.insert(resources.index(by_name[name]) + 1, {**by_name[name], **fields})
+        deployment["pending_operations"] = [
+            {"type": kind, "resource": _another(by_name[(like or [name])[0]], name) if like else by_name[name]}
+            for kind, name, *like in pending
+        ]
+        edited = self._folder / "edited.json"
+        edited.write_text(json.dumps(document))
+        done = self.run("stack", "import", "--file", str(edited))
+        assert done.returncode == 0, done.stderr
+
     def _state(self) -> dict[str, Any]:
         exported = self.run("stack", "export", "--show-secrets")
         assert exported.returncode == 0, exported.stderr
@@ -121,6 +160,13 @@ class Course:
             for key in VOLATILE:
                 resource.pop(key, None)
         return {key: value for key, value in deployment.items() if key not in ASIDE}
+
+
+def _another(resource: dict[str, Any], name: str) -> dict[str, Any]:
+    """A resource like another, about to be made under a name of its own."""
+    another = {key: value for key, value in resource.items() if key not in ("id", "outputs")}
+    another["urn"] = f"{resource['urn'].rpartition('::')[0]}::{name}"
+    return {**another, "inputs": {**resource["inputs"], "label": name}}
 
 
 def play(scenario: str, command: list[str], venv: Path) -> list[dict[str, Any]]:

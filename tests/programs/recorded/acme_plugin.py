@@ -4,7 +4,8 @@ Inputs named `r_*` force a replacement when they change; `dbr` asks for delete-b
 operation that is refused; `partial` makes a resource that is not ready; `detailed` tells differences by nested path;
 `leak` adds a nested secret output. The provider's own `region` forces a replacement, `zone` does not. Every call that
 changes or reads anything is appended to the file that CALLS names, one JSON object a line; WORLD names a JSON file with
-what other hands changed: by label, properties or "gone".
+what other hands changed: by label, properties, "gone", or "refuse" for
+what cannot be read.
 """
 
 import json
@@ -96,11 +97,14 @@ class Acme(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Configure(self, request: Any, context: Any) -> Any:
-        self.region = str(plain(read(request.args)).get("region", ""))
+        known = plain(read(request.args))
+        self._may("configure", known, context)
+        self.region = str(known.get("region", ""))
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=True)
 
     def Check(self, request: Any, context: Any) -> Any:
         news = read(request.news)
+        self._may("check", plain(news), context)
         failures = []
         if plain(news.get("value")) == "invalid":
             failures.append(provider_pb2.CheckFailure(property="value", reason="must not be 'invalid'"))
@@ -111,6 +115,7 @@ class Acme(provider_pb2_grpc.ResourceProviderServicer):
         for name in request.ignoreChanges:
             if name in old:
                 new[name] = old[name]
+        self._may("diff", new, context)
         changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
         answer = provider_pb2.DiffResponse(
             changes=DIFF_SOME if changed else DIFF_NONE,
@@ -135,8 +140,7 @@ class Acme(provider_pb2_grpc.ResourceProviderServicer):
             made = {**inputs, "generation": UNKNOWN, "token": UNKNOWN}
             return provider_pb2.CreateResponse(id="", properties=struct(made))
         note("create", label, region=self.region, timeout=request.timeout)
-        if known.get("fail") == "create":
-            context.abort(grpc.StatusCode.UNKNOWN, f"create of {label} refused")
+        self._may("create", known, context)
         made = {**inputs, "generation": 1, "token": f"token-{label}"}
         if known.get("leak"):
             made["nested"] = {"open": "seen", "hidden": [{**SECRET, "value": "whispered"}]}
@@ -151,15 +155,13 @@ class Acme(provider_pb2_grpc.ResourceProviderServicer):
         made = {**inputs, "generation": int(plain(olds).get("generation") or 0) + 1, "token": olds.get("token")}
         if not request.preview:
             note("update", label, id=request.id, timeout=request.timeout, ignored=sorted(request.ignoreChanges))
-            if known.get("fail") == "update":
-                context.abort(grpc.StatusCode.UNKNOWN, f"update of {label} refused")
+            self._may("update", known, context)
         return provider_pb2.UpdateResponse(properties=struct(made))
 
     def Delete(self, request: Any, context: Any) -> Any:
         known = plain(read(request.properties))
         note("delete", known.get("label"), id=request.id, timeout=request.timeout)
-        if known.get("fail") == "delete":
-            context.abort(grpc.StatusCode.UNKNOWN, f"delete of {known.get('label')} refused")
+        self._may("delete", known, context)
         return Empty()
 
     def Read(self, request: Any, context: Any) -> Any:
@@ -169,6 +171,8 @@ class Acme(provider_pb2_grpc.ResourceProviderServicer):
         changed = world(label)
         if changed == "gone":
             return provider_pb2.ReadResponse(id="")
+        if changed == "refuse":
+            context.abort(grpc.StatusCode.UNKNOWN, f"read of {label} refused")
         changed = changed or {}
         there = {"label": label, "size": 1, "value": "found", **read(request.inputs), **changed}
         state = {**there, "generation": 1, "token": f"token-{label}", **read(request.properties), **changed}
@@ -186,6 +190,11 @@ class Acme(provider_pb2_grpc.ResourceProviderServicer):
 
     def Cancel(self, request: Any, context: Any) -> Any:
         return Empty()
+
+    def _may(self, operation: str, known: dict[str, Any], context: Any) -> None:
+        """Refuses the operation that an input names."""
+        if known.get("fail") == operation:
+            context.abort(grpc.StatusCode.UNKNOWN, f"{operation} of {known.get('label', 'the provider')} refused")
 
     def _partial(self, context: Any, id_: str, made: dict[str, Any], inputs: dict[str, Any]) -> None:
         detail = AnyMessage()
