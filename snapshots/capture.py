@@ -21,7 +21,8 @@ from dataops.snapshots import keys, store
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import ObjectPlan, plan_objects
 from dataops.snapshots.manifest import Manifest, MaskedColumn, StoredFile, blake3_hex, seal
-from dataops.snapshots.policy import Problems, TablePlan, plan_tables, policy_hash
+from dataops.snapshots.policy import TablePlan, plan_tables, policy_hash
+from dataops.snapshots.problems import Problems
 from dataops.snapshots.quotations import quotations
 from dataops.snapshots.rows import CapturedTable
 from dataops.snapshots.source import Source, open_source
@@ -97,8 +98,8 @@ def capture(
         open_source(connection, database, binaries) as source,
     ):
         problems = Problems(options.document)
-        tables = plan_tables(source.catalogue, platform.masking, masking_key, problems)
-        objects = plan_objects(lake, platform.masking, masking_key, problems)
+        tables = plan_tables(source.catalogue, platform.policy, masking_key, problems)
+        objects = plan_objects(lake, platform.policy, masking_key, problems)
         problems.raise_any()
         parts = _Parts(source, lake, directory, search, options)
         manifest = Manifest(
@@ -107,7 +108,7 @@ def capture(
             environment=environment,
             created=source.created,
             git_commit=git_commit,
-            policy_hash=policy_hash(platform.masking),
+            policy_hash=policy_hash(platform.policy),
             lsn=source.lsn,
             server_version=source.server_version,
             database=database,

@@ -198,6 +198,8 @@ def _family(base: str, category: str, kind: str) -> Family:
         "int8": Family.INTEGER,
         "int2": Family.SMALLINT,
         "uuid": Family.UUID,
+        "json": Family.JSON,
+        "jsonb": Family.JSON,
         "date": Family.DATE,
         "timestamp": Family.DATE,
         "timestamptz": Family.DATE,

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from dataops.infra.errors import VerificationError
 from dataops.snapshots.manifest import MaskedColumn
-from dataops.snapshots.masking.base import Family, Masker, UnmaskableError
+from dataops.snapshots.masking.base import Family, Masker, Row, UnmaskableError
 from dataops.snapshots.policy import MaskedField
+from dataops.snapshots.problems import yaml_key
 from dataops.snapshots.quotations import Quotation
 
 REMEMBERED = 1 << 26
 """How much is remembered of one rule: characters of the values, and `OVERHEAD` for each."""
 OVERHEAD = 100
 COUNTED = 250_000
+TOLD = 80
+"""A rule in words that is longer is told by its name alone."""
+
+Key = str | Row
+"""A distinct value: a text, or one with the values beside it that have a part in its mask."""
 
 
 class _Masks:
     """One rule at work on one family of types, with the masks that it gave lately."""
 
-    def __init__(self, masker: Masker) -> None:
-        self._masker = masker
-        self._known: dict[str, str | None] = {}
+    def __init__(self, masker: Masker, beside: bool) -> None:
+        self._mask: Callable[[Collection[Any]], dict[Any, str | None]] = masker.mask_rows if beside else masker.mask_all
+        self._known: dict[Key, str | None] = {}
         self._room = REMEMBERED
 
-    def of(self, values: Sequence[str]) -> list[str | None]:
+    def of(self, values: Sequence[Key]) -> list[str | None]:
         """The masks of some values, in their order."""
         known = self._known
-        new = {value for value in values if value not in known}
+        new = {value: None for value in values if value not in known}
         if new:
-            self._room -= sum(map(len, new)) + OVERHEAD * len(new)
+            self._room -= _size(new)
             if self._room < 0:
                 known = self._known = {value: known[value] for value in values if value in known}
-                self._room = REMEMBERED - sum(map(len, values)) - OVERHEAD * len(values)
-            known.update(self._masker.mask_all(new))
+                self._room = REMEMBERED - _size(values)
+            known.update(self._mask(new))
         return [known[value] for value in values]
+
+
+def _size(values: Collection[Key]) -> int:
+    """What it takes to remember some values."""
+    texts = (part for value in values for part in ((value,) if isinstance(value, str) else value))
+    return sum(len(text) for text in texts if text is not None) + OVERHEAD * len(values)
 
 
 class Memory:
@@ -46,11 +59,12 @@ class Memory:
 
     def __init__(self, quotations: Mapping[str, Quotation] | None = None) -> None:
         self.quotations: Mapping[str, Quotation] = quotations or {}
-        self._masks: dict[tuple[str, Family], _Masks] = {}
+        self._masks: dict[tuple[str, Family, bool], _Masks] = {}
 
     def masks(self, field: MaskedField) -> _Masks:
         """Those of a field's rule."""
-        return self._masks.setdefault((field.rule, field.family), _Masks(field.masker))
+        beside = bool(field.beside)
+        return self._masks.setdefault((field.rule, field.family, beside), _Masks(field.masker, beside))
 
 
 class ColumnMasking:
@@ -64,37 +78,84 @@ class ColumnMasking:
     def __init__(self, field: MaskedField, memory: Memory) -> None:
         self.field = field
         self.changed = 0
+        self.rows = 0
+        """Rows before those that are masked now."""
         self._masks = memory.masks(field)
         self._quotations = {text: q.where for text, q in memory.quotations.items() if q.tells_of(field)}
         self._seen: set[str] = set()
 
-    def apply(self, values: Sequence[str | None]) -> list[str | None]:
+    def apply(self, values: Sequence[Key | None], row_of: Callable[[int], int] | None = None) -> list[str | None]:
         """The masks of distinct values, in their order; None is NULL.
+
+        Args:
+            row_of: the row, among those that are masked now and from 0, in which a value stands first; for errors.
 
         Raises:
             VerificationError: a value cannot be masked, no longer fits its column, or is quoted by the schema.
         """
         field = self.field
-        texts = [value for value in values if value is not None]
-        if field.padded:
-            texts = [text.rstrip(" ") for text in texts]
+        places = [place for place, value in enumerate(values) if value is not None]
+        given = [self._plain(value) for value in values if value is not None]
+        texts = [value if isinstance(value, str) else value[0] or "" for value in given]
         self._check_quotations(texts)
         try:
-            masked = self._masks.of(texts)
+            masked = self._masks.of(given)
         except UnmaskableError as error:
-            raise VerificationError(f"{field.label} cannot be masked with `{field.rule}`: {error}") from None
+            place = self._first_unmaskable(given)
+            where = None if place is None or row_of is None else row_of(places[place])
+            raise self._refusal(str(error), where, error.add) from None
         if field.length is not None and max((len(mask or "") for mask in masked), default=0) > field.length:
-            raise VerificationError(
-                f"{field.label} cannot be masked with `{field.rule}`: "
+            first = next(place for place, mask in zip(places, masked, strict=True) if len(mask or "") > field.length)
+            raise self._refusal(
                 f"a masked value is longer than the {field.length} characters that the column takes",
+                None if row_of is None else row_of(first),
                 hint="choose a rule that keeps the length, such as fpe",
             )
         if len(self._seen) < COUNTED:
             self._seen.update(texts)
-        if len(texts) == len(values):
+        if len(given) == len(values):
             return masked
         rest = iter(masked)
         return [None if value is None else next(rest) for value in values]
+
+    def _plain(self, value: Key) -> Key:
+        """A value without the blanks that only fill its column up."""
+        if not self.field.padded:
+            return value
+        return value.rstrip(" ") if isinstance(value, str) else ((value[0] or "").rstrip(" "), *value[1:])
+
+    def _first_unmaskable(self, values: Sequence[Key]) -> int | None:
+        """The first value that cannot be masked: column by column nobody said which one it was."""
+        for place, value in enumerate(values):
+            try:
+                self._masks.of([value])
+            except UnmaskableError:
+                return place
+        return None
+
+    def _refusal(
+        self, why: str, row: int | None, add: Sequence[str] = (), hint: str | None = None
+    ) -> VerificationError:
+        field = self.field
+        rule = field.rule if len(field.rule) <= TOLD else field.rule.partition("(")[0]
+        where = "" if row is None else f" (first in row {self.rows + row + 1:,} as they were read)"
+        details = None
+        if add:
+            table, _, column = field.label.rpartition(".")
+            section = "lake" if table.startswith("lake:") else "tables"
+            head = ["add to dataops.yaml:", "  masking:", f"    {section}:"]
+            head += [
+                f"      {yaml_key(table.removeprefix('lake:'))}:",
+                f"        {yaml_key(column)}:",
+                "          paths:",
+            ]
+            details = "\n".join([*head, *(f"            {line}" for line in add)])
+            hint = "name the paths, or say what becomes of all others with `unlisted`"
+        return VerificationError(
+            f"{field.label} cannot be masked with `{rule}`: {why}{where}",
+            hint=hint,
+            details=details,
+        )
 
     def _check_quotations(self, texts: Collection[str]) -> None:
         if self._quotations and not self._quotations.keys().isdisjoint(texts):

@@ -22,8 +22,9 @@ from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.compressed import search_compressed
 from dataops.snapshots.hosts import OVERLAP, HostSearch
 from dataops.snapshots.manifest import MaskedColumn, ObjectEntry, StoredFile
-from dataops.snapshots.parquet import family_of, has_remarks, look_into, rewrite
-from dataops.snapshots.policy import MaskedField, ObjectColumn, Problems, plan_columns
+from dataops.snapshots.parquet import columns_of, has_remarks, look_into, rewrite
+from dataops.snapshots.policy import MaskedField, plan_columns
+from dataops.snapshots.problems import Problems
 
 FOLDER = "lake"
 PARQUET = b"PAR1"
@@ -124,8 +125,8 @@ def _plan(lake: Path, path: str, masking: Masking, key: bytes, problems: Problem
                 schema, remarks = opened.schema_arrow, has_remarks(opened)
         except (pa.ArrowException, OSError) as error:
             raise VerificationError(f"lake:{path} is not a readable Parquet file ({type(error).__name__})") from None
-    columns = [ObjectColumn(field.name, str(field.type), family_of(field.type), not field.nullable) for field in schema]
-    return ObjectPlan(path, identity, True, plan_columns(path, columns, masking, key, problems), remarks)
+    fields = plan_columns(path, columns_of(schema), masking, key, problems)
+    return ObjectPlan(path, identity, True, fields, remarks)
 
 
 @contextmanager

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from dataops.infra.errors import VerificationError
+from dataops.infra.platform.paths import ITEM
 from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.masking.base import Family
+from dataops.snapshots.nested import MAP_KEY, MAP_VALUE, is_list, replace_parts
+from dataops.snapshots.policy import ObjectColumn, ObjectPart
+from dataops.snapshots.rows import distinct_rows
 
 
 def family_of(kind: Any) -> Family:
@@ -29,6 +34,31 @@ def family_of(kind: Any) -> Family:
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return Family.NUMBER
     return Family.OTHER
+
+
+def columns_of(schema: Any) -> list[ObjectColumn]:
+    """The columns of a schema, and the parts of those that are nested."""
+    return [
+        ObjectColumn(f.name, str(f.type), family_of(f.type), not f.nullable, tuple(_parts(f.type, ()))) for f in schema
+    ]
+
+
+def _parts(kind: Any, path: tuple[str, ...]) -> list[ObjectPart]:
+    """The parts of a type that hold values; none for one that is not nested."""
+    import pyarrow as pa
+
+    below: list[tuple[tuple[str, ...], Any, bool]] = []
+    if pa.types.is_struct(kind):
+        fields = [kind.field(i) for i in range(kind.num_fields)]
+        below = [((*path, field.name), field.type, not field.nullable) for field in fields]
+    elif pa.types.is_map(kind):
+        below = [((*path, ITEM, MAP_KEY), kind.key_type, True), ((*path, ITEM, MAP_VALUE), kind.item_type, False)]
+    elif is_list(kind):
+        below = [((*path, ITEM), kind.value_type, not kind.value_field.nullable)]
+    found = []
+    for own, type_, required in below:
+        found += _parts(type_, own) or [ObjectPart(own, str(type_), family_of(type_), required)]
+    return found
 
 
 def has_remarks(file: Any) -> bool:
@@ -72,9 +102,7 @@ def rewrite(source: IO[bytes], target: Path, columns: Sequence[ColumnMasking], l
         with pq.ParquetWriter(target, schema, compression="zstd") as writer:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group).cast(schema)
-                for column in columns:
-                    index = column.field.index
-                    table = table.set_column(index, schema.field(index), _mask(table.column(index), column))
+                table = _mask_group(table, schema, columns)
                 look_into(table, label, search)
                 writer.write_table(table)
         return int(file.metadata.num_rows)
@@ -87,13 +115,47 @@ def _plain(schema: Any) -> Any:
     return pa.schema([field.remove_metadata() for field in schema])
 
 
-def _mask(values: Any, column: ColumnMasking) -> Any:
+def _mask_group(table: Any, schema: Any, columns: Sequence[ColumnMasking]) -> Any:
+    """A row group with its columns masked; every mask is made of what columns held before."""
+    raw = table
+    for column in columns:
+        field = column.field
+        beside = [texts_of(_whole(raw.column(index))) for index in field.beside]
+        if field.path:
+            whole = _whole(table.column(field.index))
+            masked = replace_parts(whole, field.path, partial(_mask_part, column=column))
+        else:
+            masked = _mask(_whole(raw.column(field.index)), beside, column)
+        column.rows += len(raw)
+        table = table.set_column(field.index, schema.field(field.index), masked)
+    return table
+
+
+def _mask_part(values: Any, column: ColumnMasking) -> Any:
+    return _mask(values, [], column, nested=True)
+
+
+def _whole(values: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+
+
+def texts_of(values: Any) -> Any:
+    """Values as texts, as Postgres writes them, so that the same value is masked the same in both stores."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    return values.cast(pa.string())
+
+
+def _mask(whole: Any, beside: list[Any], column: ColumnMasking, *, nested: bool = False) -> Any:
     """Masks the distinct values of a column and puts it together again."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    kind = values.type
-    whole = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], kind)
+    kind = whole.type
     if pa.types.is_dictionary(kind):
         whole = whole.dictionary_decode()
     if pa.types.is_binary(whole.type) or pa.types.is_nested(whole.type) or family_of(whole.type) is Family.OTHER:
@@ -101,13 +163,21 @@ def _mask(values: Any, column: ColumnMasking) -> Any:
         (mask,) = column.apply([""])
         masked = pc.if_else(pc.is_null(whole), pa.scalar(None, whole.type), _scalar(mask, whole.type, column))
         column.changed += len(whole) - whole.null_count
+        return masked.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else masked
+    if beside:
+        indices, rows = distinct_rows([texts_of(whole), *beside])
+        keys: list[Any] = [None if row[0] is None else row for row in rows]
     else:
         encoded = whole.dictionary_encode()
-        # as Postgres writes them, so that the same value is masked the same in both stores
-        masks = pa.array(column.apply(encoded.dictionary.cast(pa.string()).to_pylist()), pa.string())
-        masked = _cast(masks, whole.type, column).take(encoded.indices)
-        column.changed += pc.sum(pc.not_equal(masked, whole)).as_py() or 0
-        column.changed += masked.null_count - whole.null_count
+        indices, keys = encoded.indices, texts_of(encoded.dictionary).to_pylist()
+
+    def row_of(place: int) -> int:
+        return int(pc.index(indices, pa.scalar(place, indices.type)).as_py())
+
+    masks = pa.array(column.apply(keys, None if nested else row_of), pa.string())
+    masked = _cast(masks, whole.type, column).take(indices)
+    column.changed += pc.sum(pc.not_equal(masked, whole)).as_py() or 0
+    column.changed += masked.null_count - whole.null_count
     return masked.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else masked
 
 

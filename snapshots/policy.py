@@ -5,30 +5,29 @@ Decided before any row is read. Fails closed: what no rule names does not leave 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from dataops.infra.errors import VerificationError
-from dataops.infra.platform.masking import AnyRule, Keep, Masking
+from dataops.infra.platform.masking import AnyRule, Masking
+from dataops.infra.platform.masking_rules import Constant, Keep, Null
 from dataops.infra.platform.names import TABLE
+from dataops.infra.platform.paths import join_path
 from dataops.snapshots.catalogue import Catalogue, Column, SourceTable
 from dataops.snapshots.manifest import blake3_hex, canonical_json
 from dataops.snapshots.masking.base import Family, Masker
 from dataops.snapshots.masking.choose import describe, masker_for
-
-if TYPE_CHECKING:
-    from dataops.infra.platform.document import Document
-
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
-_NOT_PLAIN = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "keep", "like"})
+from dataops.snapshots.problems import Missing, Problems
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedField:
-    """A column that is changed: its place among the captured columns, its rule in words, and the rule at work."""
+    """A column that is changed: its place among the captured columns, its rule in words, and the rule at work.
+
+    Args:
+        beside: the places of other columns that have a part in the mask.
+        path: of a nested column, the part of it that is meant.
+    """
 
     index: int
     label: str
@@ -37,6 +36,8 @@ class MaskedField:
     masker: Masker = field(repr=False)  # it holds a key
     length: int | None = None
     padded: bool = False
+    beside: tuple[int, ...] = ()
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,73 +51,36 @@ class TablePlan:
 
 @dataclass(frozen=True, slots=True)
 class ObjectColumn:
-    """One column of an object of the lake; `type` in words, `required` that it never holds NULL."""
+    """One column of an object of the lake; `type` in words, `required` that it never holds NULL.
+
+    Args:
+        parts: of a nested column, every part that holds values: its path below the column, type and family.
+    """
 
     name: str
     type: str
     family: Family
     required: bool
+    parts: tuple[ObjectPart, ...] = ()
 
 
-@dataclass(slots=True)
-class Problems:
-    """What is wrong with a policy, and the lines that would put it right.
+@dataclass(frozen=True, slots=True)
+class ObjectPart:
+    """A part of a nested column that holds values."""
 
-    Args:
-        document: the `dataops.yaml` that the policy stands in, to say where.
-    """
-
-    document: Document | None = None
-    found: list[str] = field(default_factory=list)
-    missing: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-
-    def add_missing(self, section: str, owner: str, label: str, line: str) -> None:
-        """Notes a column or object without a rule, and the line to add for it."""
-        found = f"{label} has no masking rule"
-        if found not in self.found:  # partitions share their rules
-            self.found.append(found)
-            self.missing.setdefault(section, {}).setdefault(owner, []).append(line)
-
-    def raise_any(self) -> None:
-        """Raises `VerificationError` with all that was noted, if anything was."""
-        if not self.found:
-            return
-        lines = list(self.found[1:])
-        if self.missing:
-            lines += ["add to dataops.yaml:", "  masking:"]
-        for section, owners in self.missing.items():
-            lines.append(f"    {section}:")
-            for owner, columns in owners.items():
-                lines += [f"      {_key(owner)}:", *(f"        {line}" for line in columns)]
-        raise VerificationError(
-            self.found[0],
-            where=self._where(),
-            hint="every column needs a rule: `keep` only if it is neither personal nor secret",
-            details="\n".join(lines) or None,
-        )
-
-    def _where(self) -> str | None:
-        """The line of the rules that lack something, or else of the whole policy."""
-        if self.document is None:
-            return None
-        section, owners = next(iter(self.missing.items()), ("", {}))
-        place = ("masking", section, next(iter(owners), "")) if section else ("masking",)
-        return f"{self.document.path}:{self.document.line(place)}"
-
-
-def _key(name: str) -> str:
-    """A name as a key of YAML."""
-    plain = _PLAIN_KEY.fullmatch(name) and name.lower() not in _NOT_PLAIN
-    return name if plain else json.dumps(name, ensure_ascii=False)
+    path: tuple[str, ...]
+    type: str
+    family: Family
+    required: bool
 
 
 def policy_hash(masking: Masking) -> str:
-    """The hash of all rules as they apply, `like` resolved."""
+    """The hash of all rules as they apply, `like` and classes resolved."""
 
     def plain(rules: Mapping[str, AnyRule] | None) -> dict[str, str]:
         return {column: describe(rule) for column, rule in (rules or {}).items()}
 
-    tables = {name: plain(masking.table_rules(name)) for name in masking.tables}
+    tables = {name: plain(masking.table_rules(name)) for name in {*masking.tables, *masking.classified}}
     return blake3_hex(
         canonical_json({"tables": tables, "lake": {n: plain(masking.object_rules(n)) for n in masking.lake}})
     )
@@ -125,7 +89,7 @@ def policy_hash(masking: Masking) -> str:
 def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes, problems: Problems) -> tuple[TablePlan, ...]:
     """Puts a rule on every column of every table; columns without one, or with one that cannot stand, are problems."""
     problems.found += [f"the database has {what}" for what in catalogue.unsupported]
-    maskers: dict[tuple[str, Family], Masker | None] = {}
+    maskers = _Maskers(key)
     plans = []
     for table in catalogue.tables:
         if not re.match(TABLE, table.root) or "." in table.schema:
@@ -135,44 +99,73 @@ def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes, problems: Pr
             continue
         rules = masking.table_rules(table.root) or {}
         captured = [column for column in table.columns if not column.generated]
+        names = tuple(column.name for column in captured)
         masked = []
         for index, column in enumerate(captured):
             label = f"{table.root}.{column.name}"
             rule = rules.get(column.name)
             if rule is None:
-                problems.add_missing("tables", table.root, label, suggestion(column.name, column.family))
+                problems.add(
+                    Missing(
+                        "tables",
+                        table.root,
+                        column.name,
+                        column.family,
+                        column.type,
+                        column.unique,
+                        column.required,
+                        column.length,
+                    ),
+                    label,
+                )
                 continue
-            kind = (describe(rule), column.family)
-            if kind not in maskers:
-                maskers[kind] = masker_for(rule, column.family, key)
-            masker = maskers[kind]
-            complaint = _unfit(rule, masker, column, (table.root, column.name) in catalogue.partition_columns)
+            masker = maskers.of(rule, column.family)
+            others = rule.beside(rules)
+            complaint = _absent(others, names) or _unfit(
+                rule, masker, column, (table.root, column.name) in catalogue.partition_columns
+            )
             if complaint:
-                problems.found.append(f"{label} cannot be masked with `{rule.rule}`: {complaint}")
+                problems.found.append(f"{label} cannot be masked with `{rule.word}`: {complaint}")
             elif masker is not None and not isinstance(rule, Keep):
-                masked.append(MaskedField(index, label, *kind, masker, column.length, column.padded))
-        plans.append(TablePlan(table, tuple(column.name for column in captured), tuple(masked)))
+                beside = tuple(map(names.index, others))
+                masked.append(
+                    MaskedField(
+                        index, label, describe(rule), column.family, masker, column.length, column.padded, beside
+                    )
+                )
+        plans.append(TablePlan(table, names, tuple(masked)))
     _check_foreign_keys(catalogue, masking, problems)
     return tuple(plans)
 
 
-def suggestion(column: str, family: Family) -> str:
-    """A line for `dataops.yaml` that gives a column a rule which is safe for its type."""
-    safe = {
-        Family.TEXT: "hash",
-        Family.DATE: "{rule: date_shift, days: 180}",
-        Family.INTEGER: "digits",
-        Family.UUID: "{rule: fpe, alphabet: hex}",
-    }
-    return f"{_key(column)}: {safe.get(family, 'null')}    # or `keep`"
+class _Maskers:
+    """The maskers of rules, each made once, since to set one up can take a while."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._made: dict[tuple[str, Family], Masker | None] = {}
+
+    def of(self, rule: AnyRule, family: Family) -> Masker | None:
+        """The masker of a rule for a type; None when it does not serve it."""
+        kind = (describe(rule), family)
+        if kind not in self._made:
+            self._made[kind] = masker_for(rule, family, self._key)
+        return self._made[kind]
+
+
+def _absent(others: Sequence[str], names: Sequence[str]) -> str | None:
+    for other in others:
+        if other not in names:
+            return f"it depends on the column {other}, which is not there"
+    return None
 
 
 def _unfit(rule: AnyRule, masker: Masker | None, column: Column, partitions: bool) -> str | None:
     if masker is None:
         return f"the rule does not serve the type {column.type}"
-    if column.unique and not rule.injective:
+    if column.unique and not masker.injective:
         return "the column is part of a unique index, and different values could become equal"
-    if rule.rule == "null" and column.required:
+    if isinstance(rule, Null) and column.required:
         return "the column is NOT NULL"
     if partitions and not isinstance(rule, Keep):
         return "the table is partitioned by the column, so rows would change their partition"
@@ -204,27 +197,67 @@ def plan_columns(
     rules = masking.object_rules(path)
     if columns is None:
         if rules is None:
-            note = "keep: []    # it is not Parquet, so it has no columns: it is copied as it is"
-            problems.add_missing("lake", path, f"lake:{path}", note)
+            problems.add(Missing("lake", path, "keep", None), f"lake:{path}")
         elif rules:
             problems.found.append(f"lake:{path} cannot be masked: only Parquet objects have columns")
         return ()
-    masked = []
-    for index, column in enumerate(columns):
-        label = f"lake:{path}.{column.name}"
-        rule = (rules or {}).get(column.name)
-        if rule is None:
-            problems.add_missing("lake", path, label, suggestion(column.name, column.family))
-            continue
-        masker = masker_for(rule, column.family, key)
-        if masker is None:
-            complaint: str | None = f"the rule does not serve the type {column.type}"
-        else:
-            complaint = "the column is required" if rule.rule == "null" and column.required else None
-        if complaint:
-            problems.found.append(f"{label} cannot be masked with `{rule.rule}`: {complaint}")
-        elif masker is not None and not isinstance(rule, Keep):
-            masked.append(MaskedField(index, label, describe(rule), column.family, masker))
     if not columns and rules is None:
-        problems.add_missing("lake", path, f"lake:{path}", "keep: []    # it has no columns")
-    return tuple(masked)
+        problems.add(Missing("lake", path, "keep", None), f"lake:{path}")
+    plan = _ObjectPlanning(path, tuple(column.name for column in columns), rules or {}, _Maskers(key), problems)
+    for index, column in enumerate(columns):
+        plan.add(index, column)
+    return tuple(plan.masked)
+
+
+@dataclass(slots=True)
+class _ObjectPlanning:
+    """The rules of one object while they are put on its columns."""
+
+    path: str
+    names: tuple[str, ...]
+    rules: Mapping[str, AnyRule]
+    maskers: _Maskers
+    problems: Problems
+    masked: list[MaskedField] = field(default_factory=list)
+
+    def add(self, index: int, column: ObjectColumn) -> None:
+        """Puts a rule on a column: on the whole of it, or on each part of a nested one."""
+        rule = self.rules.get(column.name)
+        if rule is not None or not column.parts:
+            self._put(index, ObjectPart((), column.type, column.family, column.required), rule)
+            return
+        for part in column.parts:
+            self._put(index, part, self._rule_of(column.name, part.path))
+
+    def _rule_of(self, column: str, path: tuple[str, ...]) -> AnyRule | None:
+        """The rule of a part; a rule that needs no value may stand on something that the part lies in."""
+        own = self.rules.get(join_path((column, *path)))
+        for length in range(len(path) - 1, 0, -1):
+            above = self.rules.get(join_path((column, *path[:length])))
+            own = own or (above if isinstance(above, Keep) else None)
+        return own
+
+    def _put(self, index: int, part: ObjectPart, rule: AnyRule | None) -> None:
+        name = join_path((self.names[index], *part.path)) if part.path else self.names[index]
+        label = f"lake:{self.path}.{name}"
+        if rule is None:
+            self.problems.add(Missing("lake", self.path, name, part.family, part.type, required=part.required), label)
+            return
+        masker = self.maskers.of(rule, part.family)
+        others = rule.beside(self.rules)
+        complaint = _absent(others, self.names)
+        if masker is None:
+            complaint = f"the rule does not serve the type {part.type}"
+        elif isinstance(rule, Null) and part.required:
+            complaint = "the column is required"
+        elif part.path and others:
+            complaint = "within a nested column no rule can depend on another column"
+        elif part.path and isinstance(rule, Constant) and part.family is Family.OTHER:
+            complaint = f"the rule does not serve the type {part.type} within a nested column"
+        if complaint:
+            self.problems.found.append(f"{label} cannot be masked with `{rule.word}`: {complaint}")
+        elif masker is not None and not isinstance(rule, Keep):
+            beside = tuple(map(self.names.index, others))
+            self.masked.append(
+                MaskedField(index, label, describe(rule), part.family, masker, beside=beside, path=part.path)
+            )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from functools import partial
+from typing import Any
 
 from dataops.infra.errors import ResourceError
 from dataops.infra.process.commands import last_lines
@@ -78,10 +79,11 @@ class Reader:
             ) as process:
                 assert process.stdin is not None
                 assert process.stdout is not None
+                read = partial(process.stdout.read, BLOCK)
                 try:
                     process.stdin.write(script.encode())
                     process.stdin.close()
-                    yield from _whole_rows(process.stdout)
+                    yield from whole_rows(iter(read, b""))
                 except BaseException:
                     process.kill()
                     raise
@@ -110,10 +112,10 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _whole_rows(stream: IO[bytes]) -> Iterator[bytes]:
-    """A stream in pieces that end with a newline, which COPY text has at the end of rows only."""
+def whole_rows(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks of COPY text in pieces that end with a newline, which it has at the end of rows only."""
     rest: list[bytes] = []  # of a row that may be larger than many blocks
-    while block := stream.read(BLOCK):
+    for block in blocks:
         cut = block.rfind(b"\n") + 1
         if cut:
             yield b"".join([*rest, block[:cut]])

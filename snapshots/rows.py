@@ -80,12 +80,14 @@ def mask_rows(batch: bytes, width: int, columns: list[ColumnMasking]) -> pa.Buff
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    parts = _split(batch, width)
+    parts = split_rows(batch, width)
+    raw = list(parts)  # a mask may depend on what another column held
     for column in columns:
-        index = column.field.index
-        masked = _mask(parts[index], column)
-        column.changed += pc.sum(pc.not_equal(masked, parts[index])).as_py() or 0
-        parts[index] = masked
+        field = column.field
+        masked = _mask(raw[field.index], [raw[index] for index in field.beside], column)
+        column.changed += pc.sum(pc.not_equal(masked, raw[field.index])).as_py() or 0
+        column.rows += len(masked)
+        parts[field.index] = masked
     # every row with its newline, one after the other in one buffer
     tab, newline, nothing = (pa.scalar(text, pa.large_string()) for text in ("\t", "\n", ""))
     lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*parts, tab), nothing, newline)
@@ -93,7 +95,7 @@ def mask_rows(batch: bytes, width: int, columns: list[ColumnMasking]) -> pa.Buff
     return lines.buffers()[2].slice(begin, end - begin)
 
 
-def _split(batch: bytes, width: int) -> list[pa.Array]:
+def split_rows(batch: bytes, width: int) -> list[pa.Array]:
     """The columns of some rows, values still escaped."""
     import pyarrow as pa
     from pyarrow import csv
@@ -115,14 +117,41 @@ def _split(batch: bytes, width: int) -> list[pa.Array]:
     return [column.combine_chunks() for column in table.columns]
 
 
-def _mask(values: pa.Array, column: ColumnMasking) -> pa.Array:
+def _mask(values: pa.Array, beside: list[pa.Array], column: ColumnMasking) -> pa.Array:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    encoded = values.dictionary_encode()
-    masked = column.apply([unescape(field) for field in encoded.dictionary.to_pylist()])
+    if beside:
+        combined, distinct = distinct_rows([values, *beside])
+        rows = [tuple(map(unescape, row)) for row in distinct]
+        keys: list[Any] = [None if row[0] is None else row for row in rows]
+        indices = combined
+    else:
+        encoded = values.dictionary_encode()
+        keys, indices = [unescape(text) for text in encoded.dictionary.to_pylist()], encoded.indices
+    masked = column.apply(keys, lambda place: pc.index(indices, pa.scalar(place, indices.type)).as_py())
     if None in masked or any(map(_SPECIAL.search, masked)):  # type: ignore[arg-type]
         masked = [escape(value) for value in masked]
-    return pa.array(masked, pa.large_string()).take(encoded.indices)
+    return pa.array(masked, pa.large_string()).take(indices)
+
+
+def distinct_rows(columns: list[pa.Array]) -> tuple[pa.Array, list[tuple[Any, ...]]]:
+    """The distinct rows of some columns: for each row the number of its like, and what these hold."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    numbers: Any = None
+    rows: list[tuple[Any, ...]] = []
+    for column in columns:
+        encoded = column.dictionary_encode(null_encoding="encode")
+        texts, indices = encoded.dictionary.to_pylist(), encoded.indices.cast(pa.int64())
+        if numbers is None:
+            numbers, rows = indices, [(text,) for text in texts]
+            continue
+        pairs = pc.add(pc.multiply(numbers, max(len(texts), 1)), indices).dictionary_encode()
+        found = [divmod(pair, max(len(texts), 1)) for pair in pairs.dictionary.to_pylist()]
+        numbers, rows = pairs.indices.cast(pa.int64()), [(*rows[before], texts[own]) for before, own in found]
+    return numbers, rows
 
 
 def _bounds(lines: pa.Array) -> tuple[int, int]:

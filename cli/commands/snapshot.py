@@ -25,6 +25,10 @@ snapshot = LazyGroup(
         "capture": Entry("dataops.cli.commands.snapshot:capture", "Take a masked snapshot of an environment."),
         "ls": Entry("dataops.cli.commands.snapshot:ls", "List the snapshots."),
         "show": Entry("dataops.cli.commands.snapshot:show", "Show what a snapshot holds and what was masked."),
+        "classify": Entry("dataops.cli.commands.snapshot_classify:classify", "Propose rules for what has none."),
+        "check-masking": Entry(
+            "dataops.cli.commands.snapshot_check:check_masking", "Show what masking did, and what looks wrong."
+        ),
     },
     help="""Capture masked snapshots and list them.
 
@@ -78,7 +82,7 @@ def capture(name: str, workers: int | None, quiet: bool, cwd: Path, as_json: boo
         raise PolicyError(
             f"{name} is a replica, made of a snapshot itself", hint="capture production: --env production"
         )
-    connection, database, lake = _places(record)
+    connection, database, lake = places(record)
     options = CaptureOptions(
         workers=workers or 0,
         production_hosts=production_addresses(registry.all()),
@@ -173,7 +177,7 @@ def show(snapshot_id: str, verify: bool, cwd: Path, as_json: bool) -> None:
         print_table(("MASKED COLUMN", "RULE", "DIFFERENT VALUES", "ROWS CHANGED"), masked)
 
 
-def _places(record: EnvironmentRecord) -> tuple[dict[str, Any], str, Path]:
+def places(record: EnvironmentRecord) -> tuple[dict[str, Any], str, Path]:
     """The superuser's connection to an environment's warehouse, its database, and the directory of its lake."""
     from urllib.parse import unquote, urlsplit
 

@@ -101,6 +101,9 @@ class Product(Section):
     owner: SqlName = Field(description="The team or person that answers for it.")
     tables: tuple[Table, ...] = Field(min_length=1, description="Its tables, `schema.table`.")
     description: str = Field(default="", description="What it tells.")
+    classified: dict[Table, dict[Text, SqlName]] = Field(
+        default={}, description="Which class of data a column holds, by table: masking has a rule for each class."
+    )
 
 
 class Person(Section):
@@ -171,6 +174,11 @@ class Platform(Section):
     production_hosts: tuple[Text, ...] = Field(
         default=(), description="Hosts that no replica may ever point at, beside those that production publishes."
     )
+
+    @property
+    def policy(self) -> Masking:
+        """The masking policy, with what data products say of their columns."""
+        return self.masking.with_classified(product.classified for product in self.products.values())
 
     def variables(self, role: str) -> dict[str, str]:
         """The declared variables of `production`, `staging` or `replica`."""

@@ -124,9 +124,13 @@ def _explain(document: Document, error: Any, schema: dict[str, Any]) -> Problem:
         words = str(context["expected"]).replace("'", "`")
         choices = [word for word in words.split("`") if word.strip(" ,or")]
         return Problem(line, place, f"expected {words}, got {_shown(given)}", nearest(str(given), choices, "values"))
-    if kind == "union_tag_invalid":
-        choices = [word.strip(" '") for word in str(context["expected_tags"]).split(",")]
-        return Problem(line, place, f"unknown rule `{context['tag']}`", nearest(str(context["tag"]), choices, "rules"))
+    if kind == "unknown_rule":
+        from dataops.infra.platform.masking import rule_names
+
+        near = nearest(str(given), rule_names(), "rules") or "or install the package that brings it"
+        return Problem(
+            line, dotted(location[:-1] if location[-1:] == ("rule",) else location), f"unknown rule `{given}`", near
+        )
     if kind == "union_tag_not_found" or (
         kind.startswith("model_") and location[:1] == ("masking",) and len(location) == 4
     ):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from dataops.infra.platform.document import Document, Location
 from dataops.infra.platform.graph import find_cycle
-from dataops.infra.platform.masking import ColumnRules
+from dataops.infra.platform.masking_references import Finding, masking_findings, schema_finding
 from dataops.infra.platform.model import Platform
 from dataops.infra.platform.names import MANAGED_SETTINGS, RESERVED_ROLES, RESERVED_VARIABLES, Dataset
 from dataops.infra.platform.pipelines import Pipeline
@@ -17,9 +17,6 @@ RUNNER = "runner"
 
 RESERVED_NAMESPACE = "dataops"
 """Configuration keys of this namespace carry the parameters of our own stacks."""
-
-Finding = tuple[Location, str, str]
-"""A place, what is wrong with it, a hint."""
 
 
 def reference_problems(platform: Platform, document: Document) -> list[Problem]:
@@ -40,14 +37,15 @@ def known_datasets(platform: Platform) -> set[str]:
 
 def unmasked(platform: Platform) -> list[str]:
     """Datasets that have no masking rules at all, sorted: a capture will stop at them."""
-    tables = {f"warehouse:{table}" for table in platform.masking.tables}
+    policy = platform.policy
+    tables = {f"warehouse:{table}" for table in {*policy.tables, *policy.classified}}
     return sorted(known_datasets(platform) - tables - {f"lake:{path}" for path in platform.masking.lake})
 
 
 def _datasets(platform: Platform) -> Iterator[Finding]:
     known, schemas = known_datasets(platform), set(platform.stores.warehouse.schemas)
     for i, table in enumerate(platform.stores.warehouse.tables):
-        yield from _schema(("stores", "warehouse", "tables", i), table, schemas)
+        yield from schema_finding(("stores", "warehouse", "tables", i), table, schemas)
     for name, pipeline in platform.pipelines.items():
         for i, step in enumerate(pipeline.steps):
             place: Location = ("pipelines", name, "steps", i)
@@ -58,13 +56,7 @@ def _datasets(platform: Platform) -> Iterator[Finding]:
             for j, dataset in enumerate(step.outputs):
                 parsed = Dataset.parse(dataset)
                 if parsed.store == "warehouse":
-                    yield from _schema((*place, "outputs", j), parsed.name, schemas)
-
-
-def _schema(place: Location, table: str, schemas: set[str]) -> Iterator[Finding]:
-    schema = table.partition(".")[0]
-    if schema not in schemas:
-        yield place, f"the warehouse has no schema `{schema}`", nearest(schema, schemas, "schemas")
+                    yield from schema_finding((*place, "outputs", j), parsed.name, schemas)
 
 
 def _steps(platform: Platform) -> Iterator[Finding]:
@@ -181,37 +173,6 @@ def _parameters(platform: Platform) -> Iterator[Finding]:
             )
 
 
-def _masking(platform: Platform) -> Iterator[Finding]:
-    masking, schemas = platform.masking, set(platform.stores.warehouse.schemas)
-    for table, rules in masking.tables.items():
-        place: Location = ("masking", "tables", table)
-        yield from _schema(place, table, schemas)
-        yield from _rules(platform, place, rules, set(masking.tables) - {table})
-    for path, rules in masking.lake.items():
-        others = (set(masking.lake) | set(masking.tables)) - {path}
-        yield from _rules(platform, ("masking", "lake", path), rules, others)
-
-
-def _rules(platform: Platform, place: Location, rules: ColumnRules, others: set[str]) -> Iterator[Finding]:
-    own = set(rules.__pydantic_extra__ or {})
-    for i, column in enumerate(rules.keep):
-        if column in own or column in rules.keep[:i]:
-            yield (*place, "keep", i), f"the column `{column}` has another rule as well", "give each column one rule"
-    if rules.like is None:
-        if not rules.keep and not own:
-            yield place, "names no column", "give each column a rule, or refer to others with `like`"
-        return
-    if rules.like not in others:
-        yield (*place, "like"), f"no rules are given for `{rules.like}`", nearest(rules.like, others, "ones")
-        return
-    seen, at = {id(rules)}, platform.masking.entry(rules.like)
-    while at is not None and at.like is not None and id(at) not in seen:
-        seen.add(id(at))
-        at = platform.masking.entry(at.like)
-    if at is rules:
-        yield (*place, "like"), "the rules refer to themselves", "let one of them name its columns"
-
-
 _CHECKS: tuple[Callable[[Platform], Iterator[Finding]], ...] = (
     _datasets,
     _steps,
@@ -221,5 +182,5 @@ _CHECKS: tuple[Callable[[Platform], Iterator[Finding]], ...] = (
     _variables,
     _settings,
     _parameters,
-    _masking,
+    masking_findings,
 )

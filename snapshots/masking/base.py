@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import Enum
 from typing import ClassVar
+
+Row = tuple[str | None, ...]
+"""A value and the values of other columns in its row; the value itself is never None."""
 
 
 class Family(Enum):
@@ -16,11 +19,20 @@ class Family(Enum):
     NUMBER = "number"
     DATE = "date"
     UUID = "uuid"
+    JSON = "json"
     OTHER = "other"
 
 
 class UnmaskableError(Exception):
-    """A value that a masker cannot serve. Says why, never which; whoever knows the column makes it a user's error."""
+    """A value that a masker cannot serve. Says why, never which; whoever knows the column makes it a user's error.
+
+    Args:
+        add: lines for `dataops.yaml` that would help, by the part of the column that they are for.
+    """
+
+    def __init__(self, why: str, add: Sequence[str] = ()) -> None:
+        super().__init__(why)
+        self.add = tuple(add)
 
 
 class Masker:
@@ -43,9 +55,40 @@ class Masker:
         raise UnmaskableError("no rule")
 
     def mask_all(self, values: Collection[str]) -> dict[str, str | None]:
-        """Masks distinct values."""
+        """Masks distinct values; the same masks as `mask` gives, perhaps sooner."""
         mask = self.mask
         return {value: mask(value) for value in values}
+
+    def mask_beside(self, value: str, beside: Row) -> str | None:
+        """The masked value where other columns of its row have a part in it.
+
+        Args:
+            beside: their values, in the order in which the rule names the columns.
+        """
+        return self.mask(value)
+
+    def mask_rows(self, rows: Collection[Row]) -> dict[Row, str | None]:
+        """Masks distinct values, each with those beside it."""
+        return {row: self.mask_beside(row[0] or "", row[1:]) for row in rows}
+
+
+class ColumnMasker(Masker):
+    """A masker that is made for many values at once."""
+
+    def masks(self, values: Sequence[str]) -> Sequence[str | None]:
+        """The masks of some values, in their order.
+
+        Raises:
+            UnmaskableError: this masker cannot serve one of them.
+        """
+        raise UnmaskableError("no rule")
+
+    def mask(self, value: str) -> str | None:
+        return self.masks([value])[0]
+
+    def mask_all(self, values: Collection[str]) -> dict[str, str | None]:
+        some = list(values)
+        return dict(zip(some, self.masks(some), strict=True))
 
 
 def derive_key(key: bytes, context: str) -> bytes:

@@ -31,7 +31,7 @@ class ConstantMasker(Masker):
         return self._value
 
 
-class RedactMasker(Masker):
+class ReplaceMasker(Masker):
     """Replaces free text by one fixed text; the empty text stays."""
 
     families = frozenset({Family.TEXT})

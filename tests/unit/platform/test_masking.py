@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataops.infra.platform.masking import ALPHABETS, RULES, Fpe, Keep, Masking, Null, PersonName, RedactedText
+from dataops.infra.platform.masking import RULES, Masking
+from dataops.infra.platform.masking_rules import ALPHABETS, Email, Fpe, Keep, Null, PersonName, RedactedText
 
 
 def masking(tables: dict[str, object], lake: dict[str, object] | None = None) -> Masking:
@@ -42,9 +43,32 @@ def test_every_rule_says_whether_it_keeps_different_values_different() -> None:
         "fpe",
         "email",
         "phone",
+        "card",
+        "iban",
+        "national_id",
+        "uuid",
     }
 
 
 def test_an_alphabet_may_be_named_or_spelt_out() -> None:
     assert Fpe(rule="fpe", alphabet="digits").characters == ALPHABETS["digits"]
     assert Fpe(rule="fpe", alphabet="ABC").characters == "ABC"
+
+
+def test_a_class_of_data_stands_for_a_rule_and_a_platform_may_say_another() -> None:
+    rules = masking({"raw.a": {"x": {"class": "person_name"}, "y": {"class": "email"}}})
+    assert rules.table_rules("raw.a") == {"x": PersonName(rule="name"), "y": Email(rule="email")}
+    own = rules.model_copy(update={"classes": {"email": Null(rule="null")}})
+    assert own.table_rules("raw.a") == {"x": PersonName(rule="name"), "y": Null(rule="null")}
+
+
+def test_a_data_product_says_what_its_columns_hold_and_a_rule_goes_before() -> None:
+    rules = masking({"raw.a": {"y": "text"}}, {"a.parquet": {"like": "raw.a"}, "b.parquet": {"like": "raw.b"}})
+    policy = rules.with_classified([{"raw.a": {"x": "person_name", "y": "email"}, "raw.b": {"z": "email"}}])
+    assert policy.table_rules("raw.a") == {"x": PersonName(rule="name"), "y": RedactedText(rule="text")}
+    assert policy.object_rules("a.parquet") == policy.table_rules("raw.a")
+    assert policy.object_rules("b.parquet") == {"z": Email(rule="email")}
+
+
+def test_a_class_without_a_rule_leaves_its_column_without_one() -> None:
+    assert masking({"raw.a": {"x": {"class": "unheard_of"}}}).table_rules("raw.a") == {}

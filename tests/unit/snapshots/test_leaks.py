@@ -269,7 +269,7 @@ def test_an_object_that_is_replaced_after_its_columns_were_looked_at_is_refused(
 ) -> None:
     from dataops.snapshots.hosts import HostSearch
     from dataops.snapshots.lake import capture_object, plan_objects
-    from dataops.snapshots.policy import Problems
+    from dataops.snapshots.problems import Problems
     from support.small_production import platform
 
     own = lake(tmp_path, production)

@@ -1,0 +1,106 @@
+"""Classify: proposes a rule for whatever has none. Reads only, and keeps nothing of what it read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataops.infra.platform.masking import Masking
+from dataops.infra.platform.paths import split_path
+from dataops.infra.process.postgres_binaries import PostgresBinaries
+from dataops.snapshots.catalogue import Catalogue
+from dataops.snapshots.lake import open_object, plan_objects
+from dataops.snapshots.nested import part_of
+from dataops.snapshots.policy import plan_tables
+from dataops.snapshots.problems import Missing, Problems
+from dataops.snapshots.proposals import Proposal, agree, propose
+from dataops.snapshots.source import open_source
+
+if TYPE_CHECKING:
+    from dataops.snapshots.catalogue import Connection
+
+SAMPLE = 1000
+LARGE = 64 << 20
+NO_KEY = bytes(32)
+"""Nothing is masked here, so nothing needs the masking key."""
+
+
+def classify(
+    masking: Masking, connection: Mapping[str, Any], database: str, lake: Path, binaries: PostgresBinaries
+) -> list[Proposal]:
+    """Proposals for every column, part of a column and object that has no rule.
+
+    Args:
+        masking: the policy as it is.
+        connection: how a role that may read everything connects.
+        database: the warehouse's database.
+        lake: the directory of the lake.
+        binaries: of Postgres.
+
+    Raises:
+        ResourceError: the server cannot be reached, or refuses.
+        VerificationError: an object of the lake is broken.
+    """
+    with open_source(connection, database, binaries) as source:
+        problems = Problems()
+        plan_tables(source.catalogue, masking, NO_KEY, problems)
+        columns = list(problems.missing)
+        plan_objects(lake, masking, NO_KEY, problems)
+        parts = problems.missing[len(columns) :]
+        samples = {**_rows(source.leader, source.catalogue, columns), **_objects(lake, parts)}
+        proposals = [propose(missing, samples.get(missing, ())) for missing in (*columns, *parts)]
+        return agree(proposals, _pairs(source.catalogue))
+
+
+def _pairs(catalogue: Catalogue) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    return [
+        ((foreign.table, own), (foreign.referenced, other))
+        for foreign in catalogue.foreign_keys
+        for own, other in zip(foreign.columns, foreign.referenced_columns, strict=True)
+    ]
+
+
+def _rows(connection: Connection, catalogue: Catalogue, missing: Sequence[Missing]) -> dict[Missing, list[str]]:
+    """Some values of columns of tables; of a partitioned one from its first partition that has rows."""
+    from psycopg import sql
+
+    wanted: dict[str, list[Missing]] = defaultdict(list)
+    for one in missing:
+        wanted[one.owner].append(one)
+    samples: dict[Missing, list[str]] = {one: [] for one in missing}
+    for table in catalogue.tables:
+        columns = wanted.get(table.root, [])
+        if not columns or any(samples[one] for one in columns):
+            continue
+        names = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(one.name)) for one in columns)
+        part = f" TABLESAMPLE SYSTEM ({max(100 * LARGE / table.bytes, 0.001):f})" if table.bytes > LARGE else ""
+        query = sql.SQL("SELECT {} FROM ONLY {}" + part + f" LIMIT {SAMPLE}")
+        for row in connection.execute(query.format(names, sql.Identifier(table.schema, table.name))):
+            for one, value in zip(columns, row, strict=True):
+                if value is not None:
+                    samples[one].append(value)
+    return samples
+
+
+def _objects(lake: Path, missing: Sequence[Missing]) -> dict[Missing, list[str]]:
+    """Some values of columns of objects, from the first row group that there is."""
+    import pyarrow.parquet as pq
+
+    wanted: dict[str, list[Missing]] = defaultdict(list)
+    for one in missing:
+        if one.family is not None:
+            wanted[one.owner].append(one)
+    samples: dict[Missing, list[str]] = {}
+    for path, columns in wanted.items():
+        with open_object(lake, path) as file, pq.ParquetFile(file) as opened:
+            if not opened.num_row_groups:
+                continue
+            table = opened.read_row_group(0).slice(0, SAMPLE)
+        for one in columns:
+            name, *rest = (one.name,) if one.name in table.column_names else split_path(one.name)
+            part = part_of(table.column(name), tuple(rest)) if rest else table.column(name)
+            texts = [value for value in part.to_pylist() if value is not None]
+            samples[one] = list(map(str, texts))
+    return samples
