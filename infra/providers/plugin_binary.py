@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from dataops.infra.providers.plugin_process import PluginProcess
 from dataops.infra.providers.protocol import CHANNEL_OPTIONS
 from dataops.infra.providers.registry import ProviderContext
 
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?")
+_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-([0-9A-Za-z.-]+))?(?:\+.*)?")
+_TRUE = frozenset({"1", "true"})
 PROJECT = "PulumiPlugin.yaml"
 """Says, in the folder of a plugin that is no program, how to run it."""
 
+DEBUG_PROVIDERS = "PULUMI_DEBUG_PROVIDERS"
 _PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 
 
@@ -31,7 +34,7 @@ class _Installed:
 
     release: bool
     version: tuple[int, ...]
-    preview: str
+    preview: tuple[tuple[bool, int, str], ...]
     folder: Path
 
 
@@ -55,7 +58,7 @@ def find_plugin(package: str, version: str, environment: Mapping[str, str], fold
     name = f"pulumi-resource-{package}"
     if folder is not None and (named := _of_project(package, version, folder)) is not None:
         return _runnable(named, name)
-    if not environment.get("PULUMI_IGNORE_AMBIENT_PLUGINS"):
+    if environment.get("PULUMI_IGNORE_AMBIENT_PLUGINS", "").lower() not in _TRUE:
         if on_path := shutil.which(name, path=environment.get("PATH", "")):
             return Path(on_path)
     home = Path(environment.get("PULUMI_HOME") or Path.home() / ".pulumi")
@@ -63,7 +66,7 @@ def find_plugin(package: str, version: str, environment: Mapping[str, str], fold
     if version:
         wanted = _VERSION.fullmatch(version)
         installed = [found for found in installed if wanted and found.version == _numbers(wanted)]
-        installed = [found for found in installed if wanted and found.preview == (wanted[4] or "")]
+        installed = [found for found in installed if wanted and found.preview == _preview(wanted)]
     return _runnable(installed[-1].folder, name) if installed else None
 
 
@@ -79,31 +82,58 @@ def start_plugin(binary: Path, context: ProviderContext) -> Provider:
     Args:
         binary: a program, or the folder of a plugin written in Python; see `find_plugin`.
     """
-    import grpc
-
     environment = {**os.environ, **context.environment}
     if context.project:
         environment["PULUMI_PROJECT"] = context.project
-    host = PluginHost(context.log)
+    started = ExitStack()
     try:
+        host = PluginHost(context.log)
+        started.callback(host.stop)
         command: list[str | Path] = [*_command(binary, context.python), host.address]
         process = PluginProcess(command, context.root, environment, dies_with_us=True)
+        started.callback(process.stop)
+        client = PluginClient(_channel(process.port()), process.explain, started.close, context.package)
+        client.shake_hands(host.address, str(binary if binary.is_dir() else binary.parent), process.alive)
     except BaseException:
-        host.stop()
-        raise
-
-    def stop() -> None:
-        process.stop()
-        host.stop()
-
-    try:
-        channel = grpc.insecure_channel(f"127.0.0.1:{process.port()}", options=CHANNEL_OPTIONS)
-        client = PluginClient(channel, process.explain, stop, context.package)
-        client.shake_hands(host.address, str(binary if binary.is_dir() else binary.parent))
-    except BaseException:
-        stop()
+        started.close()
         raise
     return client
+
+
+def attach_port(package: str, environment: Mapping[str, str]) -> int | None:
+    """Where a plugin of a package listens that somebody has started to debug it: `PULUMI_DEBUG_PROVIDERS=name:port,…`.
+
+    Raises:
+        ResourceError: what stands there for the package is no port.
+    """
+    for entry in environment.get(DEBUG_PROVIDERS, "").split(","):
+        name, _, port = entry.strip().partition(":")
+        if name == package:
+            if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+                raise ResourceError(f"{port!r} is no port", where=DEBUG_PROVIDERS, hint=f"{package}:12345, for example")
+            return int(port)
+    return None
+
+
+def attach_plugin(port: int, context: ProviderContext) -> Provider:
+    """A provider served by a plugin that runs already, and goes on running; see `attach_port`."""
+    host = PluginHost(context.log)
+    try:
+        client = PluginClient(_channel(port), lambda: "", host.stop, context.package)
+        client.shake_hands(host.address, None)
+        client.attach(host.address)
+    except BaseException as error:
+        host.stop()
+        if isinstance(error, ResourceError):
+            error.where = f"{DEBUG_PROVIDERS}={context.package}:{port}"
+        raise
+    return client
+
+
+def _channel(port: int) -> Any:
+    import grpc
+
+    return grpc.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL_OPTIONS)
 
 
 def _command(binary: Path, python: Path) -> list[Path]:
@@ -167,10 +197,15 @@ def _installed(plugins: Path, package: str, name: str) -> list[_Installed]:
         version = _VERSION.fullmatch(folder.name.removeprefix(f"resource-{package}-"))
         usable = os.access(folder / name, os.X_OK) or (folder / PROJECT).is_file()
         if version and usable and not (plugins / f"{folder.name}.partial").exists():
-            preview = version[4] or ""
-            found.append(_Installed(not preview, _numbers(version), preview, folder))
+            found.append(_Installed(not version[4], _numbers(version), _preview(version), folder))
     return found
 
 
 def _numbers(version: re.Match[str]) -> tuple[int, ...]:
-    return tuple(map(int, version.group(1, 2, 3)))
+    return tuple(int(number or 0) for number in version.group(1, 2, 3))
+
+
+def _preview(version: re.Match[str]) -> tuple[tuple[bool, int, str], ...]:
+    """What comes after the numbers, in an order in which `alpha.9` is before `alpha.10` and both after `alpha.1`."""
+    parts = (version[4] or "").split(".")
+    return tuple((False, int(part), "") if part.isdigit() else (True, 0, part) for part in parts if part)

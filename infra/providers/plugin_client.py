@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from dataops.infra.errors import ResourceError
@@ -32,10 +33,10 @@ from dataops.infra.providers.plugin_components import (
     constructed,
     returned,
 )
-from dataops.infra.providers.plugin_status import NotReadyError, UnimplementedError, called
+from dataops.infra.providers.plugin_status import NotReadyError, UnimplementedError, called, first_answer
 from dataops.infra.providers.protocol import load
 from dataops.infra.resources.urn import name_of, type_of
-from dataops.infra.resources.values import Properties, has_unknowns, unwrap_secrets
+from dataops.infra.resources.values import Properties, Secret, has_secrets, has_unknowns, unwrap_secrets
 
 _DIFF_KINDS = tuple(DiffKind)
 
@@ -62,12 +63,13 @@ class PluginClient:
         self._agreed = False
         self._cancelling: Any = None
 
-    def shake_hands(self, engine: str, folder: str) -> None:
+    def shake_hands(self, engine: str, folder: str | None, alive: Callable[[], bool] = lambda: True) -> None:
         """Agrees with a plugin on what both can do, before anything else; one that knows no handshake says it later.
 
         Args:
             engine: the address of the `Engine` service for its messages.
-            folder: where the plugin lies.
+            folder: where the plugin lies; None when that is not known.
+            alive: whether it is worth waiting for one that does not listen yet.
         """
         request = self._messages.ProviderHandshakeRequest(
             engine_address=engine,
@@ -76,11 +78,16 @@ class PluginClient:
             invoke_with_preview=True,
         )
         try:
-            answer = self._call(self._stub.Handshake, request)
+            answer = first_answer(self._stub.Handshake, request, self._explain, alive)
         except UnimplementedError:
             return
         self._secrets, self._references = answer.accept_secrets, answer.accept_resources
         self._outputs, self._previews, self._agreed = answer.accept_outputs, True, True
+
+    def attach(self, engine: str) -> None:
+        """Tells a plugin that was not started by us where the `Engine` service is; an old one need not know how."""
+        with suppress(UnimplementedError):
+            self._call(self._stub.Attach, load("plugin_pb2").PluginAttach(address=engine))
 
     def check_config(self, urn: str, old: Properties, new: Properties) -> CheckResult:
         request = self._messages.CheckRequest(urn=urn, name=name_of(urn), type=type_of(urn))
@@ -170,6 +177,8 @@ class PluginClient:
         return CreateResult(answer.id, outputs, reasons)
 
     def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> ReadResult:
+        if not self._known:
+            return ReadResult(id_, {}, {})
         request = self._messages.ReadRequest(urn=urn, name=name_of(urn), type=type_of(urn), id=id_)
         self._fill(request.properties, outputs)
         self._fill(request.inputs, inputs)
@@ -230,6 +239,9 @@ class PluginClient:
         self._fill(request.args, args)
         answer = self._call(self._stub.Invoke, request)
         returned = wire.from_struct(getattr(answer, "return"))
+        if not self._secrets and has_secrets(args):
+            # It was sent them plain, and any result may tell of them.
+            returned = {key: value if isinstance(value, Secret) else Secret(value) for key, value in returned.items()}
         return InvokeResult(returned, _failures(answer))
 
     def construct(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from pathlib import Path
 from dataops.infra.errors import ResourceError
 
 _LINES_KEPT = 40
+_PROGRESS = re.compile(r"\x1b\]9;4;[^\x1b]*\x1b\\")
+"""How some tools that start programs show progress in a terminal's title bar, even where there is no terminal."""
 
 
 class PluginProcess:
@@ -72,11 +75,17 @@ class PluginProcess:
         """The port that the plugin printed; blocks until it has. `ResourceError` when it died instead."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if not line.strip().isdigit():
-            self.stop()
-            raise ResourceError(f"{self._command} ended before it could serve", details=self.explain() or None)
-        self.listen()
-        return int(line)
+        said = _PROGRESS.sub("", line.decode(errors="replace")).strip()
+        if said.isascii() and said.isdigit() and 0 < int(said) < 65536:
+            self.listen()
+            return int(said)
+        self.stop()
+        what = "ended before it could serve" if not line else f"printed no port, but {said!r}"
+        raise ResourceError(f"{self._command} {what}", details=self.explain() or None)
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
 
     def listen(self) -> None:
         """Begins to read what it prints; `port` does so by itself."""

@@ -9,6 +9,9 @@ from dataops.infra.errors import DeadlineError, ResourceError
 from dataops.infra.providers.base import OutcomeUnknownError
 from dataops.infra.providers.protocol import load
 
+_PATIENCE, _LOOK = 10.0, 0.2
+"""Seconds that a plugin may take until it answers, and after which it is looked whether it still runs."""
+
 
 class UnimplementedError(ResourceError):
     """The provider does not have this method."""
@@ -41,6 +44,31 @@ def called(method: Any, request: Any, explain: Callable[[], str]) -> Any:
         return method(request, wait_for_ready=False)
     except grpc.RpcError as error:
         raise _meaning(error, error.code(), explain) from None
+
+
+def first_answer(method: Any, request: Any, explain: Callable[[], str], alive: Callable[[], bool]) -> Any:
+    """The answer of the first call, which waits for a plugin that does not listen yet.
+
+    Args:
+        alive: whether there still is a process that may begin to listen.
+
+    Raises:
+        ResourceError: as `called`, or it ended, or did not listen within ten seconds.
+    """
+    import grpc
+
+    waiting = method.future(request, wait_for_ready=True, timeout=_PATIENCE)
+    while True:
+        try:
+            return waiting.result(timeout=_LOOK)
+        except grpc.FutureTimeoutError:
+            if not alive():
+                waiting.cancel()
+                raise ResourceError("the plugin ended before it answered", details=explain() or None) from None
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise ResourceError("the plugin does not answer", details=explain() or None) from None
+            raise _meaning(error, error.code(), explain) from None
 
 
 def _meaning(error: Any, code: Any, explain: Callable[[], str]) -> Exception:

@@ -67,11 +67,17 @@ class ProviderRegistry:
         return self._find(context)(context)
 
     def _find(self, context: ProviderContext) -> ProviderFactory:
+        environment = {**os.environ, **context.environment}
+        if "PULUMI_DEBUG_PROVIDERS" in environment:
+            from dataops.infra.providers.plugin_binary import attach_plugin, attach_port
+
+            if (port := attach_port(context.package, environment)) is not None:
+                return lambda context: attach_plugin(port, context)
         if (factory := self._factories.get(context.package)) is not None:
             return factory
         from dataops.infra.providers.plugin_binary import find_plugin, how_to_install, start_plugin
 
-        binary = find_plugin(context.package, context.version, {**os.environ, **context.environment}, context.root)
+        binary = find_plugin(context.package, context.version, environment, context.root)
         if binary is None:
             version = f" of version {context.version}" if context.version else ""
             install = how_to_install(context.package, context.version, context.download_url)

@@ -1,12 +1,14 @@
 """A provider plugin of the package `world`, written with nothing but gRPC: what engines start and speak to.
 
-The configuration value `manner` says how it behaves: `old` knows no handshake and no secrets, `dies` exits while it
-creates, `waits` creates until it is cancelled.
+`WORLD_MANNER` says how it behaves: `old` knows no handshake and no secrets, `dies` exits while it creates, `waits`
+creates until it is cancelled, `late` tells its port before it listens.
 """
 
 import os
+import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,6 +31,10 @@ class World(provider_pb2_grpc.ResourceProviderServicer):
         if MANNER == "old":
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "what is that?")
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=True, accept_outputs=True)
+
+    def Attach(self, request: Any, context: Any) -> Any:
+        self.engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(request.address))
+        return Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
         return plugin_pb2.PluginInfo(version="1.0.0")
@@ -76,6 +82,14 @@ class World(provider_pb2_grpc.ResourceProviderServicer):
     def Delete(self, request: Any, context: Any) -> Any:
         return Empty()
 
+    def Read(self, request: Any, context: Any) -> Any:
+        return provider_pb2.ReadResponse(id=request.id, properties=self.config)
+
+    def Invoke(self, request: Any, context: Any) -> Any:
+        answer = provider_pb2.InvokeResponse()
+        getattr(answer, "return").fields["answer"].string_value = "forty-two"
+        return answer
+
     def Construct(self, request: Any, context: Any) -> Any:
         answer = provider_pb2.ConstructResponse(urn=f"urn:{request.type}::{request.name}", state=request.inputs)
         answer.state.fields["config"].string_value = ",".join(f"{k}={v}" for k, v in sorted(request.config.items()))
@@ -99,6 +113,14 @@ class World(provider_pb2_grpc.ResourceProviderServicer):
 
 server = grpc.server(ThreadPoolExecutor(max_workers=8))
 provider_pb2_grpc.add_ResourceProviderServicer_to_server(World(sys.argv[1]), server)
-print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+port = 0
+if MANNER == "late":
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    print(port, flush=True)
+    time.sleep(0.3)
+port = server.add_insecure_port(f"127.0.0.1:{port}")
 server.start()
+if MANNER != "late":
+    print(port, flush=True)
 server.wait_for_termination()

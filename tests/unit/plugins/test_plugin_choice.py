@@ -42,6 +42,18 @@ def test_a_version_is_taken_exactly(home: Path, version: str, folder: str | None
     assert chosen(home, version) == folder
 
 
+def test_of_previews_the_newest_is_taken_where_there_is_no_release(tmp_path: Path) -> None:
+    for preview in ("alpha.2", "alpha.10", "alpha.10+abc", "beta"):
+        install(tmp_path / "plugins" / f"resource-world-v1.0.0-{preview}", program="exit")
+    assert chosen(tmp_path) == "resource-world-v1.0.0-beta"
+    assert chosen(tmp_path, "1.0.0-alpha.10") in (
+        "resource-world-v1.0.0-alpha.10",
+        "resource-world-v1.0.0-alpha.10+abc",
+    )
+    install(tmp_path / "plugins" / "resource-world-v0.9", program="exit")
+    assert chosen(tmp_path) == chosen(tmp_path, "0.9.0") == "resource-world-v0.9"
+
+
 def test_a_half_installed_plugin_is_none(home: Path) -> None:
     (home / "plugins" / "resource-world-v1.10.0.partial").touch()
     assert chosen(home) == "resource-world-v1.9.0"
@@ -50,8 +62,16 @@ def test_a_half_installed_plugin_is_none(home: Path) -> None:
 def test_one_on_path_comes_first_unless_it_is_not_to_be_looked_at(home: Path, tmp_path: Path) -> None:
     install(tmp_path / "bin", program="exit")
     assert chosen(home, "1.9.0", PATH=str(tmp_path / "bin")) == "bin"
-    ignored = {"PATH": str(tmp_path / "bin"), "PULUMI_IGNORE_AMBIENT_PLUGINS": "true"}
-    assert chosen(home, "1.9.0", **ignored) == "resource-world-v1.9.0"
+    for said, folder in (("true", "resource-world-v1.9.0"), ("1", "resource-world-v1.9.0"), ("false", "bin")):
+        environment = {"PATH": str(tmp_path / "bin"), "PULUMI_IGNORE_AMBIENT_PLUGINS": said}
+        assert chosen(home, "1.9.0", **environment) == folder
+
+
+@pytest.mark.parametrize("said", ["world", "world:", "world:none", "world:70000"])
+def test_an_attachment_without_a_port_is_refused(tmp_path: Path, said: str) -> None:
+    context = ProviderContext("world", root=tmp_path, environment={"PULUMI_DEBUG_PROVIDERS": f"other:1,{said}"})
+    with pytest.raises(ResourceError, match="is no port"):
+        ProviderRegistry().require(context)
 
 
 def test_what_the_project_names_comes_before_everything(home: Path, tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from dataops.infra.providers.base import Changes, CheckFailure, OutcomeUnknownEr
 from dataops.infra.providers.plugin_binary import start_plugin
 from dataops.infra.providers.plugin_client import PluginClient
 from dataops.infra.providers.plugin_components import ComponentContext
-from dataops.infra.providers.registry import ProviderContext
+from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
 from dataops.infra.resources.values import UNKNOWN, Output, Secret
 from support.engine_world import World
-from support.plugins import install
+from support.plugins import PLUGIN, install
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +83,60 @@ def test_one_of_old_is_spared_what_it_does_not_know_and_its_secrets_are_kept(sta
     assert made.outputs["a"] == Secret("x") and made.outputs["deep"] == {"er": Secret("y")}
 
 
+def test_what_one_of_old_makes_of_secrets_is_secret_all_of_it(start: Start) -> None:
+    for manner, kept in (("old", Secret("forty-two")), ("", "forty-two")):
+        client = start(manner)
+        client.configure({"region": "here"})
+        assert client.invoke("world:index:ask", {"of": {"whom": Secret("x")}}, False).outputs == {"answer": kept}
+        assert client.invoke("world:index:ask", {"of": "you"}, False).outputs == {"answer": "forty-two"}
+
+
+def test_one_whose_configuration_is_not_known_yet_is_asked_nothing(start: Start) -> None:
+    client = start()
+    client.configure({"region": UNKNOWN})
+    assert client.check(URN, None, {"a": "1"}).inputs == {"a": "1"}
+    assert client.diff(URN, "w-1", {"a": "1"}, {}, {"a": "2"}, []).changes is Changes.SOME
+    assert client.create(URN, {"a": "1"}, 0, True).outputs == {}
+    read = client.read(URN, "w-1", {}, {})
+    assert (read.id, read.outputs) == ("w-1", {})
+    assert client.invoke("world:index:ask", {}, True).outputs == {}
+
+
+def test_one_that_listens_only_after_it_told_its_port_is_waited_for(start: Start) -> None:
+    client = start("late")
+    client.configure({"region": "here"})
+    assert client.create(URN, {}, 0, False).id == "w-1"
+
+
+def test_a_port_between_marks_of_progress_is_understood(tmp_path: Path) -> None:
+    marks = "printf '\\033]9;4;3;\\033\\\\\\033]9;4;0;\\033\\\\'"
+    binary = install(tmp_path / "plugin", program=f"{marks}; exec {sys.executable} {PLUGIN}")
+    client = start_plugin(binary, ProviderContext("world", root=tmp_path))
+    assert client.check_config(PROVIDER, {}, {"region": "here"}).failures == ()
+    client.close()
+
+
+def test_one_that_runs_already_is_attached_to_and_left_running(
+    tmp_path: Path, said: list[tuple[str, str, str]]
+) -> None:
+    with subprocess.Popen([sys.executable, PLUGIN, ""], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            environment = {"PULUMI_DEBUG_PROVIDERS": f"other:1,world:{process.stdout.readline().strip()}"}
+            for _ in range(2):
+                context = ProviderContext(
+                    "world", root=tmp_path, environment=environment, log=lambda *words: said.append(words)
+                )
+                provider = ProviderRegistry().provide(context)
+                provider.configure({"region": "here"})
+                assert provider.create(URN, {}, 0, False).id == "w-1"
+                provider.close()
+            assert said == [("mind the gap", "warning", URN)] * 2
+            assert process.poll() is None
+        finally:
+            process.kill()
+
+
 def test_one_that_dies_is_reported_with_what_it_said_last(start: Start) -> None:
     client = start("dies")
     client.configure({"region": "here"})
@@ -118,6 +172,21 @@ def test_one_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="ended before it could serve") as raised:
         start_plugin(binary, ProviderContext("world", root=tmp_path))
     assert raised.value.details == "no license"
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("echo 1; echo no license >&2; exit 1; :", "ended before it answered"),
+        ("echo ready; exec sleep 1000; :", "printed no port, but 'ready'"),
+        ("echo 70000; exec sleep 1000; :", "printed no port, but '70000'"),
+    ],
+)
+def test_one_that_cannot_be_spoken_to_is_reported_and_ended(tmp_path: Path, program: str, told: str) -> None:
+    binary = install(tmp_path / "plugin", program=f"echo $$ > {tmp_path}/pid; {program}")
+    with pytest.raises(ResourceError, match=told):
+        start_plugin(binary, ProviderContext("world", root=tmp_path))
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
 
 
 def test_none_outlives_us(tmp_path: Path) -> None:
