@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -11,15 +14,18 @@ from dataops.cli.display.summary import show
 from dataops.cli.display.words import printable, words_of
 from dataops.infra.events.engine_events import StepMetadata
 
+_SECRET = "[secret]"
+_SHORT = 60
+"""Characters of a list that is still shown on one line, old and new."""
+
 
 def diff_lines(metadata: StepMetadata) -> list[str]:
     """The block for one step: what it is, then each input with its mark."""
     words = words_of(metadata.op)
     mark = click.style(f"{words.mark:>2}", fg=words.color or None)
     lines = [f" {mark} {printable(metadata.type)}: ({metadata.op})"]
-    state = metadata.new or metadata.old
-    if state and state.id:
-        lines.append(f"      [id={printable(state.id)}]")
+    if id_ := (metadata.new and metadata.new.id) or (metadata.old and metadata.old.id):
+        lines.append(f"      [id={printable(id_)}]")
     lines.append(f"      [urn={printable(metadata.urn)}]")
     old = metadata.old.inputs if metadata.old else {}
     new = metadata.new.inputs if metadata.new else {}
@@ -27,29 +33,85 @@ def diff_lines(metadata: StepMetadata) -> list[str]:
         old, new = old, {}
     elif metadata.op in ("create", "create-replacement"):
         old = old if metadata.op == "create-replacement" else {}
-    hidden = {"__provider", "__internal", "__defaults"}
-    pruned = [{k: v for k, v in side.items() if k not in hidden} for side in (old, new)]
-    tops = frozenset(path.partition(".")[0].partition("[")[0] for path in metadata.hidden)
-    return [*lines, *_mapping(pruned[0], pruned[1], "      ", tops)]
+    internal = {"__provider", "__internal", "__defaults"}
+    pruned = [{k: v for k, v in side.items() if k not in internal} for side in (old, new)]
+    hidden = frozenset(path.partition(".")[0].partition("[")[0] for path in metadata.hidden)
+    return [*lines, *_mapping(pruned[0], pruned[1], "      ", hidden, frozenset(metadata.diffs))]
 
 
 def _mapping(
-    old: Mapping[str, Any], new: Mapping[str, Any], indent: str, hidden: frozenset[str] = frozenset()
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    indent: str,
+    hidden: frozenset[str] = frozenset(),
+    told: frozenset[str] = frozenset(),
 ) -> Iterator[str]:
-    """The lines of properties; of those that are hidden it is said that they change, not how."""
-    width = max((len(key) for key in (*old, *new)), default=0)
+    """The lines of properties.
+
+    Args:
+        hidden: of these it is said that they change, not how.
+        told: these are known to change, also where both values are secret and look alike.
+    """
+    width = max((len(printable(key)) for key in (*old, *new)), default=0)
     for key in sorted({*old, *new}):
         label = f"{printable(key):<{width}}"
-        if key in hidden and old.get(key) != new.get(key):
-            yield click.style(f"{indent}~ {label}: [hidden]", fg="yellow")
-        elif key not in new:
+        if key not in new:
             yield click.style(f"{indent}- {label}: {show(old[key])}", fg="red")
         elif key not in old:
             yield click.style(f"{indent}+ {label}: {show(new[key])}", fg="green")
-        elif old[key] == new[key]:
+        elif old[key] == new[key] and not (key in told and new[key] == _SECRET):
             yield f"{indent}  {label}: {show(new[key])}"
-        elif isinstance(old[key], dict) and isinstance(new[key], dict):
-            yield click.style(f"{indent}~ {key}:", fg="yellow")
-            yield from _mapping(old[key], new[key], indent + "    ")
+        elif key in hidden:
+            yield click.style(f"{indent}~ {label}: [hidden]", fg="yellow")
         else:
-            yield click.style(f"{indent}~ {label}: {show(old[key])} => {show(new[key])}", fg="yellow")
+            yield from _change(label, old[key], new[key], indent)
+
+
+def _change(label: str, old: Any, new: Any, indent: str) -> Iterator[str]:
+    """The lines of one property that changes: as deep as both sides are alike, else old and new on one line."""
+    note, inner = "", indent + "    "
+    if isinstance(old, str) and isinstance(new, str):
+        before, after = _parsed(old), _parsed(new)
+        if type(before) is type(after) and before != after and isinstance(before, (dict, list)):
+            old, new, note = before, after, " (json)"
+    lines: Iterator[str] | None = None
+    if isinstance(old, dict) and isinstance(new, dict):
+        lines = _mapping(old, new, inner)
+    elif isinstance(old, list) and isinstance(new, list) and max(len(show(old)), len(show(new))) > _SHORT:
+        lines = _items(old, new, inner)
+    elif isinstance(old, str) and isinstance(new, str) and "\n" in old.strip("\n") + new.strip("\n"):
+        lines = _text(old, new, inner)
+    if lines is None:
+        yield click.style(f"{indent}~ {label}: {show(old)} => {show(new)}", fg="yellow")
+        return
+    yield click.style(f"{indent}~ {label.rstrip()}:{note}", fg="yellow")
+    yield from lines
+
+
+def _items(old: Sequence[Any], new: Sequence[Any], indent: str) -> Iterator[str]:
+    """The lines of a list: what stays is left out, since its place says nothing about a change."""
+    for index in range(max(len(old), len(new))):
+        label = f"[{index}]"
+        if index >= len(new):
+            yield click.style(f"{indent}- {label}: {show(old[index])}", fg="red")
+        elif index >= len(old):
+            yield click.style(f"{indent}+ {label}: {show(new[index])}", fg="green")
+        elif old[index] != new[index]:
+            yield from _change(label, old[index], new[index], indent)
+
+
+def _text(old: str, new: str, indent: str) -> Iterator[str]:
+    """The lines of a text that differ, with one line around them."""
+    lines = difflib.unified_diff(old.split("\n"), new.split("\n"), lineterm="", n=1)
+    for line in list(lines)[3:]:
+        color = {"-": "red", "+": "green"}.get(line[0])
+        shown = "  ..." if line[0] == "@" else f"{line[0]} {printable(line[1:])}"
+        yield click.style(f"{indent}{shown}", fg=color)
+
+
+def _parsed(text: str) -> Any:
+    """What a text holds as JSON; None when it holds no object or list."""
+    if text[:1] in ("{", "["):
+        with suppress(ValueError):
+            return json.loads(text)
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -10,11 +11,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from dataops.cli.display.layout import Line, fit, is_custom, narrowed, tree_order
 from dataops.cli.display.model import DisplayOptions, Progress, Row
 from dataops.cli.display.plain import print_end
 from dataops.cli.display.words import TITLES, duration, printable, words_of
 from dataops.infra.events.engine_events import Event
-from dataops.infra.resources.urn import ROOT_STACK_TYPE, name_of
+from dataops.infra.resources.urn import name_of
 
 # The engine shares the processor with the display, so it is redrawn seldom.
 REDRAWS_PER_SECOND = 6
@@ -57,16 +59,17 @@ class LiveDisplay:
             room = max(self._console.height - 4, 3)
             ordered, hidden = fit(ordered, room)
         table = Table.grid(padding=(0, 1))
-        for row, depth in ordered:
-            table.add_row(*self._cells(row, depth, now))
+        table.add_column(no_wrap=True)
+        lines = [self._line(row, depth, now) for row, depth in ordered]
+        for line in narrowed(lines, self._console.width):
+            table.add_row(*line)
         title = Text(f"{TITLES[self.options.kind, self.options.planning]} ({self.options.stack})", style="bold")
         if not self._final:
-            running = sum(row.state == "running" for row in rows)
-            title.append(f"  {duration(now - self._began)}, {len(rows)} resources, {running} under way", style="dim")
+            title.append(f"  {', '.join([duration(now - self._began), *_counts(rows)])}", style="dim")
         tail = [Text(f"    and {hidden} more", style="dim")] if hidden else []
         return Group(title, table, *tail)
 
-    def _cells(self, row: Row, depth: int, now: float) -> tuple[RenderableType, ...]:
+    def _line(self, row: Row, depth: int, now: float) -> Line:
         words, planning = words_of(row.metadata.op), self.options.planning
         running = row.state == "running" and not planning and not self._final
         if row.state == "failed":
@@ -77,7 +80,7 @@ class LiveDisplay:
             status = Text(verb, style=words.color)
         took = "" if planning or not status.plain else duration(row.seconds(now))
         changed = ", ".join(f"~{printable(name)}" for name in row.metadata.diffs)
-        return (
+        return Line(
             self._spinner if running else Text("✗" if row.state == "failed" else words.mark, style=words.color),
             Text("  " * depth + printable(row.metadata.type)),
             Text(printable(name_of(row.metadata.urn)), style="bold"),
@@ -87,31 +90,11 @@ class LiveDisplay:
         )
 
 
-def tree_order(rows: list[Row]) -> list[tuple[Row, int]]:
-    """Rows with their depth, children after their parent; a child whose parent is not shown hangs where it can."""
-    known = {row.metadata.urn for row in rows}
-    children: dict[str, list[Row]] = {}
-    for row in rows:
-        state = row.metadata.new or row.metadata.old
-        parent = state.parent if state and state.parent in known else ""
-        children.setdefault(parent, []).append(row)
-    ordered: list[tuple[Row, int]] = []
-    pending = [(row, 0) for row in reversed(children.get("", []))]
-    while pending:
-        row, depth = pending.pop()
-        ordered.append((row, depth))
-        pending += [(child, depth + 1) for child in reversed(children.get(row.metadata.urn, []))]
-    return ordered
-
-
-def fit(rows: list[tuple[Row, int]], room: int) -> tuple[list[tuple[Row, int]], int]:
-    """At most `room` rows and how many were left out: finished ones go first, oldest first; the stack itself stays."""
-    surplus = len(rows) - room
-    if surplus <= 0:
-        return rows, 0
-    finished = [
-        index for index, (row, _) in enumerate(rows) if row.state == "done" and row.metadata.type != ROOT_STACK_TYPE
-    ]
-    dropped = set(finished[:surplus])
-    kept = [pair for index, pair in enumerate(rows) if index not in dropped][:room]
-    return kept, len(rows) - len(kept)
+def _counts(rows: list[Row]) -> Iterator[str]:
+    """What there is; components are under way as long as their children, so they are not counted as that."""
+    failed = sum(row.state == "failed" for row in rows)
+    running = sum(row.state == "running" and is_custom(row) for row in rows)
+    yield f"{len(rows)} resources"
+    if failed:
+        yield f"{failed} failed"
+    yield f"{running} under way"

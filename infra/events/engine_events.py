@@ -7,12 +7,25 @@ first with `blind`.
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
-from dataops.infra.resources.values import UNKNOWN, Archive, Asset, Output, ResourceReference, Secret, Unknown, Value
+from dataops.infra.resources.values import (
+    UNKNOWN,
+    Archive,
+    Asset,
+    Output,
+    ResourceReference,
+    Secret,
+    Unknown,
+    Value,
+    unwrap_secrets,
+)
 
 OPS = (
     "same",
@@ -219,6 +232,34 @@ def to_json(event: Event, sequence: int) -> dict[str, Any]:
     return {"sequence": sequence, "timestamp": int(time.time()), name: payload}
 
 
+_KEY = os.urandom(32)
+
+
+class Hidden(str):
+    """`[secret]` in the place of a value. Two are equal when the values are, so that a change can be told, not shown.
+
+    Args:
+        value: what is hidden; only a digest is kept, under a key that no other process has.
+    """
+
+    __slots__ = ("_digest",)
+    _digest: bytes
+
+    def __new__(cls, value: Value) -> Hidden:
+        hidden = super().__new__(cls, "[secret]")
+        plain = json.dumps(unwrap_secrets(value), default=repr, sort_keys=True)
+        hidden._digest = blake2b(plain.encode(errors="surrogatepass"), key=_KEY).digest()
+        return hidden
+
+    def __eq__(self, other: object) -> bool:
+        return self._digest == other._digest if isinstance(other, Hidden) else str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
 _PLAIN = frozenset({str, bool, int, float, type(None)})
 
 
@@ -230,9 +271,9 @@ def blind(value: Value) -> Any:
     if kind is dict:
         return {k: v if type(v) in _PLAIN else blind(v) for k, v in value.items()}
     if isinstance(value, Secret):
-        return "[secret]"
+        return Hidden(value.value)
     if isinstance(value, Output):
-        return "[secret]" if value.secret else blind(value.value)
+        return Hidden(value.value) if value.secret else blind(value.value)
     if isinstance(value, Unknown) or value is UNKNOWN:
         return "[unknown]"
     if isinstance(value, dict):

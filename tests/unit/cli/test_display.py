@@ -7,12 +7,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import pytest
 from rich.console import Console as Terminal
 
 from dataops.cli.display.choose import Display, showing
 from dataops.cli.display.diff import diff_lines
-from dataops.cli.display.live import LiveDisplay, fit, tree_order
+from dataops.cli.display.layout import fit, tree_order
+from dataops.cli.display.live import LiveDisplay
 from dataops.cli.display.machine import EventLog, EventStream, PreviewDigest
 from dataops.cli.display.model import DisplayOptions, Progress
 from dataops.cli.display.plain import PlainDisplay
@@ -29,14 +31,18 @@ from dataops.infra.events.engine_events import (
     StepMetadata,
     StepState,
     SummaryEvent,
+    blind,
 )
+from dataops.infra.resources.values import Secret
 
 STACK = "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev"
 
 
-def state(name: str, type_: str = "shop:index:Shelf", parent: str = STACK, **values: object) -> StepState:
+def state(
+    name: str, type_: str = "shop:index:Shelf", parent: str = STACK, custom: bool = True, **values: object
+) -> StepState:
     urn = name if name.startswith("urn:") else f"urn:pulumi:dev::shop::{type_}::{name}"
-    return StepState(urn, type_, "", parent if urn != STACK else "", "", True, False, dict(values), dict(values))
+    return StepState(urn, type_, "", parent if urn != STACK else "", "", custom, False, dict(values), dict(values))
 
 
 def step(op: str, old: StepState | None, new: StepState | None, **more: object) -> StepMetadata:
@@ -122,6 +128,48 @@ def test_a_diff_marks_what_changes_and_hides_secrets() -> None:
     assert "+ extra : [1]" in text
 
 
+def test_a_changed_secret_is_told_and_not_shown() -> None:
+    before, after = (
+        blind({"pw": Secret(word), "deep": {"pw": Secret(word), "kept": Secret("s")}}) for word in ("one", "two")
+    )
+    assert before != after and before["deep"]["kept"] == after["deep"]["kept"] == "[secret]"
+    metadata = step("update", state("b", **before), state("b", **after))
+    text = "\n".join(diff_lines(metadata))
+    assert "  kept: [secret]" in text and "~ kept" not in text
+    assert text.count("~ pw  : [secret] => [secret]") == 2
+    assert "one" not in text and json.loads(json.dumps(before)) == json.loads(json.dumps(after))
+    assert output_lines(before, after)[-1] == "  ~ pw  : [secret] => [secret]"
+    # The events of other engines cannot be compared, but say what changes.
+    other = step("update", state("b", pw="[secret]"), state("b", pw="[secret]"), diffs=("pw",))
+    assert "~ pw: [secret] => [secret]" in diff_lines(other)[-1]
+
+
+def test_a_diff_goes_into_texts_json_and_long_lists() -> None:
+    long = [f"item number {index}" for index in range(9)]
+    old = state("b", text="a\nb\nc\nd\ne\nf\ng", policy='{"allow": ["x"], "id": 1}', items=[*long, {"x": 1}])
+    new = state("b", text="a\nB\nc\nd\ne\nF\ng", policy='{"allow": ["y"], "id": 1}', items=[*long, {"x": 2}, "more"])
+    lines = [click.unstyle(line).strip() for line in diff_lines(step("update", old, new))[2:]]
+    assert lines == [
+        "~ items:",
+        "~ [9]:",
+        "~ x: 1 => 2",
+        '+ [10]: "more"',
+        "~ policy: (json)",
+        '~ allow: ["x"] => ["y"]',
+        "id   : 1",
+        "~ text:",
+        "a",
+        "- b",
+        "+ B",
+        "c",
+        "...",
+        "e",
+        "- f",
+        "+ F",
+        "g",
+    ]
+
+
 def test_suppressed_progress_still_shows_errors_and_results(capsys: pytest.CaptureFixture[str]) -> None:
     play(
         [PlainDisplay(DisplayOptions("update", False, "dev", suppress_progress=True, suppress_outputs=True))], update()
@@ -160,6 +208,35 @@ def test_rows_come_after_their_parent_and_finished_ones_make_room() -> None:
     kept, hidden = fit(tree_order(list(progress.rows.values())), 2)
     assert [row.metadata.urn.rpartition("::")[2] for row, _ in kept] == ["child", "other"]
     assert hidden == 1
+
+
+def test_what_failed_and_what_is_worked_on_is_seen_among_many_components() -> None:
+    progress = Progress(planning=False)
+    for index in range(30):
+        group = state(f"group{index:02}", "shop:index:Group", custom=False)
+        progress.receive(ResourcePreEvent(step("create", None, group), False))
+        for shelf in ("a", "b"):
+            new = state(f"{shelf}{index:02}", parent=group.urn)
+            progress.receive(ResourcePreEvent(step("create", None, new), False))
+            if index % 10 != 9:
+                progress.receive(ResOutputsEvent(step("create", None, new), False))
+    progress.receive(ResOpFailedEvent(step("create", None, state("b29", parent=group.urn))))
+    rows = tree_order(list(progress.rows.values()))
+    names = [row.metadata.urn.rpartition("::")[2] for row, _ in fit(rows, 9)[0]]
+    assert names == ["group09", "a09", "b09", "group19", "a19", "b19", "group29", "a29", "b29"]
+
+
+def test_names_that_differ_at_their_end_differ_on_a_narrow_screen() -> None:
+    screen = io.StringIO()
+    terminal = Terminal(file=screen, force_terminal=True, width=60, height=30, color_system=None)
+    metadata = [step("create", None, state(f"a-shelf-with-a-very-long-name-{n}", "shop:deep/down:Shelf")) for n in "12"]
+    play([LiveDisplay(DisplayOptions("update", True, "dev"), terminal)], [ResOutputsEvent(m, True) for m in metadata])
+    drawn = screen.getvalue().rpartition("Previewing update (dev)")[2].splitlines()
+    assert all(len(line) <= 60 for line in drawn)
+    assert [line.split()[-2:] for line in drawn if "create" in line] == [
+        ["a-shelf-with-…y-long-name-1", "create"],
+        ["a-shelf-with-…y-long-name-2", "create"],
+    ]
 
 
 def test_the_event_log_has_one_event_a_line_in_order(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ ODD = "urn:pulumi:dev::p::world:index:Thing::two\nlines\x1b[2J"
 
 
 def step(urn: str, op: str = "create", **more: object) -> StepMetadata:
-    state = StepState(urn, "world:index:Thing", inputs={"value": "1", "text": "old"})
+    state = StepState(urn, "world:index:Thing", custom=True, inputs={"value": "1", "text": "old"})
     return StepMetadata(op, urn, "world:index:Thing", None if op == "create" else state, state, **more)  # type: ignore[arg-type]
 
 
