@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from dataops.cli.display.model import INTERNAL
 from dataops.cli.display.summary import show
 from dataops.cli.display.words import printable, words_of
 from dataops.infra.events.engine_events import StepMetadata
@@ -19,22 +20,25 @@ _SHORT = 60
 """Characters of a list that is still shown on one line, old and new."""
 
 
-def diff_lines(metadata: StepMetadata) -> list[str]:
-    """The block for one step: what it is, then each input with its mark."""
+def diff_lines(metadata: StepMetadata, found: bool = False) -> list[str]:
+    """The block for one step: what it is, then each input with its mark.
+
+    Args:
+        found: it is what a refresh has found, which is told by the outputs: few providers read inputs.
+    """
     words = words_of(metadata.op)
     mark = click.style(f"{words.mark:>2}", fg=words.color or None)
     lines = [f" {mark} {printable(metadata.type)}: ({metadata.op})"]
     if id_ := (metadata.new and metadata.new.id) or (metadata.old and metadata.old.id):
         lines.append(f"      [id={printable(id_)}]")
     lines.append(f"      [urn={printable(metadata.urn)}]")
-    old = metadata.old.inputs if metadata.old else {}
-    new = metadata.new.inputs if metadata.new else {}
+    sides = (metadata.old, metadata.new)
+    old, new = ({} if side is None else side.outputs if found else side.inputs for side in sides)
     if metadata.op in ("delete", "delete-replaced"):
         old, new = old, {}
     elif metadata.op in ("create", "create-replacement"):
         old = old if metadata.op == "create-replacement" else {}
-    internal = {"__provider", "__internal", "__defaults"}
-    pruned = [{k: v for k, v in side.items() if k not in internal} for side in (old, new)]
+    pruned = [{k: v for k, v in side.items() if k not in INTERNAL} for side in (old, new)]
     hidden = frozenset(path.partition(".")[0].partition("[")[0] for path in metadata.hidden)
     return [*lines, *_mapping(pruned[0], pruned[1], "      ", hidden, frozenset(metadata.diffs))]
 

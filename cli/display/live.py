@@ -79,7 +79,7 @@ class LiveDisplay:
             verb = words.plan if planning else words.doing if running else words.done
             status = Text(verb, style=words.color)
         took = "" if planning or not status.plain else duration(row.seconds(now))
-        changed = ", ".join(f"~{printable(name)}" for name in row.metadata.diffs)
+        changed = ", ".join(f"~{printable(name)}" for name in row.changed())
         return Line(
             self._spinner if running else Text("✗" if row.state == "failed" else words.mark, style=words.color),
             Text("  " * depth + printable(row.metadata.type)),

@@ -22,6 +22,9 @@ from dataops.infra.events.engine_events import (
 )
 from dataops.infra.resources.urn import ROOT_STACK_TYPE, is_provider
 
+INTERNAL = frozenset({"__provider", "__internal", "__defaults"})
+"""Properties that are nobody's business but the engine's and the SDK's."""
+
 SHOWN_SEVERITIES = frozenset({"info", "info#err", "warning", "error"})
 
 
@@ -69,6 +72,14 @@ class Row:
     def seconds(self, now: float) -> float:
         """How long the step has taken so far."""
         return (self.ended if self.ended is not None else now) - self.started
+
+    def changed(self) -> tuple[str, ...]:
+        """The top-level properties that change; of a refresh whose provider does not say, the outputs that differ."""
+        old, new = self.metadata.old, self.metadata.new
+        if self.metadata.diffs or not self.refreshing or old is None or new is None:
+            return self.metadata.diffs
+        names = sorted({*old.outputs, *new.outputs} - INTERNAL)
+        return tuple(name for name in names if old.outputs.get(name) != new.outputs.get(name))
 
 
 @dataclass(slots=True)

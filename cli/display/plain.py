@@ -24,7 +24,7 @@ def step_line(row: Row, planning: bool, now: float) -> str:
     else:
         verb = words.doing if row.state == "running" else words.done
     took = f" ({duration(row.seconds(now))})" if verb and not planning and row.state != "running" else ""
-    changed = f" [diff: {', '.join(f'~{printable(name)}' for name in metadata.diffs)}]" if metadata.diffs else ""
+    changed = f" [diff: {', '.join(f'~{printable(name)}' for name in names)}]" if (names := row.changed()) else ""
     mark = click.style(f"{words.mark:>2}", fg=words.color or None)
     return f" {mark} {printable(metadata.type)} {printable(name_of(metadata.urn))} {verb}{took}{changed}".rstrip()
 
@@ -50,7 +50,7 @@ class PlainDisplay:
             return
         if self.options.diff:
             if row.state == "running" or row.refreshing:
-                click.echo("\n".join(diff_lines(row.metadata)), err=True)
+                click.echo("\n".join(diff_lines(row.metadata, row.refreshing)), err=True)
             return
         click.echo(step_line(row, self.options.planning, time.monotonic()), err=True)
 

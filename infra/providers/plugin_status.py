@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,9 @@ from dataops.infra.providers.protocol import load
 
 _PATIENCE, _LOOK = 10.0, 0.2
 """Seconds that a plugin may take until it answers, and after which it is looked whether it still runs."""
+
+_FRAME = re.compile(r'^  File "(?P<file>[^"]*)", line \d+.*\n(?:    .*\n)*', re.MULTILINE)
+_INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]|^<frozen ")
 
 
 class UnimplementedError(ResourceError):
@@ -115,6 +119,16 @@ def _unpacked(detail: Any, kind: Any) -> Any:
 def _split(text: str) -> tuple[str, str]:
     """The message of an error, which may be a whole Python traceback, and what else was said."""
     if "Traceback (most recent call last)" in text:
-        return text.strip().rsplit("\n", 1)[-1], text
+        return text.strip().rsplit("\n", 1)[-1], _trimmed(text)
     what, _, more = text.partition("\n")
     return what, more
+
+
+def _trimmed(traceback: str) -> str:
+    """A traceback without the frames of installed packages, unless there are no others."""
+    theirs = [found for found in _FRAME.finditer(traceback) if _INSTALLED.search(found["file"])]
+    if len(theirs) == len(_FRAME.findall(traceback)):
+        return traceback
+    for found in reversed(theirs):
+        traceback = traceback[: found.start()] + traceback[found.end() :]
+    return traceback

@@ -1,4 +1,4 @@
-"""A dynamic provider whose process dies, or that waits, when it creates its resource."""
+"""A dynamic provider whose process dies, or that raises or waits, when it creates its resource."""
 
 from typing import Any
 
@@ -16,6 +16,8 @@ class Dying(ResourceProvider):
             open(props["started"], "w").close()
             time.sleep(props["seconds"])
             return CreateResult("late", props)
+        if props["how"] == "raises":
+            raise ValueError("no room")
         print("out of memory, say", file=sys.stderr, flush=True)
         os._exit(3)
 

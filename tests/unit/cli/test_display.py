@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -168,6 +169,20 @@ def test_a_diff_goes_into_texts_json_and_long_lists() -> None:
         "+ F",
         "g",
     ]
+
+
+def test_what_a_refresh_finds_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = state("b", size=1, kept=2), state("b", size=9, kept=2)
+    new = replace(new, inputs=old.inputs)
+    events: list[Event] = [
+        ResourcePreEvent(step("refresh", old, old), True),
+        ResOutputsEvent(step("update", old, new), True),
+    ]
+    play([PlainDisplay(DisplayOptions("refresh", True, "dev"))], events)
+    assert "  ~ shop:index:Shelf b update [diff: ~size]" in capsys.readouterr().err
+    play([PlainDisplay(DisplayOptions("refresh", True, "dev", diff=True))], events)
+    printed = click.unstyle(capsys.readouterr().err)
+    assert "~ size: 1 => 9" in printed and "  kept: 2" in printed
 
 
 def test_suppressed_progress_still_shows_errors_and_results(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,14 @@ def test_a_provider_process_that_dies_is_reported_with_its_last_words() -> None:
     assert _left_over() == []
 
 
+def test_a_provider_that_raises_is_reported_with_its_own_lines_only() -> None:
+    world = World()
+    assert world.up("dies.py", how="raises").failed
+    name, message = world.messages()[0]
+    assert name == "it" and message.startswith("ValueError: no room")
+    assert 'raise ValueError("no room")' in message and "site-packages" not in message
+
+
 def test_a_creation_whose_provider_dies_is_pending_until_the_user_has_looked() -> None:
     world = World()
     assert world.up("dies.py", how="dies").failed
