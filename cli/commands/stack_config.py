@@ -15,9 +15,9 @@ from dataops.cli.tables import print_json, print_table
 from dataops.cli.workspace import Workspace
 from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.state.backend import StackReference
+from dataops.infra.state.config_value import ConfigValue, config_text
 from dataops.infra.state.encryption import SecretsManager
-from dataops.infra.state.project import config_text
-from dataops.infra.state.stack_config import ConfigValue, StackConfig
+from dataops.infra.state.stack_config import StackConfig
 
 _SENSITIVE_NAME = re.compile(r"passw|pwd|secret|token|api_?key|credential", re.IGNORECASE)
 _BITS_OF_A_SECRET = 36

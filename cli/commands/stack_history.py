@@ -17,8 +17,8 @@ from dataops.infra.errors import NotFoundError
 from dataops.infra.resources.urn import name_of, type_of
 from dataops.infra.resources.values import SECRET_SIGNATURE, SIGNATURE
 from dataops.infra.state.backend import Backend, StackReference, UpdateRecord
+from dataops.infra.state.config_value import ConfigValue
 from dataops.infra.state.encryption import SecretsManager
-from dataops.infra.state.stack_config import ConfigValue
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "same": "="}
 _SHORT_COMMIT = 12

@@ -35,6 +35,7 @@ from dataops.infra.events.engine_events import DiagnosticEvent, Event, EventSink
 from dataops.infra.resources.urn import ROOT_STACK_TYPE
 from dataops.infra.resources.values import Properties, Secret
 from dataops.infra.state.backend import Backend, LockHolder, StackReference, UpdateRecord
+from dataops.infra.state.config_value import ObjectText
 from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.stack_config import StackConfig
 
@@ -218,9 +219,11 @@ class PulumiDeployer:
         if salt:
             written.encryption_salt = str(salt)
         for key, value in config.items():
-            secret = isinstance(value, Secret)
-            text = str(value.value) if isinstance(value, Secret) else value
-            written.set(key, text, secrets=self._secrets if secret else None)
+            text = value.value if isinstance(value, Secret) else value
+            if isinstance(text, ObjectText):
+                written.put(key, text.raw)
+            else:
+                written.set(key, str(text), secrets=self._secrets if isinstance(value, Secret) else None)
         written.save()
         return file
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dataops.infra.errors import ConfigurationError, NotFoundError
-from dataops.infra.state.property_json import dump
+from dataops.infra.state.config_value import ObjectText, config_text
 from dataops.infra.state.yaml_source import place, plain_yaml, read_yaml, wrong_type
 
 FILE_NAMES = ("Pulumi.yaml", "Pulumi.yml")
@@ -146,10 +146,6 @@ def _defaults(path: Path, project: str, config: dict[str, Any]) -> dict[str, str
             value = declared.get("value", declared.get("default"))
         if value is not None:
             full = str(key) if ":" in str(key) else f"{project}:{key}"
-            found[full] = config_text(plain_yaml(value))
+            raw = plain_yaml(value)
+            found[full] = ObjectText(config_text(raw), raw) if isinstance(raw, (dict, list)) else config_text(raw)
     return found
-
-
-def config_text(value: Any) -> str:
-    """A configuration value as a program gets it: text as it is, everything else as JSON."""
-    return value if isinstance(value, str) else dump(value)

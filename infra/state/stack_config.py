@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dataops.infra.errors import ConfigurationError, NotFoundError
 from dataops.infra.resources.values import Secret
 from dataops.infra.state.config_path import adjust, get_path, parse_path, remove_path, set_path, spelled
+from dataops.infra.state.config_value import ConfigValue, encrypted_again
 from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.file_storage import FileStorage
 from dataops.infra.state.property_json import dump
@@ -27,37 +27,6 @@ _AMBIGUOUS = re.compile(
     r"\d{4}-\d\d?-\d\d?([Tt\s].*)?|<<|=|",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigValue:
-    """One value as it is in the file.
-
-    Args:
-        raw: text, or plain dicts, lists, numbers and booleans; `{"secure": …}` where it is secret.
-    """
-
-    raw: Any
-
-    @property
-    def secret(self) -> bool:
-        """Whether any part of it is secret."""
-        return _has_secure(self.raw)
-
-    @property
-    def is_object(self) -> bool:
-        """Whether it is a mapping or a list."""
-        return isinstance(self.raw, (dict, list)) and not _is_secure(self.raw)
-
-    def reveal(self, secrets: SecretsManager) -> Any:
-        """The value with its secrets in plain text."""
-        return _reveal(self.raw, secrets)
-
-    def text(self, secrets: SecretsManager) -> str | Secret:
-        """The value as a program gets it: text, objects as JSON, as a `Secret` if any part is."""
-        revealed = self.reveal(secrets)
-        text = revealed if isinstance(revealed, str) else dump(revealed)
-        return Secret(text) if self.secret else text
 
 
 class StackConfig:
@@ -168,18 +137,22 @@ class StackConfig:
             self._document["config"] = type(self._document)()
         set_path(self._document["config"], (full, *steps), _written(new), key)
 
-    def copy_from(self, other: StackConfig, decrypting: SecretsManager, encrypting: SecretsManager) -> None:
-        """Takes over another stack's values, their secrets encrypted anew."""
+    def put(self, key: str, raw: Any) -> None:
+        """Takes a raw value, by full key; secret parts are as `secure` has them."""
         if self._document.get("config") is None:
             self._document["config"] = type(self._document)()
+        self._document["config"][key] = _written(raw)
+
+    def copy_from(self, other: StackConfig, decrypting: SecretsManager, encrypting: SecretsManager) -> None:
+        """Takes over another stack's values, their secrets encrypted anew."""
         for key, value in other.items():
-            self._document["config"][key] = _written(_encrypted_again(value.raw, decrypting, encrypting))
+            self.put(key, encrypted_again(value.raw, decrypting, encrypting))
 
     def replace(self, values: Mapping[str, Any]) -> None:
         """Takes raw values, by full key, in the place of all there are; secrets are as `secure` has them."""
         self._document["config"] = type(self._document)()
         for key, raw in sorted(values.items()):
-            self._document["config"][key] = _written(raw)
+            self.put(key, raw)
 
     def remove(self, key: str, path: bool = False) -> None:
         """Removes one value. `NotFoundError` when it is not set."""
@@ -243,35 +216,3 @@ def _written(value: Any) -> Any:
     if "\n" in value and not re.search(r"[^\S\n](\n|$)|^\s|\r", value):
         return LiteralScalarString(value)
     return DoubleQuotedScalarString(value) if _AMBIGUOUS.fullmatch(value) else value
-
-
-def _is_secure(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"secure"} and isinstance(value["secure"], str)
-
-
-def _has_secure(value: Any) -> bool:
-    if _is_secure(value):
-        return True
-    if isinstance(value, dict):
-        return any(_has_secure(element) for element in value.values())
-    return isinstance(value, list) and any(_has_secure(element) for element in value)
-
-
-def _encrypted_again(value: Any, decrypting: SecretsManager, encrypting: SecretsManager) -> Any:
-    if _is_secure(value):
-        return {"secure": encrypting.encrypt(decrypting.decrypt(value["secure"]))}
-    if isinstance(value, dict):
-        return {key: _encrypted_again(element, decrypting, encrypting) for key, element in value.items()}
-    if isinstance(value, list):
-        return [_encrypted_again(element, decrypting, encrypting) for element in value]
-    return value
-
-
-def _reveal(value: Any, secrets: SecretsManager) -> Any:
-    if _is_secure(value):
-        return secrets.decrypt(value["secure"])
-    if isinstance(value, dict):
-        return {key: _reveal(element, secrets) for key, element in value.items()}
-    if isinstance(value, list):
-        return [_reveal(element, secrets) for element in value]
-    return value

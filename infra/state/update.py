@@ -12,6 +12,7 @@ from dataops.infra.errors import DataopsError, InternalError
 from dataops.infra.resources.state import Deployment
 from dataops.infra.resources.urn import ROOT_STACK_TYPE
 from dataops.infra.resources.values import Properties, Secret
+from dataops.infra.state.config_value import ObjectText
 from dataops.infra.state.encryption import SecretsManager
 from dataops.infra.state.fold import Fold
 from dataops.infra.state.journal import EntryKind, JournalEntry
@@ -205,6 +206,7 @@ class StackUpdate:
         return said
 
     def _sealed(self, value: Any) -> Any:
-        if not isinstance(value, Secret):
-            return value
-        return {"secure": self._secrets.encrypt(str(value.value))}
+        text = value.value if isinstance(value, Secret) else value
+        if isinstance(text, ObjectText):
+            return text.raw
+        return {"secure": self._secrets.encrypt(str(text))} if isinstance(value, Secret) else value

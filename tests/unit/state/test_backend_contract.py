@@ -16,6 +16,7 @@ from dataops.infra.errors import (
 )
 from dataops.infra.resources.values import Secret
 from dataops.infra.state.backend import Backend, StackReference, open_backend
+from dataops.infra.state.config_value import ConfigValue
 from dataops.infra.state.journal import EntryKind, JournalEntry
 from dataops.infra.state.memory import MemoryBackend
 from dataops.infra.state.passphrase import PassphraseSecrets
@@ -152,13 +153,20 @@ def test_the_history_is_newest_first_and_keeps_secrets_sealed(backend: Backend) 
     put(backend, "a")
     with backend.begin(REF, "destroy", stack_secrets()) as update:
         update.append(JournalEntry(EntryKind.SUCCESS, 1, "delete", removes_base=0))
-        config = {"shop:token": Secret("hunter2"), "shop:size": "3"}
+        rooms = {"hush": {"secure": stack_secrets().encrypt("deep")}, "inner": [5]}
+        config = {
+            "shop:token": Secret("hunter2"),
+            "shop:size": "3",
+            "shop:rooms": ConfigValue(rooms).text(stack_secrets()),
+        }
         version = update.finish("failed", {"delete": 1}, message="tidy", environment={"git.head": "abc"}, config=config)
     assert version == 2
     newest, oldest = backend.history(REF)
     assert (newest.kind, newest.result, newest.version, newest.message) == ("destroy", "failed", 2, "tidy")
     assert (newest.resource_changes, newest.environment) == ({"delete": 1}, {"git.head": "abc"})
     assert newest.config["shop:size"] == "3"
+    # An object is recorded as one, with what is secret in it encrypted in its place.
+    assert newest.config["shop:rooms"] == rooms
     assert stack_secrets().decrypt(newest.config["shop:token"]["secure"]) == "hunter2"
     assert (oldest.kind, oldest.result, oldest.version) == ("update", "succeeded", 1)
 

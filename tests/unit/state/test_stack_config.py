@@ -73,6 +73,15 @@ def test_what_pulumi_wrote_is_understood(tmp_path: Path) -> None:
     }
 
 
+def test_a_program_gets_of_an_object_the_text_that_pulumi_makes_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text('config:\n  p:o: {z: "<&>ü", a: [1.50, true, null], n: {b: 1, a: 2}}\n  p:text: "<&>"\n')
+    values = StackConfig(file, "p").values(stack_secrets())
+    escaped = "".join(f"\\u{ord(char):04x}" for char in "<&>")
+    assert values["p:o"] == f'{{"a":[1.5,true,null],"n":{{"a":2,"b":1}},"z":"{escaped}ü"}}'
+    assert values["p:text"] == "<&>"
+
+
 def test_saving_without_a_change_keeps_every_byte(tmp_path: Path) -> None:
     config_in(tmp_path, WRITTEN).save()
     assert (tmp_path / "Pulumi.dev.yaml").read_text() == WRITTEN
