@@ -60,7 +60,7 @@ class DefaultProviders:
 
     def config_of(self, package: str) -> Properties:
         """The part of the configuration that concerns a package."""
-        if package in _DYNAMIC:
-            return dict(self._config)
-        prefix = package + ":"
-        return {key.removeprefix(prefix): value for key, value in self._config.items() if key.startswith(prefix)}
+        prefix = "" if package in _DYNAMIC else package + ":"
+        found = {key.removeprefix(prefix): value for key, value in self._config.items() if key.startswith(prefix)}
+        # Properties are told apart by their exact type, and texts of objects are more than text.
+        return {key: Secret(str(v.value)) if isinstance(v, Secret) else str(v) for key, v in found.items()}

@@ -13,6 +13,8 @@ import pytest
 from dataops.infra.engine.options import UpdateOptions
 from dataops.infra.errors import CancelledError
 from dataops.infra.resources.urn import name_of
+from dataops.infra.resources.values import Secret
+from dataops.infra.state.config_value import ConfigValue
 from support.engine_world import SECRETS, STACK, World
 
 pytestmark = pytest.mark.slow
@@ -72,6 +74,17 @@ def test_an_interrupted_update_finishes_and_records_what_it_was_doing(tmp_path: 
 def test_a_program_may_have_many_dynamic_resources() -> None:
     result = World().up("many.py", count="500")
     assert not result.failed and result.changes["create"] == 501
+
+
+def test_their_provider_gets_all_of_the_configuration_objects_included() -> None:
+    world, raw = World(), {"inner": [5], "hush": {"secure": SECRETS.encrypt("deep")}}
+    made = world.up("many.py", count="1", outer=ConfigValue(raw).text(SECRETS), plain=ConfigValue([1]).text(SECRETS))
+    assert not made.failed
+    config = next(
+        r for r in world.backend.load(STACK, SECRETS).resources if r.type.startswith("pulumi:providers:")
+    ).inputs
+    assert config["world:outer"] == Secret('{"hush":"deep","inner":[5]}') and config["world:plain"] == "[1]"
+    assert world.backend.history(STACK)[0].config["world:outer"] == raw
 
 
 def _interrupt_once_there_is(file: Path) -> None:
