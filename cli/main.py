@@ -27,6 +27,7 @@ COMMANDS = {
     "env": Entry("dataops.cli.commands.env:env", "Bring environments up, work in them, take them down."),
     "pipeline": Entry("dataops.cli.commands.pipeline:pipeline", "Run an environment's pipelines."),
     "snapshot": Entry("dataops.cli.commands.snapshot:snapshot", "Capture masked snapshots and list them."),
+    "pool": Entry("dataops.cli.commands.pool:pool", "A file system on which replicas share their blocks."),
     "stack": Entry("dataops.cli.commands.stack:stack", "Run any Pulumi program on the embedded engine."),
     "config": Entry("dataops.cli.commands.config:config", "Show which value a setting has, and why."),
     "init": Entry("dataops.cli.commands.init:init", "Write dataops.yaml, Pulumi.yaml and stacks/__main__.py."),

@@ -28,6 +28,7 @@ from dataops.infra.errors import (
     PolicyError,
     VerificationError,
 )
+from dataops.infra.platform.pool import require_pool
 from dataops.services.ending import end_runs
 
 
@@ -87,6 +88,7 @@ def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: 
         record = registry.get(name)
         root = Path(record.root)
         check_root(root)
+        require_pool(root)
         refuse(record, force)
         notes: list[str] = []
         if lease.taken_over:

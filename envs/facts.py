@@ -47,7 +47,7 @@ def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, 
         case "dataops:local:Supervisor":
             facts["supervisor"] = resource.inputs.get("directory", "")
         case "dataops:local:PostgresCluster":
-            known = ("host", "port", "serverVersion", "dataDirectory")
+            known = ("host", "port", "serverVersion", "dataDirectory", "cloned")
             facts["warehouse"] = {**facts.get("warehouse", {}), **{k: outputs[k] for k in known if k in outputs}}
         case "dataops:postgres:Database":
             facts["warehouse"] = {**facts.get("warehouse", {}), "database": outputs.get("name", "")}
@@ -55,7 +55,7 @@ def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, 
             role = {"name": outputs.get("name", ""), "login": bool(resource.inputs.get("login"))}
             facts["roles"] = [*facts["roles"], role]
         case "dataops:local:Lake":
-            facts["lake"] = outputs.get("url", "")
+            facts["lake"], facts["lakeCloned"] = outputs.get("url", ""), outputs.get("cloned", "")
         case "dataops:local:Service":
             name = str(resource.inputs.get("name", ""))
             facts["services"][name] = {k: outputs[k] for k in ("url", "port") if outputs.get(k)}

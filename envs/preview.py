@@ -47,8 +47,15 @@ def preview(change: Change, check: Check, checkout: Checkout, tools: Tools, cloc
         ResourceError: a resource's declaration is refused.
     """
     record = Registry(checkout.layout.registry).load(change.name)
+    root = checkout.layout.environment(change.name).root
     # in the order in which the update itself would come upon them
-    refused = _refusals([lambda: _refuse_held(change, checkout), check, lambda: refuse_update(record, change)])
+    checks = [
+        lambda: _refuse_held(change, checkout),
+        check,
+        lambda: checkout.layout.require_pool(root),
+        lambda: refuse_update(record, change),
+    ]
+    refused = _refusals(checks)
     with clock.phase("passphrase", "opening the state"):
         stack = _open(change, checkout, tools)
     collector = PlanCollector(clock)

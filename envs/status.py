@@ -13,6 +13,7 @@ from dataops.envs.lock import Holder, holder_of
 from dataops.envs.registry import EnvironmentRecord, Registry, State
 from dataops.envs.variables import again
 from dataops.infra.errors import ConfigurationError
+from dataops.infra.platform.pool import missing_pool, require_pool
 from dataops.infra.process.liveness import supervisor_runs
 
 IN_PROGRESS = frozenset({State.CREATING, State.UPDATING, State.DESTROYING})
@@ -37,6 +38,7 @@ class EnvironmentStatus:
         interrupted: somebody was at work on it and died.
         parts: what should answer, and whether it does.
         astray: what became of the commit that it runs, when its branch no longer holds it.
+        mount: what brings back the pool that it lies in, "" when nothing is missing.
         stopped: it was ready, and none of its processes is there: the machine was restarted, or they were killed.
     """
 
@@ -46,10 +48,13 @@ class EnvironmentStatus:
     parts: tuple[Part, ...] = ()
     stopped: bool = False
     astray: str = ""
+    mount: str = ""
 
     @property
     def state(self) -> str:
         """The state in a word or two, for people."""
+        if self.mount:
+            return "out of reach (the pool is not mounted)"
         if self.interrupted:
             return f"{self.record.state.value} (interrupted)"
         if self.record.state is State.ORPHANED:
@@ -67,6 +72,8 @@ class EnvironmentStatus:
         record = self.record
         if self.holder is not None:
             return ""
+        if self.mount:
+            return self.mount
         if record.state in (State.DESTROYING, State.ORPHANED):
             return f"dataops env down {record.name}"
         if self.stopped or record.state is State.SLEEPING:
@@ -121,17 +128,19 @@ def status(record: EnvironmentRecord, registry: Registry, look: bool = True, dee
     heard = any(part.answers for part in parts if part.name != "code")
     stopped = record.state is State.READY and not heard and not supervisor_runs(Path(record.root) / "supervisor")
     interrupted = record.state in IN_PROGRESS and not alive
-    return EnvironmentStatus(
-        record, held if alive else None, interrupted, parts, stopped, astray(record) if deep else ""
-    )
+    became = astray(record) if deep else ""
+    mount = missing_pool(Path(record.root))
+    return EnvironmentStatus(record, held if alive else None, interrupted, parts, stopped, became, mount)
 
 
 def require_running(record: EnvironmentRecord) -> None:
     """Refuses to work in an environment none of whose processes is there, as after a restart of the machine.
 
     Raises:
+        ResourceError: the pool that it lies in is not mounted.
         ConfigurationError: nothing of it runs; the hint is the command that brings it back.
     """
+    require_pool(Path(record.root))
     if record.state is State.READY and not supervisor_runs(Path(record.root) / "supervisor"):
         raise ConfigurationError(
             f"nothing of environment {record.name} runs: the machine was restarted, or its processes were killed",

@@ -107,9 +107,13 @@ class Search:
         return tuple(sorted(found, key=lambda finding: (ORDER.index(finding.kind), finding.place)))
 
     @property
-    def environments(self) -> Path:
-        """The folder of all environments."""
-        return self.layout.root / "environments"
+    def environments(self) -> tuple[Path, ...]:
+        """The folders that environments lie in: in the home, and in the pool where there is one."""
+        return tuple(place / "environments" for place in self.layout.places)
+
+    def _above(self, path: Path) -> Path | None:
+        """The folder of environments that a path lies below."""
+        return next((folder for folder in self.environments if path.is_relative_to(folder)), None)
 
     def owned(self, name: str) -> bool:
         """Whether a record, readable or not, or a living lease accounts for an environment."""
@@ -135,16 +139,17 @@ class Search:
         return True
 
     def _processes(self) -> Iterator[Finding]:
-        for pid, (program, name) in sorted(environment_processes(self.environments).items()):
+        found = [(pid, at, facts) for at in self.environments for pid, facts in environment_processes(at).items()]
+        for pid, environments, (program, name) in sorted(found):
             place = f"{pid} {program}"
             if self._unowned(name, place):
-                ours = f"it works in, or was started for, {self.environments / name}"
+                ours = f"it works in, or was started for, {environments / name}"
                 gone = f"no record names {name}"
                 identity = (str(pid), process_start(pid))
                 yield Finding("process", place, ours, gone, "end it", 0, name, identity)
 
     def _folders(self) -> Iterator[Finding]:
-        for folder in _entries(self.environments):
+        for folder in (folder for environments in self.environments for folder in _entries(environments)):
             doomed = re.fullmatch(r"\.(.+)\.removed", folder.name)
             name = doomed[1] if doomed else folder.name
             if folder.name.startswith(".") and not doomed:
@@ -160,8 +165,8 @@ class Search:
             elif work := _uncommitted(folder):
                 self.kept.append(Kept(str(folder), f"its code holds work that is in no commit: {work}"))
             else:
-                ours = f"it is named as a folder being removed is, below {self.environments}" if doomed else ""
-                ours = ours or f"it lies below {self.environments} and holds {mark or 'nothing'}"
+                ours = f"it is named as a folder being removed is, below {folder.parent}" if doomed else ""
+                ours = ours or f"it lies below {folder.parent} and holds {mark or 'nothing'}"
                 gone = f"no record names {name}"
                 size = size_of(folder)
                 yield Finding("environment", str(folder), ours, gone, "remove it", size, name, _identity(folder))
@@ -169,20 +174,22 @@ class Search:
     def _worktrees(self) -> Iterator[Finding]:
         for repository in sorted(self._repositories):
             for path in registered_worktrees(repository):
-                if not path.is_relative_to(self.environments) or path.exists():
+                environments = self._above(path)
+                if environments is None or path.exists():
                     continue
-                name = path.relative_to(self.environments).parts[0]
+                name = path.relative_to(environments).parts[0]
                 if self._unowned(name, str(path)):
-                    ours = f"git has it registered below {self.environments}"
+                    ours = f"git has it registered below {environments}"
                     gone = "its folder is gone, and no record names its environment"
                     identity = (str(repository),)
                     yield Finding("worktree", str(path), ours, gone, "forget it", 0, name, identity)
 
     def _sockets(self) -> Iterator[Finding]:
         for directory, meant in sorted(substitutes().items()):
-            if not meant.is_relative_to(self.environments):
+            environments = self._above(meant)
+            if environments is None:
                 continue
-            name = meant.relative_to(self.environments).parts[0]
+            name = meant.relative_to(environments).parts[0]
             if self._unowned(name, str(directory)):
                 ours, gone = f"it says that it stands for {meant}", f"no record names {name}"
                 size = size_of(directory)
@@ -190,7 +197,7 @@ class Search:
 
     def _golden(self, used: set[str]) -> Iterator[Finding]:
         known = {path.name for path in _entries(self.layout.snapshots)} | used
-        for folder in _entries(self.layout.golden):
+        for folder in (folder for place in self.layout.places for folder in _entries(place / "golden")):
             half = folder.name.startswith(PARTIAL)
             snapshot = folder.name.removeprefix(PARTIAL).partition("_")[0]
             if folder.is_symlink() or not folder.is_dir() or (folder.name.startswith(".") and not half):
@@ -250,10 +257,10 @@ class Search:
                 if self.owned(name):
                     continue
                 holder = holder_of(self.layout.registry, name)
-                below = json.dumps(f"{self.environments / name}/")[1:-1]
-                ours = ""
-                if below in json.dumps(backend.export(summary.reference)):
-                    ours = f"its resources lie below {self.environments / name}"
+                text, ours = json.dumps(backend.export(summary.reference)), ""
+                roots = [environments / name for environments in self.environments]
+                if root := next((root for root in roots if json.dumps(f"{root}/")[1:-1] in text), None):
+                    ours = f"its resources lie below {root}"
                 elif holder is not None and not summary.resource_count:
                     ours = f"it is empty, and `{holder.command}`, which died, was about to fill it"
                 if not ours:

@@ -37,6 +37,7 @@ def make_it_so(change: Change, checkout: Checkout, tools: Tools, clock: PhaseClo
         ResourceError, VerificationError: parts of the environment could not be made; another run continues from there.
     """
     registry = Registry(checkout.layout.registry)
+    checkout.layout.require_pool(checkout.layout.environment(change.name).root)
     notes = _note_takeover(lease, clock)
     refuse_update(registry.load(change.name), change)
     with clock.phase("passphrase", "opening the state"):

@@ -14,6 +14,7 @@ from dataops.envs.sweep import check_root
 from dataops.envs.variables import again
 from dataops.infra.errors import ConfigurationError
 from dataops.infra.platform.layout import EnvironmentLayout
+from dataops.infra.platform.pool import require_pool
 from dataops.infra.process.liveness import supervisor_runs
 
 WAKEABLE = frozenset({State.READY, State.SLEEPING})
@@ -73,6 +74,7 @@ def wake(name: str, registry: Registry, clock: PhaseClock) -> WakeReport:
     with hold(registry.folder, name, f"env wake {name}"):
         record = registry.get(name)
         check_root(Path(record.root))
+        require_pool(Path(record.root))
         if record.state not in WAKEABLE or not record.facts:
             raise ConfigurationError(
                 f"{name} is {record.state.value}: only a whole environment can be woken",

@@ -24,6 +24,7 @@ from shutil import disk_usage
 from dataops.infra.errors import DataopsError, ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process.advisory_lock import is_locked
+from dataops.infra.process.cloning import make_clonable
 from dataops.infra.process.copying import copy_tree
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries, server_build
 from dataops.infra.process.postgres_server import initialize, remove, system_identifier, temporary_server
@@ -111,6 +112,7 @@ def build_golden(manifest: Manifest, store: Path, directory: Path, home: Path) -
 def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBinaries, user: ServerUser) -> None:
     data, lake = draft / "postgres", draft / "lake"
     _check_files(manifest, snapshot)
+    make_clonable(data)
     initialize(data, binaries, user, sync=False)
     with temporary_server(data, binaries, user, settings=SERVER_SETTINGS) as server:
         restore(manifest, snapshot, server, binaries)

@@ -64,8 +64,10 @@ class VerificationHandler(ResourceHandler):
     """The checks of `verification`, passed. Made again whenever something that was checked changes."""
 
     token = "dataops:snapshots:Verification"
-    required = frozenset({"connection", "database", "dataDirectory", "lake", "snapshot", "manifestHash"})
-    optional = frozenset({"roles", "grants", "variables", "productionHosts", "forbiddenRoles", "store", "keys"})
+    required = frozenset(
+        {"connection", "database", "dataDirectory", "lake", "snapshot", "manifestHash", "store", "keys"}
+    )
+    optional = frozenset({"roles", "grants", "variables", "productionHosts", "forbiddenRoles"})
     outputs = frozenset({"checks", "verifiedAt"})
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
@@ -80,17 +82,13 @@ class VerificationHandler(ResourceHandler):
 
 
 def _verified(inputs: dict[str, Any], departing: Sequence[dict[str, Any]]) -> CreateResult:
-    data = Path(inputs["dataDirectory"])
-    # an environment lies at <platform>/environments/<name>, see `dataops.infra.platform.layout`
-    platform = data.parents[2]
-    store = Path(inputs.get("store") or platform / "snapshots")
-    manifest = open_snapshot(store, inputs["snapshot"], Path(inputs.get("keys") or platform / "keys"))
+    manifest = open_snapshot(Path(inputs["store"]), inputs["snapshot"], Path(inputs["keys"]))
     if manifest.hash != inputs["manifestHash"]:
         raise VerificationError(f"the manifest of {manifest.id} is not the one that the replica was made from")
     replica = Replica(
         connection=inputs["connection"],
         database=inputs["database"],
-        data_directory=data,
+        data_directory=Path(inputs["dataDirectory"]),
         lake=Path(inputs["lake"]),
         roles=inputs.get("roles") or (),
         forbidden_roles=inputs.get("forbiddenRoles") or (),

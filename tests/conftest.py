@@ -31,6 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tells the seed, and how many kills hit which phase; tests report theirs with `record_property("kill", …)`."""
+    from support.pools import left_out
+
+    if why := left_out():
+        terminalreporter.write_line(f"left out: tests on a pool of XFS and btrfs; {why}")
     terminalreporter.write_line(f"fault runs were sampled with DATAOPS_SEED={os.environ['DATAOPS_SEED']}")
     reports = (report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, []))
     kills = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == "kill"]

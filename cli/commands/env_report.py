@@ -37,6 +37,7 @@ def report_json(report: UpdateReport) -> dict[str, Any]:
         "resources": record.facts.get("resources", 0),
         "warehouse": record.facts.get("warehouse", {}),
         "lake": record.facts.get("lake", ""),
+        "cloned": cloned(record),
         "urls": urls(record),
         "logins": [role["name"] for role in record.facts.get("roles", []) if role.get("login")],
         "snapshot_age_seconds": snapshot_age(record.snapshot),
@@ -85,6 +86,30 @@ def phase_lines(phases: Mapping[str, float], total: float) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def cloned(record: EnvironmentRecord) -> dict[str, str]:
+    """How a replica's data were laid: `warehouse` and `lake` to the technique, and what would be `faster`."""
+    from dataops.envs.techniques import faster_than
+
+    made = {
+        "warehouse": str(record.facts.get("warehouse", {}).get("cloned") or ""),
+        "lake": str(record.facts.get("lakeCloned") or ""),
+    }
+    if record.role != "replica" or not made["warehouse"]:
+        return {}
+    return {**made, "faster": faster_than(made["warehouse"])}
+
+
+def cloned_lines(record: EnvironmentRecord) -> list[tuple[str, str]]:
+    """The same, for people."""
+    from dataops.envs.techniques import WORDS
+
+    found = cloned(record)
+    if not found:
+        return []
+    technique = WORDS.get(found["warehouse"], found["warehouse"])
+    return [("cloned by", technique + (f"; faster: {found['faster']}" if found["faster"] else ""))]
+
+
 def age_of(snapshot: str) -> str:
     """How old a snapshot is, as `, 3 d old`; "" when its id does not say."""
     from dataops.envs.status import snapshot_age
@@ -129,6 +154,7 @@ def _facts(record: EnvironmentRecord) -> list[tuple[str, str]]:
     found = [("state", record.state.value), ("branch", f"{record.branch} at {record.commit[:12]}")]
     if record.snapshot:
         found.append(("data", f"snapshot {record.snapshot}, masked{age_of(record.snapshot)}"))
+        found += cloned_lines(record)
     if warehouse:
         found.append(("warehouse", f"{warehouse.get('host')}:{warehouse.get('port')}/{warehouse.get('database', '')}"))
     if lake := record.facts.get("lake"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
-from dataops.cli.commands.env_report import age_of
+from dataops.cli.commands.env_report import age_of, cloned, cloned_lines
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import ENVIRONMENT
 from dataops.cli.tables import print_facts, print_json, print_table
@@ -73,13 +73,14 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
     found = look(record, registry, deep=True)
     pipelines, used = states_of(record), footprint(Path(record.root))
     if as_json:
-        taken = {"memory_bytes": used.memory, "disk_bytes": used.disk}
+        taken = {"memory_bytes": used.memory, "disk_bytes": used.disk, "cloned": cloned(record)}
         print_json({**found.to_json(), **taken, "pipelines": [pipeline.to_json() for pipeline in pipelines]})
         return
     click.echo(f"{click.style(name, bold=True)} is {found.state}.")
     lines = [("role", record.role), ("branch", f"{record.branch} at {record.commit[:12]}"), ("owner", record.owner)]
     if record.snapshot:
         lines.append(("data", f"snapshot {record.snapshot}{age_of(record.snapshot)}"))
+        lines += cloned_lines(record)
     lines += [("updated", record.updated), ("files", record.root)]
     lines.append(("uses", f"{size_text(used.memory)} of memory, {size_text(used.disk)} on disk"))
     if found.astray:

@@ -12,10 +12,12 @@ import resource
 import shutil
 import socket
 import sys
-import tempfile
 from pathlib import Path
 
 from dataops.envs.probes.probe import Finding, Probe, Scene, absent, failed, ok, output_of, warning
+from dataops.envs.techniques import faster_than, room_of, technique_of
+from dataops.infra.platform.pool import read_pool
+from dataops.infra.platform.quantities import size_text
 from dataops.infra.process.users import SERVER_USER, ServerUser
 
 OLDEST_GIT = (2, 31)
@@ -93,7 +95,8 @@ def home(scene: Scene) -> Finding:
 
 def disk(scene: Scene) -> Finding:
     """Room for data, and on which file system."""
-    place = _existing(scene.home)
+    pool = read_pool(scene.home)
+    place = pool.mount if pool is not None and pool.mounted else _existing(scene.home)
     free = shutil.disk_usage(place).free
     what = f"{free / 2**30:.1f} GiB free on {_file_system(place)}"
     if free < FREE:
@@ -103,22 +106,30 @@ def disk(scene: Scene) -> Finding:
     return ok(what)
 
 
-def reflink(scene: Scene) -> Finding:
-    """Whether copies share blocks, tried with a file that holds data."""
-    from dataops.infra.process.copying import copy_tree
+def clones(scene: Scene) -> Finding:
+    """How replicas are cloned, tried with a file that holds data, and what would be faster."""
+    pool = read_pool(scene.home)
+    if pool is not None and not pool.mounted:
+        return failed(f"the pool on {pool.mount} is not mounted", pool.mount_command)
+    technique = technique_of(scene.home)
+    where = f"{'the pool, ' if pool else ''}{_file_system(pool.mount if pool else _existing(scene.home))}"
+    if not faster_than(technique):
+        return ok(f"by {technique} on {where}: replicas share their blocks and cost only what they change")
+    return warning(f"by {technique} on {where}: a replica takes time and room as its data does", faster_than(technique))
 
-    place = _existing(scene.home)
-    with tempfile.TemporaryDirectory(prefix=".dataops-doctor-", dir=place) as scratch:
-        source = Path(scratch) / "source"
-        source.mkdir()
-        (source / "data").write_bytes(os.urandom(1 << 18))
-        technique = copy_tree(source, Path(scratch) / "copy").technique
-    if technique == "reflink":
-        return ok(f"copies share blocks on {_file_system(place)}: replicas cost only what they change")
-    return warning(
-        f"{_file_system(place)} copies every byte: a replica takes time and room as its data does",
-        "put DATAOPS_HOME on XFS (mkfs.xfs -m reflink=1) or btrfs",
-    )
+
+def pool_room(scene: Scene) -> Finding:
+    """Whether the disk below the pool has the room that the pool may still take."""
+    found = read_pool(scene.home)
+    if found is None:
+        return absent("no pool", "dataops pool create --size 50G")
+    seen = room_of(found)
+    if seen.lacking:
+        return warning(
+            f"{size_text(seen.lacking)} are missing below {found.image} for the pool to fill",
+            f"free some space in {found.image.parent}: a pool that cannot grow loses what is written to it",
+        )
+    return ok(f"{found.kind} of up to {size_text(found.size)}, {size_text(seen.image)} of them on the disk")
 
 
 def limits(scene: Scene) -> Finding:
@@ -241,7 +252,8 @@ MACHINE = (
 LOCAL = (
     Probe("postgres", "local", postgres),
     Probe("supervisor", "local", supervisor),
-    Probe("copies", "local", reflink),
+    Probe("clones", "local", clones),
+    Probe("pool", "local", pool_room),
     Probe("shared memory", "local", shared_memory),
     Probe("loopback", "local", ports),
     Probe("postgres user", "local", traversable),

@@ -97,7 +97,7 @@ class DataPlatform(pulumi.ComponentResource):
             "golden",
             snapshot=parameters.snapshot,
             store=parameters.platform.snapshots,
-            directory=parameters.platform.golden,
+            directory=parameters.layout.golden,
             keys=parameters.platform.keys,
             opts=self._below,
         )
@@ -168,6 +168,8 @@ class DataPlatform(pulumi.ComponentResource):
             variables=self.variables,
             production_hosts=sorted({*platform.production_hosts, *parameters.production_hosts}),
             forbidden_roles=sorted(platform.access.people),
+            store=parameters.platform.snapshots,
+            keys=parameters.platform.keys,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.access.resources, self.lake.objects, self.file]),
         )
 

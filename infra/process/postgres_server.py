@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
+from dataops.infra.process.cloning import clone_tree
 from dataops.infra.process.commands import last_lines
-from dataops.infra.process.copying import CopyReport, copy_tree
+from dataops.infra.process.copying import CopyReport
 from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_configuration import SUPERUSER, write_configuration
@@ -105,7 +106,7 @@ def initialize(data: Path, binaries: PostgresBinaries, user: ServerUser, *, sync
 
 
 def clone(source: Path, data: Path) -> CopyReport:
-    """Copies a stopped cluster to `data`, by reflink where that works. Configuration must be written afterwards.
+    """Clones a stopped cluster to `data`, by the best technique there is. Configuration must be written afterwards.
 
     Raises:
         ResourceError: `source` is no cluster, is running, or has tablespaces, whose links would lead out of the copy.
@@ -116,7 +117,7 @@ def clone(source: Path, data: Path) -> CopyReport:
         raise ResourceError(f"{source} cannot be cloned while its server runs")
     if any((source / "pg_tblspc").iterdir()):
         raise ResourceError(f"{source} has tablespaces and cannot be cloned")
-    return copy_tree(source, data, skip=NOT_CLONED)
+    return clone_tree(source, data, skip=NOT_CLONED)
 
 
 def system_identifier(data: Path) -> str:

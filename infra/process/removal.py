@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from dataops.infra.process.subvolumes import destroy_subvolume
+
 SIDE_BY_SIDE = 16
 """Removals at once: a disk that is busy answers each after milliseconds, but many of them together as soon as one."""
 
@@ -31,8 +33,9 @@ def remove_tree(path: Path) -> None:
         return
     if os.geteuid() != 0:
         _open_folders(path)
-    _empty(path)
-    shutil.rmtree(path)
+    if not destroy_subvolume(path):
+        _empty(path)
+        shutil.rmtree(path)
 
 
 def _open_folders(path: Path) -> None:

@@ -1,0 +1,154 @@
+"""Replicas in a pool, on real file systems: cloned at once, sharing what they leave as it is, safe when it is away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dataops.envs.pool import PoolRequest
+from dataops.envs.sweep import end_processes
+from dataops.infra.process.extents import extents_of
+from support.mortal_environments import check_gone, contents
+from support.pools import left_out, make_pool, unmount
+from support.scratch_platform import ScratchPlatform, scratch_platform
+
+pytestmark = pytest.mark.slow
+
+MEGABYTE = 1 << 20
+TECHNIQUES = {"xfs": "reflink", "btrfs": "snapshot"}
+
+if not left_out():
+
+    @pytest.fixture(scope="module", params=sorted(TECHNIQUES))
+    def pooled(request: pytest.FixtureRequest) -> Iterator[tuple[ScratchPlatform, Path, str]]:
+        """A platform with a replica that was made before there was a pool, the pool, and how it clones."""
+        with scratch_platform() as shop:
+            shop.produce()
+            shop.branch("feature/before")
+            shop.do("env", "up", "--branch", "feature/before")
+            asked = PoolRequest(700 * MEGABYTE, request.param, owner=(os.geteuid(), os.getegid()))
+            pool = make_pool(asked, shop.home).mount
+            try:
+                yield shop, pool, TECHNIQUES[request.param]
+            finally:
+                end_processes(pool)
+                for folder in pool.glob("platforms/*/environments/*"):
+                    shutil.rmtree(folder)
+                unmount(pool)
+
+    def rows(shop: ScratchPlatform, name: str) -> int:
+        return int(contents(shop, name).tables["raw.orders"]["rows"])
+
+    def test_a_replica_in_a_pool_shares_what_it_does_not_change(pooled: tuple[ScratchPlatform, Path, str]) -> None:
+        shop, pool, technique = pooled
+        shop.branch("feature/pooled")
+        report = shop.do("env", "up", "--branch", "feature/pooled", "-o", "json").json
+        assert report["cloned"]["warehouse"] == technique
+        assert report["cloned"]["faster"] == ""
+        (root,) = pool.glob("platforms/*/environments/feature-pooled")
+        (golden,) = pool.glob("platforms/*/golden/[!.]*")
+        os.sync()
+        assert extents_of(root / "postgres" / "base").own < extents_of(golden).logical / 4
+        assert rows(shop, "feature-pooled") == 50
+        assert "shares every block" in shop.do("env", "status", "feature-pooled").stdout
+        seen = shop.do("pool", "status", "-o", "json").json
+        assert {(t["kind"], t["name"], t["pooled"]) for t in seen["tenants"]} >= {
+            ("environment", "feature-pooled", True),
+            ("environment", "feature-before", False),
+            ("environment", "production", False),
+            ("golden", golden.name, True),
+        }
+        assert seen["technique"] == technique
+
+    def test_what_was_made_before_the_pool_stays_where_it_is(pooled: tuple[ScratchPlatform, Path, str]) -> None:
+        shop, pool, _ = pooled
+        before = shop.do("env", "status", "feature-before", "-o", "json").json
+        again = shop.do("env", "up", "--branch", "feature/before", "-o", "json").json
+        assert (again["changed"], before["root"].startswith(str(shop.home / "platforms"))) == (False, True)
+        shop.do("env", "reset", "feature-before", "--yes")
+        assert rows(shop, "feature-before") == 50
+        assert not list(pool.glob("platforms/*/environments/feature-before"))
+
+    def test_a_reset_lays_the_data_anew_from_the_pool(pooled: tuple[ScratchPlatform, Path, str]) -> None:
+        shop, pool, technique = pooled
+        shop.branch("feature/reset")
+        shop.do("env", "up", "--branch", "feature/reset")
+        url = shop.do("env", "connect", "feature-reset", "--show-password", "-o", "json").json["url"]
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE raw.mine AS SELECT 42 AS answer")
+        report = shop.do("env", "reset", "feature-reset", "--yes", "-o", "json").json
+        assert report["cloned"]["warehouse"] == technique
+        with psycopg.connect(url) as connection:  # the same port and the same password
+            assert connection.execute("SELECT to_regclass('raw.mine')").fetchone() == (None,)
+        shop.do("env", "down", "feature-reset", "--yes")
+        check_gone(shop, "feature-reset")
+        assert not list(pool.glob("platforms/*/environments/*reset*"))
+
+    def test_a_pipeline_that_writes_objects_in_place_changes_neither_the_snapshot_nor_another_replica(
+        pooled: tuple[ScratchPlatform, Path, str],
+    ) -> None:
+        shop, pool, _ = pooled
+        for name in ("one", "two"):
+            shop.branch(f"feature/{name}")
+            shop.do("env", "up", "--branch", f"feature/{name}")
+        places = {n: next(pool.glob(f"platforms/*/environments/feature-{n}/lake")) for n in ("one", "two")}
+        golden = next(pool.glob("platforms/*/golden/[!.]*/lake"))
+        before = (golden / "raw" / "orders.parquet").read_bytes()
+        with open(places["one"] / "raw" / "orders.parquet", "r+b") as file:
+            file.write(b"XXXX")
+        assert (places["one"] / "raw" / "orders.parquet").read_bytes() != before
+        assert {(place / "raw" / "orders.parquet").read_bytes() for place in (golden, places["two"])} == {before}
+        for name in ("one", "two"):
+            shop.do("env", "down", f"feature-{name}", "--yes")
+
+    def test_a_pool_that_is_not_mounted_is_told_and_takes_nothing_with_it(
+        pooled: tuple[ScratchPlatform, Path, str],
+    ) -> None:
+        shop, pool, _ = pooled
+        shop.branch("feature/away")
+        shop.do("env", "up", "--branch", "feature/away")
+        for folder in pool.glob("platforms/*/environments/*"):
+            end_processes(folder)
+        unmount(pool)
+        for words in (("env", "up", "--branch", "feature/away"), ("env", "down", "feature-away", "--yes"),
+                      ("env", "wake", "feature-away"), ("env", "up", "--branch", "feature/before-not")):  # fmt: skip
+            if words[-1].endswith("not"):
+                shop.branch("feature/before-not")
+            refused = shop.run(*words)
+            assert (refused.status, "the pool is not mounted" in refused.stderr) == (4, True), refused.stderr
+            assert "sudo mount" in refused.stderr
+        assert sorted(path.name for path in pool.iterdir()) == [".not-mounted"]
+        seen = shop.do("env", "status", "feature-away", "-o", "json").json
+        assert "sudo mount" in seen["remedy"]
+        shop.do("gc", "--yes")
+        make_pool(PoolRequest(owner=(os.geteuid(), os.getegid())), shop.home)
+        shop.do("env", "wake", "feature-away")
+        assert rows(shop, "feature-away") == 50
+        shop.do("env", "down", "feature-away", "--yes")
+        check_gone(shop, "feature-away")
+
+    def test_a_pool_that_is_full_is_told_and_later_the_next_run_goes_on(
+        pooled: tuple[ScratchPlatform, Path, str],
+    ) -> None:
+        shop, pool, _ = pooled
+        shop.branch("feature/full")
+        ballast = pool / "ballast"
+        with open(ballast, "wb") as file:
+            free = shutil.disk_usage(pool).free
+            os.posix_fallocate(file.fileno(), 0, free - 12 * MEGABYTE)
+        try:
+            failed = shop.run("env", "up", "--branch", "feature/full")
+            assert failed.status in (1, 4), failed.stderr
+            assert any(word in failed.stderr for word in ("full", "No space", "no room")), failed.stderr
+            assert "defect" not in failed.stderr
+        finally:
+            ballast.unlink()
+        shop.do("env", "up", "--branch", "feature/full")
+        assert rows(shop, "feature-full") == 50
+        shop.do("env", "down", "feature-full", "--yes")
+        check_gone(shop, "feature-full")
