@@ -101,6 +101,8 @@ def capture(
         tables = plan_tables(source.catalogue, platform.policy, masking_key, problems)
         objects = plan_objects(lake, platform.policy, masking_key, problems)
         problems.raise_any()
+        for what in source.left_out():
+            options.progress(f"left out: {what}")
         parts = _Parts(source, lake, directory, search, options)
         manifest = Manifest(
             id="",

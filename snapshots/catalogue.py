@@ -87,8 +87,6 @@ WHERE datname = current_database() AND pg_encoding_to_char(encoding) = 'SQL_ASCI
 UNION ALL
 SELECT 'large objects, which no rule can cover: ' || count(*) FROM pg_largeobject_metadata HAVING count(*) > 0
 UNION ALL
-SELECT 'the foreign server ' || srvname || ', which would lead out of a replica' FROM pg_foreign_server
-UNION ALL
 SELECT 'the policy ' || p.polname || ' on ' || n.nspname || '.' || c.relname || ' is for roles that no replica has'
 FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE p.polroles <> '{{0}}' AND {_OWN}"""

@@ -27,9 +27,11 @@ from dataops.infra.process.advisory_lock import is_locked
 from dataops.infra.process.cloning import make_clonable
 from dataops.infra.process.copying import copy_tree
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries, server_build
+from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.infra.process.postgres_server import initialize, remove, system_identifier, temporary_server
 from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.users import ServerUser, server_user
+from dataops.snapshots.hygiene import cut_off
 from dataops.snapshots.lake import FOLDER
 from dataops.snapshots.manifest import FILE, Manifest, StoredFile, blake3_hex
 from dataops.snapshots.restore import SERVER_SETTINGS, restore
@@ -116,6 +118,8 @@ def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBi
     initialize(data, binaries, user, sync=False)
     with temporary_server(data, binaries, user, settings=SERVER_SETTINGS) as server:
         restore(manifest, snapshot, server, binaries)
+        with connect(server, manifest.database) as connection, postgres_errors("cutting the snapshot off its source"):
+            cut_off(connection)
     lake.mkdir()
     if (snapshot / FOLDER).is_dir():
         copy_tree(snapshot / FOLDER, lake)

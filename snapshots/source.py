@@ -12,6 +12,7 @@ from dataops.infra.process.commands import run_command
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.snapshots.catalogue import Catalogue, read_catalogue
+from dataops.snapshots.hygiene import without_links
 from dataops.snapshots.manifest import SequenceEntry
 from dataops.snapshots.reader import BEGIN, SESSION, Reader
 
@@ -23,6 +24,11 @@ _STATE = """
 SELECT pg_export_snapshot(), to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
        (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text,
        current_setting('server_version_num')::int"""
+_LEFT_OUT = """
+SELECT 'the foreign server ' || srvname || ' with its user mappings' FROM pg_foreign_server
+UNION ALL
+SELECT 'what the foreign table ' || n.nspname || '.' || c.relname || ' leads to: in a replica it is an empty table'
+FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid JOIN pg_namespace n ON n.oid = c.relnamespace"""
 _DUMP = (
     "--schema-only",
     "--no-owner",
@@ -69,7 +75,7 @@ class Source:
             purpose=f"read the schema of {reader.database}",
             environment=reader.secrets(),
         )
-        return result.stdout.encode()
+        return without_links(result.stdout.encode())
 
     def sequences(self) -> dict[str, SequenceEntry]:
         """Where the sequences stand; at least as far as the rows of the snapshot use them."""
@@ -82,6 +88,10 @@ class Source:
             if row is not None:
                 entries[f"{schema}.{name}"] = SequenceEntry(row[0], row[1])
         return entries
+
+    def left_out(self) -> list[str]:
+        """What a snapshot of it leaves out, lest a replica reach what its source reaches; see `hygiene`."""
+        return [str(row[0]) for row in self.leader.execute(_LEFT_OUT)]
 
     def check_unchanged(self) -> None:
         """Whether the tables are still called what the policy was set against: a schema can be renamed despite locks.

@@ -16,6 +16,7 @@ from dataops.infra.platform.addresses import ProductionAddresses
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.infra.process.postgres_server import system_identifier
 from dataops.snapshots.hosts import is_local, meaningful
+from dataops.snapshots.hygiene import SWITCHES
 from dataops.snapshots.manifest import Manifest
 from dataops.snapshots.restore import OWNER, mark_of
 
@@ -63,8 +64,11 @@ UNION ALL SELECT CASE WHEN e.oid IS NULL THEN 'the trigger ' || t.tgname || ' on
   WHERE (e.oid IS NOT NULL OR t.oid IS NOT NULL) AND (
     p.prosrc ~* '\\m(dblink|http_(get|post|put|delete)|net\\.http_|aws_(s3|lambda)\\.|lo_export|pg_read_(binary_)?file)'
     OR p.prosrc ~* '\\m(from|to)\\s+program\\M')"""
-_CRON = "SELECT to_regclass('cron.job') IS NOT NULL"
-_JOBS = "SELECT 'the pg_cron job ' || jobid FROM cron.job"
+_SCHEDULED = "SELECT to_regclass(%s) IS NOT NULL"
+_JOBS = """
+SELECT '{schema} job ' || coalesce(to_jsonb(j)->>'jobid', to_jsonb(j)->>'chain_id', ctid::text) FROM {schema}.{table} j
+WHERE coalesce(to_jsonb(j)->>'{switch}', 'true') <> 'false'"""
+_PASSWORDS = "SELECT rolname FROM pg_authid WHERE rolpassword IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,8 @@ def _check_roles(connection: Connection, replica: Replica) -> str:
     _none(set(replica.roles) - found.keys(), "the replica lacks the role")
     _none(found.keys() & set(replica.forbidden_roles), "the replica has a role of production:")
     _none({name for name, power in found.items() if power} - {"postgres"}, "the replica has a superuser:")
+    able = {str(row[0]) for row in connection.execute(_PASSWORDS)}
+    _none(able - set(replica.roles), "the replica has a password that is not of its own making, that of the role")
     powers = {str(row[0]) for row in connection.execute(_POWERS)}
     _none(powers, "the replica has a role that reaches beyond its data:")
     return ", ".join(sorted(found))
@@ -189,14 +195,17 @@ def _privileges(grants: Sequence[Mapping[str, Any]], tables: set[tuple[str, str]
 
 def _check_links(connection: Connection) -> str:
     found = [str(row[0]) for row in connection.execute(_LINKS)]
-    if _one(connection, _CRON):
-        found += [str(row[0]) for row in connection.execute(_JOBS)]
+    for (schema, table), switch in SWITCHES.items():
+        row = connection.execute(_SCHEDULED.encode(), (f"{schema}.{table}",)).fetchone()
+        if row and row[0]:
+            jobs = connection.execute(_JOBS.format(schema=schema, table=table, switch=switch).encode())
+            found += [f"the scheduled {name}" for (name,) in jobs]
     if found:
         raise PolicyError(
             f"the replica could reach other systems: it has {', '.join(found)}",
             hint="drop it on the branch, or take a new snapshot without it",
         )
-    return "no subscriptions, slots, foreign servers, archiving, cron jobs or triggers that call out"
+    return "no subscriptions, slots, foreign servers, archiving, active scheduled jobs or triggers that call out"
 
 
 def _check_variables(replica: Replica) -> str:

@@ -161,11 +161,6 @@ def test_a_masked_value_that_no_longer_fits_its_column_stops_the_capture(elsewhe
     [
         ("SELECT lo_from_bytea(4711, 'x')", "SELECT lo_unlink(4711)", "large objects"),
         (
-            "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw",
-            "DROP EXTENSION postgres_fdw CASCADE",
-            "the foreign server far",
-        ),
-        (
             "CREATE POLICY own ON raw.teams TO analyst USING (true)",
             "DROP POLICY own ON raw.teams",
             "the policy own on raw.teams",

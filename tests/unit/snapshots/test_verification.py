@@ -178,7 +178,7 @@ def test_a_replica_that_could_reach_other_systems_fails(replica: dict[str, Any])
             "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid int, command text); INSERT INTO cron.job VALUES (7, 'x');"
             "ALTER TABLE cron.job OWNER TO warehouse_owner",
             "DROP SCHEMA cron CASCADE",
-            "the pg_cron job 7",
+            "the scheduled cron job 7",
         ),
         (
             "CREATE EXTENSION dblink; CREATE FUNCTION raw.tell() RETURNS event_trigger LANGUAGE plpgsql AS"
