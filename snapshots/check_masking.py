@@ -55,6 +55,8 @@ class _Check:
         while root in self._parents:
             root = self._parents[root]
         columns = [self._column(f"{root}.{name}") for name in entry.columns]
+        if not columns:
+            return
         for batch in whole_rows(read_file(self._directory, entry.data)):
             for column, values in zip(columns, split_rows(batch, len(columns)), strict=True):
                 texts = [unescape(text) for text in values.unique().to_pylist()]

@@ -20,7 +20,8 @@ _PART = re.compile(r"^-- Name: (.*?); Type: (.*?); Schema: (.*?); Owner:.*$", re
 _LITERAL = re.compile(r"'((?:[^']|'')+)'")
 _WORD = re.compile(r"[^\s,;()<>\[\]{}\"'=|]+")
 _DIGITS = re.compile(r"(?:\d[^\d\s]?){4}")
-_IDENTIFIERS = frozenset({"phone", "fpe", "digits", "hash", "email"})
+_IDENTIFIERS = frozenset({"phone", "fpe", "digits", "hash", "email", "card", "iban", "national_id", "uuid"})
+_WORDS = frozenset({"name", "company", "address", "dictionary"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Quotation:
         kind = field.rule.partition("(")[0]
         if field.family not in (Family.TEXT, Family.UUID):
             return False
-        return self.address or (self.number and kind in _IDENTIFIERS) or (self.name and kind == "name")
+        return self.address or (self.number and kind in _IDENTIFIERS) or (self.name and kind in _WORDS)
 
 
 def quotations(schema: str) -> dict[str, Quotation]:

@@ -55,7 +55,7 @@ def validate(file: Path, as_json: bool) -> int:
         "service": len(platform.services),
         "product": len(platform.products),
         "role": len(platform.access.roles),
-        "masked dataset": len(platform.masking.tables) + len(platform.masking.lake),
+        "masked dataset": len({*platform.policy.tables, *platform.policy.classified}) + len(platform.policy.lake),
     }
     listed = ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items())
     click.echo(f"{file} is valid: platform {platform.name}, {listed}")

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from dataops.infra.platform.classes import CLASSES
+from dataops.infra.platform.classes import built_in
 from dataops.infra.platform.masking_rules import (
     Address,
     Card,
@@ -223,13 +223,13 @@ class Masking(BaseModel):
 
     def rule_of(self, name: str) -> AnyRule | None:
         """The rule of a class of data; None when there is no such class."""
-        rule = self.classes.get(name) or CLASSES.get(name)
+        rule = self.classes.get(name) or built_in().get(name)
         return None if isinstance(rule, Classified) else rule  # type: ignore[return-value]
 
     @property
     def class_names(self) -> frozenset[str]:
         """Every class that has a rule."""
-        return frozenset({*self.classes, *CLASSES})
+        return frozenset({*self.classes, *built_in()})
 
     def with_classified(self, products: Iterable[Mapping[str, Mapping[str, str]]]) -> Masking:
         """The same policy with what data products say of the classes of their columns."""

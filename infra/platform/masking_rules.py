@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     field_validator,
     model_validator,
 )
@@ -258,7 +259,10 @@ class Custom(Rule):
     """A rule that an installed package brings."""
 
     model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
-    rule: Text = Field(description="Its name among the entry points of the group `dataops.masking`.")
+    rule: Text = Field(
+        description="Its name among the entry points of the group `dataops.masking`.",
+        json_schema_extra=lambda schema: schema.update({"not": {"enum": _own_names()}}),
+    )
 
     @field_validator("rule")
     @classmethod
@@ -266,6 +270,15 @@ class Custom(Rule):
         if name not in brought():
             raise PydanticCustomError("unknown_rule", "there is no such rule")
         return name
+
+
+def _own_names() -> list[JsonValue]:
+    """The names of the rules that are no package's."""
+    names: list[JsonValue] = []
+    for kind in Rule.__subclasses__():
+        if kind is not Custom:
+            names += kind.model_fields["rule"].annotation.__args__  # type: ignore[union-attr]
+    return names
 
 
 @cache

@@ -8,7 +8,7 @@ dots and slashes stay where they are. What has not the form of such a number has
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dataops.snapshots.masking.base import ColumnMasker, Family, UnmaskableError, derive_key
@@ -114,6 +114,7 @@ NATIONAL = {
     ),
 }
 """By country and name; what a body could tell beside its check, such as a date of birth, does not survive."""
+SCHEMES: Mapping[str, Scheme] = {"card": CARD, "iban": IBAN, **NATIONAL}
 
 
 def is_valid(scheme: Scheme, value: str) -> bool:
@@ -127,14 +128,14 @@ class CheckedMasker(ColumnMasker):
 
     Args:
         key: 32 bytes.
-        scheme: what such a number is.
+        name: `card`, `iban` or a national number's, see `SCHEMES`.
     """
 
     injective = True
     families = frozenset({Family.TEXT})
 
-    def __init__(self, key: bytes, scheme: Scheme) -> None:
-        self._scheme = scheme
+    def __init__(self, key: bytes, name: str) -> None:
+        self._name = name
         self._words = Words(derive_key(key, "body"))
         self._others = Words(derive_key(key, "others"))
 
@@ -152,6 +153,11 @@ class CheckedMasker(ColumnMasker):
         for (place, match), body in zip(matches, bodies, strict=True):
             masked[place] = _with_separators(values[place], self._number(match, body))
         return masked
+
+    @property
+    def _scheme(self) -> Scheme:
+        """Looked up, since it cannot go to the processes that mask."""
+        return SCHEMES[self._name]
 
     def _match(self, value: str) -> re.Match[str] | None:
         return self._scheme.form.fullmatch(_SEPARATORS.sub("", value))

@@ -8,7 +8,7 @@ from dataops.infra.errors import ConfigurationError
 from dataops.infra.platform import masking as policy
 from dataops.infra.platform import masking_rules as rules
 from dataops.snapshots.masking.base import Family, Masker, derive_key
-from dataops.snapshots.masking.checked import CARD, IBAN, NATIONAL, CheckedMasker
+from dataops.snapshots.masking.checked import CheckedMasker
 from dataops.snapshots.masking.encrypted import (
     DIGITS,
     HEX,
@@ -96,11 +96,11 @@ def _encrypted(rule: rules.Rule, family: Family, key: bytes) -> Masker:
         case rules.Phone():
             return PhoneMasker(key)
         case rules.Card():
-            return CheckedMasker(key, CARD)
+            return CheckedMasker(key, "card")
         case rules.Iban():
-            return CheckedMasker(key, IBAN)
+            return CheckedMasker(key, "iban")
         case rules.NationalId():
-            return CheckedMasker(key, NATIONAL[rule.kind])
+            return CheckedMasker(key, rule.kind)
         case rules.Uuid():
             return UuidMasker(key)
         case rules.Digits():

@@ -64,22 +64,22 @@ def test_every_column_of_every_raw_table_has_a_rule_and_no_rule_is_left_over(pla
     tables = columns_in_sql()
     assert {f"warehouse:{name}" for name in tables} <= known_datasets(platform)
     for name, columns in tables.items():
-        assert set(platform.masking.table_rules(name) or {}) == set(columns), name
+        assert set(platform.policy.table_rules(name) or {}) == set(columns), name
 
 
 def test_every_column_of_every_object_has_a_rule(platform: Platform, code: dict[str, ModuleType]) -> None:
     columns = {name: list(types) for name, types in code["extract"].COLUMNS.items()}
     columns["passengers"] = code["bookings"].make_passengers(3).column_names
     columns["bookings"] = code["bookings"].make_bookings(flown(code, 2), 3, 4).column_names
-    assert {f"raw/{name}.parquet" for name in columns} == set(platform.masking.lake)
+    assert {f"raw/{name}.parquet" for name in columns} == set(platform.policy.lake)
     for name, found in columns.items():
-        assert set(platform.masking.object_rules(f"raw/{name}.parquet") or {}) == set(found), name
+        assert set(platform.policy.object_rules(f"raw/{name}.parquet") or {}) == set(found), name
 
 
 def test_unique_columns_have_rules_that_keep_them_unique(platform: Platform, code: dict[str, ModuleType]) -> None:
     for table, _, definition in code["load"].CONSTRAINTS:
         if definition.startswith(("PRIMARY KEY", "UNIQUE")):
-            rules = platform.masking.table_rules(f"raw.{table}") or {}
+            rules = platform.policy.table_rules(f"raw.{table}") or {}
             columns = re.findall(r"[a-z_]+", definition.partition("(")[2])
             assert all(rules[column].injective for column in columns), (table, definition)
 

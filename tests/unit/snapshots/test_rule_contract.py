@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import re
 import string
@@ -170,6 +171,12 @@ def test_it_is_deterministic_under_a_key_and_another_key_gives_other_masks(tried
         assert equal == len(values)
     elif "words" not in str(tried.rule):
         assert equal < len(values) / 20
+
+
+@each_rule
+def test_it_can_be_sent_to_the_processes_that_mask(tried: Case) -> None:
+    values = values_of(tried)[:40]
+    assert pickle.loads(pickle.dumps(masker(tried))).mask_all(values) == masker(tried).mask_all(values)
 
 
 @each_rule
