@@ -16,6 +16,8 @@ from dataops.snapshots.masking.encrypted import Words, walk
 
 _SEPARATORS = re.compile(r"[ ./-]")
 _DNI = "TRWAGMYFPDXBNJZSQVHLCKE"
+_SINGLE = bytes.maketrans(b"0123456789", bytes(range(10)))
+_DOUBLED = bytes.maketrans(b"0123456789", bytes([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]))
 _NO_NINO = frozenset({"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"})
 
 
@@ -27,20 +29,19 @@ class Scheme:
         form: matches one without separators; groups `kept`, `body` and `check`.
         check: the right check for what is kept and a body, as an index; None when no number has such a body.
         symbols: the checks that can be written, by index.
+        partial: whether there are bodies that no number has.
     """
 
     form: re.Pattern[str]
     check: Callable[[str, str], int | None]
     symbols: tuple[str, ...]
+    partial: bool = False
 
 
 def luhn(digits: str) -> int:
     """The check digit that follows some digits."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        doubled = int(digit) * (2 - place % 2)
-        total += doubled - 9 if doubled > 9 else doubled
-    return -total % 10
+    backwards = digits.encode("ascii")[::-1]
+    return -(sum(backwards[::2].translate(_DOUBLED)) + sum(backwards[1::2].translate(_SINGLE))) % 10
 
 
 def _brazil(digits: str) -> int:
@@ -104,13 +105,16 @@ NATIONAL = {
         _HUNDRED,
     ),
     "gb_nino": Scheme(
-        re.compile(r"(?P<body>[A-Z]{2}[0-9]{6})(?P<check>)(?P<kept>[A-D])"), lambda kept, body: _nino(body), ("",)
+        re.compile(r"(?P<body>[A-Z]{2}[0-9]{6})(?P<check>)(?P<kept>[A-D])"), lambda kept, body: _nino(body), ("",), True
     ),
     "nl_bsn": Scheme(
-        re.compile(r"(?P<kept>)(?P<body>[0-9]{8})(?P<check>[0-9])"), lambda kept, body: _netherlands(body), _DIGITS
+        re.compile(r"(?P<kept>)(?P<body>[0-9]{8})(?P<check>[0-9])"),
+        lambda kept, body: _netherlands(body),
+        _DIGITS,
+        True,
     ),
     "us_ssn": Scheme(
-        re.compile(r"(?P<kept>)(?P<body>[0-9]{9})(?P<check>)"), lambda kept, body: _social_security(body), ("",)
+        re.compile(r"(?P<kept>)(?P<body>[0-9]{9})(?P<check>)"), lambda kept, body: _social_security(body), ("",), True
     ),
 }
 """By country and name; what a body could tell beside its check, such as a date of birth, does not survive."""
@@ -165,8 +169,10 @@ class CheckedMasker(ColumnMasker):
     def _bodies(self, parts: list[tuple[str, str]]) -> list[str]:
         """The images of bodies: such that a number can have stay such, and the others others."""
         check = self._scheme.check
-        usable = [check(*part) is not None for part in parts]
         images = self._words.apply_all([body for _, body in parts])
+        if not self._scheme.partial:
+            return images
+        usable = [check(*part) is not None for part in parts]
         while wrong := [i for i, image in enumerate(images) if (check(parts[i][0], image) is not None) != usable[i]]:
             for i, image in zip(wrong, self._words.apply_all([images[i] for i in wrong]), strict=True):
                 images[i] = image

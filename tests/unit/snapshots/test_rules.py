@@ -120,6 +120,16 @@ INJECTIVE: list[tuple[Any, st.SearchStrategy[str]]] = [
     ({"rule": "fpe", "alphabet": "upper_digits"}, st.text(st.sampled_from(string.ascii_uppercase + "0123456789-"))),
     ({"rule": "fpe", "alphabet": "абвгд"}, st.text(st.sampled_from("абвгд-"))),
     ("keep", st.text()),
+    (
+        "card",
+        st.from_regex(r"[0-9 -]{0,3}4[0-9]{11,15}[0-9a-c]?", fullmatch=True) | st.text(st.sampled_from("0459 -x")),
+    ),
+    ("iban", st.from_regex(r"[DG][EB][0-9]{2}[A-C0-9 ]{11,20}", fullmatch=True) | st.text(st.sampled_from("DE09 x"))),
+    ("uuid", st.uuids().map(str) | st.uuids().map(lambda u: str(u).upper()) | st.text(st.sampled_from("0aF-"))),
+    ({"rule": "national_id", "kind": "es_dni"}, st.from_regex(r"[XYZ]?[0-9]{7,8}-?[A-Z]", fullmatch=True)),
+    ({"rule": "national_id", "kind": "nl_bsn"}, st.from_regex(r"[0-9]{8,9}", fullmatch=True)),
+    ({"rule": "national_id", "kind": "us_ssn"}, st.from_regex(r"[069][0-9]{2}-?[0-9]{2}-?0[0-9]{3}", fullmatch=True)),
+    ({"rule": "national_id", "kind": "gb_nino"}, st.from_regex(r"[A-Z]{2}[0-9]{6}[A-E]", fullmatch=True)),
 ]
 
 
@@ -168,6 +178,41 @@ def test_rules_with_different_options_do_not_share_a_key() -> None:
     assert describe(ADAPTER.validate_python("fpe")) == describe(
         ADAPTER.validate_python({"rule": "fpe", "alphabet": "upper_digits"})
     )
+
+
+@pytest.mark.parametrize(("alphabet", "length"), [(string.digits, 7), (string.digits, 18), ("01", 63), ("abc", 20)])
+def test_many_texts_at_once_are_encrypted_as_each_by_itself(alphabet: str, length: int) -> None:
+    permutation = AlphabetPermutation(KEY, alphabet)
+
+    @settings(deadline=None, max_examples=20)
+    @given(st.lists(st.text(st.sampled_from(alphabet), min_size=length, max_size=length), min_size=20, max_size=40))
+    def check(texts: list[str]) -> None:
+        assert permutation.apply_all(texts) == [permutation.apply(text) for text in texts]
+
+    check()
+
+
+@given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-70000, 70000), min_size=20, max_size=40))
+@settings(deadline=None, max_examples=30)
+def test_many_numbers_at_once_are_permuted_as_each_by_itself(numbers: list[int]) -> None:
+    permutation = IntegerPermutation(KEY)
+    assert permutation.apply_all(numbers) == [permutation.apply(number) for number in numbers]
+
+
+@given(st.text() | st.emails().map("see {} today".format) | st.from_regex(r"[a-z ]{3}\+?[0-9 -]{7,14}", fullmatch=True))
+@settings(deadline=None)
+def test_no_digit_and_no_address_is_left_in_redacted_text(text: str) -> None:
+    redacted = masker("redact").mask(text) or ""
+    assert not re.search(r"\d", redacted)
+    assert not re.search(r"[a-z]@[a-z]", redacted)
+
+
+@given(st.integers(-(1 << 31), (1 << 31) - 1), st.integers(1, 10**6))
+@settings(deadline=None)
+def test_a_range_has_its_numbers_and_fits_where_they_did(number: int, width: int) -> None:
+    lower = int(masker({"rule": "generalise", "width": width}, Family.INTEGER).mask(str(number)) or "")
+    assert abs(number) - width < abs(lower) <= abs(number)
+    assert lower % width == 0
 
 
 @given(st.text(st.sampled_from(string.ascii_uppercase + string.digits + " -/.")))
