@@ -9,6 +9,7 @@ from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import Registry, State
 from dataops.infra.errors import (
     AuthenticationError,
+    CancelledError,
     DataopsError,
     NotFoundError,
     PolicyError,
@@ -20,7 +21,11 @@ from dataops.infra.errors import (
 
 @contextmanager
 def noting_failure(registry: Registry, name: str) -> Iterator[None]:
-    """Notes in the record that, and why, the block failed."""
+    """Notes in the record that, and why, the block failed.
+
+    Raises:
+        CancelledError: the user interrupted it.
+    """
     try:
         yield
     except BaseException as error:
@@ -33,6 +38,13 @@ def noting_failure(registry: Registry, name: str) -> Iterator[None]:
                 registry.save(record, state=State.FAILED, failure=why)
         if isinstance(error, ProgramError) and not error.hint:
             error.hint = f"mend the program on its branch, commit, and run the command again; {_removal(name)}"
+        if isinstance(error, (CancelledError, KeyboardInterrupt)):
+            # before the engine runs, and beside it, an interruption is what Python makes of the signal
+            raise CancelledError(
+                error.what if isinstance(error, CancelledError) else "interrupted",
+                where=f"environment {name}",
+                hint=f"run the command again, it continues from here; {_removal(name)}",
+            ) from None
         raise
 
 

@@ -53,7 +53,7 @@ def run_in(record: EnvironmentRecord, pipeline: str, selection: Selection, on_st
     """
     if record.state not in (State.READY, State.UPDATING):
         raise ConfigurationError(
-            f"environment {record.name} is {record.state.value}, not ready", hint=f"finish it with `{again(record)}`"
+            f"environment {record.name} is {record.state.value}, not ready", hint=f"make it ready: {again(record)}"
         )
     require_running(record)
     root, plan = Path(record.root), plan_of(record)

@@ -76,7 +76,7 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
         taken = {"memory_bytes": used.memory, "disk_bytes": used.disk, "cloned": cloned(record)}
         print_json({**found.to_json(), **taken, "pipelines": [pipeline.to_json() for pipeline in pipelines]})
         return
-    click.echo(f"{click.style(name, bold=True)} is {found.state}.")
+    click.echo(f"{click.style(name, bold=True)} {'has' if found.state == 'failed' else 'is'} {found.state}.")
     lines = [("role", record.role), ("branch", f"{record.branch} at {record.commit[:12]}"), ("owner", record.owner)]
     if record.snapshot:
         lines.append(("data", f"snapshot {record.snapshot}{age_of(record.snapshot)}"))

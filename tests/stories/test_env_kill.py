@@ -268,7 +268,7 @@ def test_an_interrupted_up_says_so_and_goes_on_later(loop: KillLoop, number: sig
             process.send_signal(number)
             break
     _, said = process.communicate()
-    assert process.returncode == 8, said
+    assert process.returncode == 8 and "run the command again, it continues from here" in said, said
     assert loop.shop.do("env", "status", "feature-kill", "-o", "json").json["state"] == "failed"
     loop.up()
     loop.is_as_expected("feature-kill", "feature/kill False")
