@@ -9,7 +9,7 @@ UV = $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down filesystems test check fast torture bench lock clean
+.PHONY: help setup demo demo-down packages test check fast torture bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -39,11 +39,11 @@ check: $(STAMP) ## the static and fast gate: ruff, mypy, import contracts, fast 
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q -n auto -m "not slow and not torture"
 
-filesystems: # what the tests on real pools need, in CI, where none of them may be left out
-	@test "$$CI" != true || { command -v mkfs.xfs mkfs.btrfs || test -x /usr/sbin/mkfs.btrfs; } >/dev/null 2>&1 || \
-	  { sudo="$$(test "$$(id -u)" = 0 || echo sudo)"; $$sudo apt-get update -q && $$sudo apt-get install -y -q xfsprogs btrfs-progs; }
+packages: # what tests on real file systems and on an older Postgres need, in CI, where none of them may be left out
+	@test "$$CI" != true || { test -x /usr/sbin/mkfs.xfs && test -x /usr/sbin/mkfs.btrfs && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
+	  { sudo="$$(test "$$(id -u)" = 0 || echo sudo)"; $$sudo apt-get update -q && $$sudo apt-get install -y -q xfsprogs btrfs-progs postgresql; }
 
-test: filesystems check ## everything that must hold: the gate, the stories, a sample of the fault runs
+test: packages check ## everything that must hold: the gate, the stories, a sample of the fault runs
 	$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "slow and not torture"
 
 torture: $(STAMP) ## all fault and property runs; takes long

@@ -16,10 +16,10 @@ from dataops.infra.process.extents import extents_of
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """An environment's data or a golden directory.
+    """An environment, a golden directory, or its copies made ahead.
 
     Args:
-        kind: `environment` or `golden`.
+        kind: `environment`, `golden` or `warm`.
         platform, name: whose.
         pooled: whether it lies in the pool.
         logical: bytes of its files.
@@ -104,7 +104,7 @@ def _tenants(home: Path) -> list[Tenant]:
         layout = PlatformLayout(home, folder.parent.name)
         for place in layout.places:
             pooled = place != layout.root
-            for kind, below in (("environment", "environments"), ("golden", "golden")):
+            for kind, below in (("environment", "environments"), ("golden", "golden"), ("warm", "warm")):
                 for path in _folders(place / below):
                     extents = extents_of(path)
                     found.append(

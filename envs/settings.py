@@ -107,6 +107,14 @@ SETTINGS = (
         "DATAOPS_SNAPSHOT",
         file=("defaults", "snapshot"),
     ),
+    Setting(
+        "warm",
+        "How many copies of a replica's database are made ahead where clones cannot share blocks.",
+        variable="DATAOPS_WARM",
+        file=("defaults", "warm"),
+        default="0",
+        choices=("0", "1", "2", "3", "4"),
+    ),
     Setting("home", "Where environments, snapshots and keys lie.", variable="DATAOPS_HOME", git=False, default=_home),
     Setting(
         "folder",
@@ -265,6 +273,7 @@ def _checked(setting: Setting, chosen: Candidate) -> Any:
     if setting.choices == ("true", "false"):
         text = str(value).lower()
         value = "true" if text in YES else "false" if text in NO else text
+    value = str(value) if setting.choices and isinstance(value, int) else value
     if setting.number and str(value).isdecimal() and int(value) > 0:
         return int(value)
     if setting.number or (setting.choices and value not in setting.choices):

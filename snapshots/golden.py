@@ -28,9 +28,10 @@ from dataops.infra.process.cloning import make_clonable
 from dataops.infra.process.copying import copy_tree
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries, server_build
 from dataops.infra.process.postgres_connection import connect, postgres_errors
-from dataops.infra.process.postgres_server import initialize, remove, system_identifier, temporary_server
+from dataops.infra.process.postgres_server import initialize, remove, system_identifier, temporary_server, trim_log
 from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.users import ServerUser, server_user
+from dataops.infra.process.warm_copies import remove_copies
 from dataops.snapshots.hygiene import cut_off
 from dataops.snapshots.lake import FOLDER
 from dataops.snapshots.manifest import FILE, Manifest, StoredFile, blake3_hex
@@ -79,7 +80,7 @@ def ensure_golden(manifest: Manifest, layout: PlatformLayout) -> Golden:
 
 def build_golden(manifest: Manifest, store: Path, directory: Path, home: Path) -> Golden:
     """As `ensure_golden`, for a store, a directory of golden directories and a home that are known by path."""
-    target = directory / f"{manifest.id}_{server_build()}_{LOCALE}"
+    target = golden_place(manifest.id, directory)
     if found := _existing(target, manifest):
         return found
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -111,6 +112,11 @@ def build_golden(manifest: Manifest, store: Path, directory: Path, home: Path) -
     return built
 
 
+def golden_place(snapshot: str, directory: Path) -> Path:
+    """Where the golden directory of a snapshot lies, or would, for the server of this version of dataops."""
+    return directory / f"{snapshot}_{server_build()}_{LOCALE}"
+
+
 def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBinaries, user: ServerUser) -> None:
     data, lake = draft / "postgres", draft / "lake"
     _check_files(manifest, snapshot)
@@ -120,6 +126,7 @@ def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBi
         restore(manifest, snapshot, server, binaries)
         with connect(server, manifest.database) as connection, postgres_errors("cutting the snapshot off its source"):
             cut_off(connection)
+    trim_log(data, binaries)
     lake.mkdir()
     if (snapshot / FOLDER).is_dir():
         copy_tree(snapshot / FOLDER, lake)
@@ -258,6 +265,7 @@ def remove_golden(place: Path) -> None:
             _discard(doomed)
             place.rename(doomed)  # from here on nobody takes it for complete
         _discard(doomed)
+        remove_copies(place.with_name(place.name.removeprefix(PARTIAL)))
 
 
 def _lock_of(place: Path) -> Path:

@@ -8,7 +8,7 @@ import click
 
 from dataops.cli.commands.env_options import confirm, find_environment, folder_option, output_option
 from dataops.cli.commands.env_progress import progress
-from dataops.cli.commands.env_up import print_report, tools_for
+from dataops.cli.commands.env_up import prepare_next, print_report, tools_for
 from dataops.cli.engine_option import engine_option
 from dataops.cli.parameter_types import ENVIRONMENT, SNAPSHOT
 
@@ -47,3 +47,4 @@ def reset(
     with progress() as sink:
         report = put_back(ResetRequest(name, snapshot or "", force), registry, checkout, tools, PhaseClock(sink))
     print_report(report, as_json)
+    prepare_next(report, cwd)

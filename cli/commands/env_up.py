@@ -89,6 +89,7 @@ def up(asked: dict[str, str | None], variables: tuple[str, ...], engine: str | N
     with progress() as sink:
         report = bring_up(request, checkout, tools, PhaseClock(sink))
     print_report(report, as_json)
+    prepare_next(report, cwd)
 
 
 @click.command()
@@ -154,6 +155,14 @@ def tools_for(cwd: Path, engine: str | None = None) -> Tools:
     if layout := find_layout(cwd.absolute()):
         derive_early(tools, Registry(layout.registry).survey()[0])
     return tools
+
+
+def prepare_next(report: UpdateReport, cwd: Path) -> None:
+    """Has copies for the next replica be made in the background, if the setting `warm` asks for them."""
+    from dataops.envs.settings import value_of
+    from dataops.envs.warm import keep_warm
+
+    keep_warm(report.record, int(value_of("warm", surroundings(cwd))))
 
 
 def print_report(report: UpdateReport, as_json: bool) -> None:

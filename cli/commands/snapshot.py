@@ -29,6 +29,7 @@ snapshot = LazyGroup(
         "check-masking": Entry(
             "dataops.cli.commands.snapshot_check:check_masking", "Show what masking did, and what looks wrong."
         ),
+        "restore": Entry("dataops.cli.commands.snapshot_restore:restore", "Restore a snapshot into any Postgres."),
     },
     help="""Capture masked snapshots and list them.
 

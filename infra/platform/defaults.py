@@ -17,6 +17,10 @@ class Defaults(Section):
     snapshot: Text | None = Field(
         default=None, description="The snapshot that replicas are made of: an id, or `newest`."
     )
+    warm: Annotated[int, Field(ge=0, le=4)] | None = Field(
+        default=None,
+        description="How many copies of a replica's database are made ahead, where clones cannot share blocks.",
+    )
     parallel: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="How many resources `dataops stack` works on at once."
     )

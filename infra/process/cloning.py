@@ -2,7 +2,7 @@
 
     snapshot   of a btrfs subvolume: at once, whatever the number of files
     reflink    of each file (XFS, btrfs): shares every block
-    warm       a copy that was made ahead, taken by renaming it; see `dataops.snapshots.warm`
+    warm       a copy that was made ahead, taken by renaming it; see `warm_copies`
     copy       of every byte
 
 A place is tried with real data: an empty file can always be "cloned". overlayfs is none of them: Postgres opens every

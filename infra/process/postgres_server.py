@@ -7,6 +7,7 @@ privileges are dropped, it can lie below directories that the server user may no
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import struct
@@ -21,7 +22,7 @@ from typing import Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
 from dataops.infra.process.cloning import clone_tree
-from dataops.infra.process.commands import last_lines
+from dataops.infra.process.commands import last_lines, run_command
 from dataops.infra.process.copying import CopyReport
 from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
@@ -31,10 +32,12 @@ from dataops.infra.process.programs import LaunchSpecification, launcher_command
 from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.sockets import fallback_directory, make_socket_directory, socket_directory
 from dataops.infra.process.users import ServerUser
+from dataops.infra.process.warm_copies import claim
 
 LOCK_FILE = "postmaster.pid"
 LONGEST_SOCKET = ".s.PGSQL.65535.lock"
 NOT_CLONED = ("postmaster.pid", "postmaster.opts", "postgresql.auto.conf", "dataops.json", "dataops.port")
+_SEGMENT = re.compile("[0-9A-F]{24}")
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 HERE = "/proc/self/cwd"
@@ -117,7 +120,31 @@ def clone(source: Path, data: Path) -> CopyReport:
         raise ResourceError(f"{source} cannot be cloned while its server runs")
     if any((source / "pg_tblspc").iterdir()):
         raise ResourceError(f"{source} has tablespaces and cannot be cloned")
+    began = time.monotonic()
+    if claim(source, data):
+        for name in NOT_CLONED:
+            (data / name).unlink(missing_ok=True)
+        return CopyReport("warm", 0, 0, time.monotonic() - began)
     return clone_tree(source, data, skip=NOT_CLONED)
+
+
+def trim_log(data: Path, binaries: PostgresBinaries) -> None:
+    """Removes from a cleanly stopped cluster the files of the write-ahead log that are kept for reuse.
+
+    They hold nothing that is needed, and clones that are copies would copy them; a server makes new ones.
+
+    Raises:
+        ResourceError: the cluster was not stopped cleanly, or cannot be read.
+    """
+    command = [binaries.path("pg_controldata"), data]
+    said = run_command(command, purpose=f"read {data}", environment={"LC_ALL": "C"}).stdout
+    facts = {name: value.strip() for name, _, value in (line.partition(":") for line in said.splitlines())}
+    if facts.get("Database cluster state") != "shut down":
+        raise ResourceError(f"{data} was not stopped cleanly")
+    needed = facts["Latest checkpoint's REDO WAL file"]
+    for path in (data / "pg_wal").iterdir():
+        if _SEGMENT.fullmatch(path.name) and path.name != needed:
+            path.unlink()
 
 
 def system_identifier(data: Path) -> str:

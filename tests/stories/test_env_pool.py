@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from dataops.envs.pool import PoolRequest
-from dataops.envs.sweep import end_processes
+from dataops.envs.sweep import end_processes, leftovers
 from dataops.infra.process.extents import extents_of
-from support.mortal_environments import check_gone, contents
+from support.mortal_environments import contents
 from support.pools import left_out, make_pool, unmount
 from support.scratch_platform import ScratchPlatform, scratch_platform
 
@@ -26,13 +26,16 @@ if not left_out():
 
     @pytest.fixture(scope="module", params=sorted(TECHNIQUES))
     def pooled(request: pytest.FixtureRequest) -> Iterator[tuple[ScratchPlatform, Path, str]]:
-        """A platform with a replica that was made before there was a pool, the pool, and how it clones."""
+        """A platform with a replica that was made before there was a pool and two since, the pool, how it clones."""
         with scratch_platform() as shop:
             shop.produce()
             shop.branch("feature/before")
             shop.do("env", "up", "--branch", "feature/before")
             asked = PoolRequest(700 * MEGABYTE, request.param, owner=(os.geteuid(), os.getegid()))
             pool = make_pool(asked, shop.home).mount
+            for name in ("feature/pooled", "feature/second"):
+                shop.branch(name)
+                shop.do("env", "up", "--branch", name)
             try:
                 yield shop, pool, TECHNIQUES[request.param]
             finally:
@@ -44,12 +47,20 @@ if not left_out():
     def rows(shop: ScratchPlatform, name: str) -> int:
         return int(contents(shop, name).tables["raw.orders"]["rows"])
 
+    def check_gone(shop: ScratchPlatform, pool: Path, name: str) -> None:
+        """No record, folder, process or state of an environment is left, and the others answer."""
+        found = shop.do("env", "ls", "-o", "json").json
+        assert name not in [each["name"] for each in found]
+        assert list(pool.glob(f"platforms/*/environments/*{name}*")) == []
+        root = next(pool.glob("platforms/*/environments")) / name
+        assert leftovers(root, []).lines() == []
+        assert list(shop.home.glob(f"platforms/*/registry/*{name}*")) == []
+        assert [path for path in (shop.folder / ".dataops" / "state").rglob(f"*{name}*") if path.is_file()] == []
+
     def test_a_replica_in_a_pool_shares_what_it_does_not_change(pooled: tuple[ScratchPlatform, Path, str]) -> None:
         shop, pool, technique = pooled
-        shop.branch("feature/pooled")
         report = shop.do("env", "up", "--branch", "feature/pooled", "-o", "json").json
-        assert report["cloned"]["warehouse"] == technique
-        assert report["cloned"]["faster"] == ""
+        assert report["cloned"] == {"warehouse": technique, "lake": "reflink", "faster": ""}
         (root,) = pool.glob("platforms/*/environments/feature-pooled")
         (golden,) = pool.glob("platforms/*/golden/[!.]*")
         os.sync()
@@ -76,61 +87,49 @@ if not left_out():
 
     def test_a_reset_lays_the_data_anew_from_the_pool(pooled: tuple[ScratchPlatform, Path, str]) -> None:
         shop, pool, technique = pooled
-        shop.branch("feature/reset")
-        shop.do("env", "up", "--branch", "feature/reset")
-        url = shop.do("env", "connect", "feature-reset", "--show-password", "-o", "json").json["url"]
+        url = shop.do("env", "connect", "feature-pooled", "--show-password", "-o", "json").json["url"]
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE raw.mine AS SELECT 42 AS answer")
-        report = shop.do("env", "reset", "feature-reset", "--yes", "-o", "json").json
+        report = shop.do("env", "reset", "feature-pooled", "--yes", "-o", "json").json
         assert report["cloned"]["warehouse"] == technique
         with psycopg.connect(url) as connection:  # the same port and the same password
             assert connection.execute("SELECT to_regclass('raw.mine')").fetchone() == (None,)
-        shop.do("env", "down", "feature-reset", "--yes")
-        check_gone(shop, "feature-reset")
-        assert not list(pool.glob("platforms/*/environments/*reset*"))
 
     def test_a_pipeline_that_writes_objects_in_place_changes_neither_the_snapshot_nor_another_replica(
         pooled: tuple[ScratchPlatform, Path, str],
     ) -> None:
         shop, pool, _ = pooled
-        for name in ("one", "two"):
-            shop.branch(f"feature/{name}")
-            shop.do("env", "up", "--branch", f"feature/{name}")
-        places = {n: next(pool.glob(f"platforms/*/environments/feature-{n}/lake")) for n in ("one", "two")}
+        places = {n: next(pool.glob(f"platforms/*/environments/feature-{n}/lake")) for n in ("pooled", "second")}
         golden = next(pool.glob("platforms/*/golden/[!.]*/lake"))
         before = (golden / "raw" / "orders.parquet").read_bytes()
-        with open(places["one"] / "raw" / "orders.parquet", "r+b") as file:
+        with open(places["second"] / "raw" / "orders.parquet", "r+b") as file:
             file.write(b"XXXX")
-        assert (places["one"] / "raw" / "orders.parquet").read_bytes() != before
-        assert {(place / "raw" / "orders.parquet").read_bytes() for place in (golden, places["two"])} == {before}
-        for name in ("one", "two"):
-            shop.do("env", "down", f"feature-{name}", "--yes")
+        assert (places["second"] / "raw" / "orders.parquet").read_bytes() != before
+        assert {(place / "raw" / "orders.parquet").read_bytes() for place in (golden, places["pooled"])} == {before}
 
     def test_a_pool_that_is_not_mounted_is_told_and_takes_nothing_with_it(
         pooled: tuple[ScratchPlatform, Path, str],
     ) -> None:
         shop, pool, _ = pooled
-        shop.branch("feature/away")
-        shop.do("env", "up", "--branch", "feature/away")
         for folder in pool.glob("platforms/*/environments/*"):
             end_processes(folder)
         unmount(pool)
-        for words in (("env", "up", "--branch", "feature/away"), ("env", "down", "feature-away", "--yes"),
-                      ("env", "wake", "feature-away"), ("env", "up", "--branch", "feature/before-not")):  # fmt: skip
+        for words in (("env", "up", "--branch", "feature/pooled"), ("env", "down", "feature-pooled", "--yes"),
+                      ("env", "wake", "feature-pooled"), ("env", "up", "--branch", "feature/before-not")):  # fmt: skip
             if words[-1].endswith("not"):
                 shop.branch("feature/before-not")
             refused = shop.run(*words)
             assert (refused.status, "the pool is not mounted" in refused.stderr) == (4, True), refused.stderr
             assert "sudo mount" in refused.stderr
         assert sorted(path.name for path in pool.iterdir()) == [".not-mounted"]
-        seen = shop.do("env", "status", "feature-away", "-o", "json").json
+        seen = shop.do("env", "status", "feature-pooled", "-o", "json").json
         assert "sudo mount" in seen["remedy"]
         shop.do("gc", "--yes")
         make_pool(PoolRequest(owner=(os.geteuid(), os.getegid())), shop.home)
-        shop.do("env", "wake", "feature-away")
-        assert rows(shop, "feature-away") == 50
-        shop.do("env", "down", "feature-away", "--yes")
-        check_gone(shop, "feature-away")
+        shop.do("env", "wake", "feature-pooled")
+        assert rows(shop, "feature-pooled") == 50
+        shop.do("env", "down", "feature-pooled", "--yes")
+        check_gone(shop, pool, "feature-pooled")
 
     def test_a_pool_that_is_full_is_told_and_later_the_next_run_goes_on(
         pooled: tuple[ScratchPlatform, Path, str],
@@ -151,4 +150,4 @@ if not left_out():
         shop.do("env", "up", "--branch", "feature/full")
         assert rows(shop, "feature-full") == 50
         shop.do("env", "down", "feature-full", "--yes")
-        check_gone(shop, "feature-full")
+        check_gone(shop, pool, "feature-full")

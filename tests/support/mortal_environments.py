@@ -210,7 +210,7 @@ def contents(shop: ScratchPlatform, name: str) -> Contents:
         rights = {what: session.execute(query.encode()).fetchall() for what, query in RIGHTS.items()}
     published = json.loads((root / "endpoints.json").read_text())
     assert status["urls"].items() <= published.items(), (status["urls"], published)
-    recorded = json.loads((root.parents[1] / "registry" / f"{name}.json").read_text())
+    recorded = json.loads(next(shop.home.glob(f"platforms/*/registry/{name}.json")).read_text())
     return Contents(data["tables"], data["objects"], rights, tuple(sorted(published)), recorded["facts"]["resources"])
 
 

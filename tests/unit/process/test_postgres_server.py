@@ -206,3 +206,20 @@ def test_binaries_are_installed_once_and_readable_by_all(home: Path) -> None:
     assert install_binaries(home, server_user()).path("postgres").stat().st_ino == inode
     assert first.path("postgres").stat().st_mode & 0o777 == 0o755
     assert first.build.startswith(first.version)
+
+
+def test_a_log_that_is_trimmed_holds_what_is_needed_and_no_more(home: Path) -> None:
+    user = server_user()
+    binaries, data = install_binaries(home, user), home / "cluster"
+    postgres_server.initialize(data, binaries, user, sync=False)
+    with postgres_server.temporary_server(data, binaries, user) as connection, connect(connection) as opened:
+        opened.execute(b"CREATE TABLE t AS SELECT n FROM generate_series(1, 300000) n")
+        opened.execute(b"CHECKPOINT")
+        with pytest.raises(ResourceError, match="not stopped cleanly"):
+            postgres_server.trim_log(data, binaries)
+    postgres_server.trim_log(data, binaries)
+    assert len([path for path in (data / "pg_wal").iterdir() if path.is_file()]) == 1
+    with postgres_server.temporary_server(data, binaries, user) as connection, connect(connection) as opened:
+        opened.execute(b"INSERT INTO t VALUES (0)")
+        assert opened.execute(b"SELECT count(*) FROM t").fetchone() == (300001,)
+    postgres_server.remove(data)
