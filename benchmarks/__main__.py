@@ -1,6 +1,8 @@
 """`make bench`: every measurement, one after the other."""
 
-from benchmarks import environment, masking, replicas, state
+import os
+
+from benchmarks import clones, environment, masking, replicas, state
 from benchmarks.engine import compare, scale
 
 compare.compare(count=300, runs=3)
@@ -10,3 +12,7 @@ environment.compare(runs=3)
 replicas.measure(count=20)
 state.measure()
 masking.measure()
+if os.geteuid() == 0:
+    clones.compare([1, 5, 10])
+else:
+    print("left out: clones, which need root to mount a pool")

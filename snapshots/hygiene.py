@@ -25,6 +25,10 @@ _COLUMN_OPTIONS = re.compile(rb"^ALTER FOREIGN TABLE (?:ONLY )?\S+ ALTER COLUMN 
 _LINK = re.compile(rb"^(CREATE|ALTER) (SERVER|USER MAPPING|SUBSCRIPTION)\b", re.M)
 _LINKS = frozenset({b"SERVER", b"USER MAPPING", b"SUBSCRIPTION"})
 
+_UPHOLDING = frozenset({b"EVENT TRIGGER", b"FUNCTION"})
+_UPHELD_BY = b"dataops_grant_"
+"""How the event triggers and functions of `dataops.infra.providers.postgres.privileges` are called."""
+
 _HAS_SWITCH = """
 SELECT EXISTS (SELECT FROM information_schema.columns WHERE (table_schema, table_name, column_name) = (%s, %s, %s))"""
 _SUBSCRIPTIONS = """
@@ -43,6 +47,13 @@ def without_links(script: bytes) -> bytes:
     if found := _LINK.search(kept):
         raise VerificationError(f"the schema still has a {found[2].decode().lower()}, with what may be secret")
     return kept
+
+
+def without_rights(script: bytes) -> bytes:
+    """A schema without what keeps declared rights upheld in an environment: elsewhere there are no such roles."""
+    return b"".join(
+        text for kind, name, text in _entries(script) if not (kind in _UPHOLDING and name.startswith(_UPHELD_BY))
+    )
 
 
 def cut_off(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataops.infra.errors import ResourceError, VerificationError
+from dataops.snapshots.hygiene import without_rights
 from dataops.snapshots.manifest import Manifest, TableEntry
 from dataops.snapshots.reader import TEXT_FORM
 from dataops.snapshots.restore import read_file
@@ -62,7 +63,8 @@ def restore_into(
         VerificationError: a file or the restored data is not as the manifest says.
     """
     began = time.monotonic()
-    before, after = (b"".join(read_file(directory, file)) for file in (manifest.pre_data, manifest.post_data))
+    sections = (manifest.pre_data, manifest.post_data)
+    before, after = (without_rights(b"".join(read_file(directory, file))) for file in sections)
     require_extensions(target, before)
     require_roles(target, after)
     if emptied:

@@ -35,6 +35,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
     if why := left_out():
         terminalreporter.write_line(f"left out: tests on a pool of XFS and btrfs; {why}")
+    elif os.geteuid() != 0:
+        terminalreporter.write_line("left out: tests that make and remove a pool as root; they need root")
     terminalreporter.write_line(f"fault runs were sampled with DATAOPS_SEED={os.environ['DATAOPS_SEED']}")
     reports = (report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, []))
     kills = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == "kill"]
