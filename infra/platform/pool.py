@@ -23,8 +23,9 @@ LABEL = "dataops-pool"
 """The label of the file system, by which an image is known to be ours; twelve characters, as many as XFS takes."""
 
 OPTIONS = {
-    # `discard` gives the room of what was removed back to the disk that the image lies on
-    "xfs": "loop,noatime,nodev,nosuid,discard",
+    # `discard` gives the room of what was removed back to the disk that the image lies on; without `allocsize` a file
+    # that grows is given as much again ahead, which doubled what a change of 1 % of the rows takes
+    "xfs": "loop,noatime,nodev,nosuid,discard,allocsize=256k",
     "btrfs": "loop,noatime,nodev,nosuid,discard=async,user_subvol_rm_allowed",
 }
 """How each kind is mounted."""
