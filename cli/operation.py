@@ -155,7 +155,8 @@ def _action(opened: Opened, wanted: Wanted, planning: bool) -> Callable[[EventSi
         from dataops.infra.engine.plan_file import read_plan
 
         plan = read_plan(wanted.plan, opened.secrets)
-    options = wanted.options(plan, {} if planning else update_metadata(opened.workspace.project.root))
+    project = opened.workspace.project
+    options = wanted.options(plan, {} if planning else update_metadata(project.root), project.always_refreshes)
     engine, ref, program, config = opened.deployer, opened.ref, opened.program, opened.config
     if planning:
         return lambda receive: engine.preview(ref, program, config, options, receive, wanted.kind)

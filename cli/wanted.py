@@ -30,7 +30,7 @@ class Wanted:
     event_log: Path | None = None
     message: str = ""
     parallel: int = 16
-    refresh: bool = False
+    refresh: bool | None = None
     targets: tuple[str, ...] = ()
     target_dependents: bool = False
     excludes: tuple[str, ...] = ()
@@ -50,18 +50,19 @@ class Wanted:
     config: Mapping[str, str] = field(default_factory=dict)
     engine: str = "auto"
 
-    def options(self, plan: Plan | None, metadata: Mapping[str, str]) -> UpdateOptions:
+    def options(self, plan: Plan | None, metadata: Mapping[str, str], always_refreshes: bool = False) -> UpdateOptions:
         """The same for the engine.
 
         Args:
             plan: the plan that `plan` names, when the operation must keep to it.
             metadata: for the history.
+            always_refreshes: whether to refresh where the user has not said.
         """
         from dataops.infra.engine.options import UpdateOptions
 
         return UpdateOptions(
             parallel=self.parallel,
-            refresh=self.refresh,
+            refresh=always_refreshes if self.refresh is None else self.refresh,
             message=self.message,
             continue_on_error=self.continue_on_error,
             targets=self.targets,

@@ -105,8 +105,21 @@ def import_(request: Request, file: Path | None, force: bool) -> None:
     if not isinstance(document, dict):
         raise ConfigurationError("this is not an exported state", where=where)
     secrets = wiring.secrets(workspace, wiring.settings(workspace, ref), ref, request)
-    backend.import_(ref, document, secrets, force=force)
+    backend.import_(ref, _without_pending(document), secrets, force=force)
     click.echo(f"The state of stack '{ref.stack}' has been replaced", err=True)
+
+
+def _without_pending(document: dict[str, Any]) -> dict[str, Any]:
+    """An export without the operations whose outcome was not known: whoever imports it says what there is."""
+    deployment = document.get("deployment")
+    pending = deployment.get("pending_operations") if isinstance(deployment, dict) else None
+    if not isinstance(deployment, dict) or not pending:
+        return document
+    for operation in pending:
+        urn, kind = operation["resource"]["urn"], operation["type"]
+        click.echo(f"warning: forgetting that {urn} was interrupted while {kind}", err=True)
+    kept = {key: value for key, value in deployment.items() if key != "pending_operations"}
+    return {**document, "deployment": kept}
 
 
 def shown_outputs(resources: list[dict[str, Any]], show_secrets: bool) -> dict[str, Any]:

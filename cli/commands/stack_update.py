@@ -96,7 +96,14 @@ _continue_option = click.option(
     help="Go on with what does not depend on a failed resource.",
 )
 _refresh_option = click.option(
-    "-r", "--refresh", is_flag=True, help="First bring the state in line with what is really there."
+    "-r",
+    "--refresh",
+    is_flag=False,
+    flag_value="true",
+    default=None,
+    type=click.BOOL,
+    metavar="[BOOL]",
+    help="First bring the state in line with what is really there; by default where Pulumi.yaml says so.",
 )
 _run_program_option = click.option(
     "--run-program",
@@ -188,6 +195,7 @@ def preview(request: Request, shared: dict[str, Any], save_plan: Path | None, **
 @click.command()
 @_consent_options
 @_run_program_option
+@_config_options
 @click.option(
     "--clear-pending-creates", is_flag=True, help="Forget creations of unknown outcome that interrupted updates left."
 )
@@ -227,6 +235,7 @@ def refresh(
 @_consent_options
 @_refresh_option
 @_continue_option
+@_config_options
 @_ignore_protect_option
 @click.option("--exclude-protected", is_flag=True, help="Leave protected resources, and what they need.")
 @_run_program_option

@@ -10,6 +10,7 @@ import click
 
 from dataops.cli.display.words import OPS
 from dataops.infra.errors import ConfigurationError
+from dataops.infra.events.blinding import unblind
 from dataops.infra.events.engine_events import (
     DiagnosticEvent,
     Event,
@@ -34,8 +35,8 @@ class EventLog:
         self._count = 0
 
     def receive(self, event: Event) -> None:
-        self._count += 1
         self._file.write(json.dumps(to_json(event, self._count)) + "\n")
+        self._count += 1
         # Readers follow the file while the update runs.
         self._file.flush()
 
@@ -50,8 +51,8 @@ class EventStream:
         self._count = 0
 
     def receive(self, event: Event) -> None:
-        self._count += 1
         click.echo(json.dumps(to_json(event, self._count)))
+        self._count += 1
 
     def close(self) -> None:
         pass
@@ -116,5 +117,6 @@ def _step(event: ResourcePreEvent) -> dict[str, Any]:
 
 def _state(state: StepState) -> dict[str, Any]:
     """A resource as a checkpoint would have it, without what is empty."""
-    kept = {key: value for key, value in state.to_json().items() if value not in ("", [], {}, False)}
-    return {"urn": state.urn, "custom": state.custom, **kept}
+    properties = {"inputs": state.inputs, "outputs": state.outputs}
+    shown = {key: unblind(values, "[secret]") for key, values in properties.items() if values}
+    return {"urn": state.urn, "custom": state.custom, **state.rest, **shown}

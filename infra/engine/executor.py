@@ -134,7 +134,8 @@ class Executor:
             self._deployment.fail(stop=True)
 
     def _run_one(self, step: Step) -> ResourceState | None:
-        self._report.starting(step)
+        replaced = step.op == "replace" and step.leaves_old
+        self._report.starting(step, self._deployment.news.get(step.urn) if replaced else None)
         number = self._recorder.begin(step)
         started = time.monotonic()
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dataops.infra.engine.diffing import equal
 from dataops.infra.engine.goal import Alias, Goal
 from dataops.infra.errors import ResourceError
-from dataops.infra.events.engine_events import blind
+from dataops.infra.events.blinding import blind
 from dataops.infra.resources.state import CustomTimeouts, ResourceState
 from dataops.infra.resources.urn import name_of
 from dataops.infra.resources.values import UNKNOWN, UNKNOWN_STRING, Output, Properties, Secret, Value

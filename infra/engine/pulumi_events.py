@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dataops.infra.events.blinding import SECRET_SHOWN, UNKNOWN_SHOWN
 from dataops.infra.events.engine_events import (
     CancelEvent,
     DiagnosticEvent,
@@ -45,14 +46,14 @@ def our_event(event: Any) -> Event | None:
 
 
 def shown_value(value: Any) -> Any:
-    """A property as the event log has it, with `[secret]` and `[unknown]` in the places that ours have them."""
+    """A property as the event log has it, blinded as ours are."""
     if isinstance(value, Mapping):
         if value.get(SIGNATURE) == SECRET_SIGNATURE:
-            return "[secret]"
+            return SECRET_SHOWN
         return {key: shown_value(item) for key, item in value.items() if key != SIGNATURE}
     if isinstance(value, list):
         return [shown_value(item) for item in value]
-    return "[unknown]" if value == UNKNOWN_STRING else value
+    return UNKNOWN_SHOWN if value == UNKNOWN_STRING else value
 
 
 def _metadata(step: Any) -> StepMetadata:

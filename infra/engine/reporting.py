@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from dataops.infra.engine.step import Step
 from dataops.infra.errors import DataopsError
+from dataops.infra.events.blinding import blind
 from dataops.infra.events.engine_events import (
     CancelEvent,
     DiagnosticEvent,
@@ -21,10 +22,10 @@ from dataops.infra.events.engine_events import (
     StepMetadata,
     StepState,
     SummaryEvent,
-    blind,
 )
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import is_provider, name_of
+from dataops.infra.state.resource_json import options_to_json
 
 
 class Reporter:
@@ -58,14 +59,14 @@ class Reporter:
         """The first event; secret values must be hidden already."""
         self._emit(PreludeEvent(config))
 
-    def end(self, *, maybe_corrupt: bool = False) -> None:
+    def end(self, failed: bool) -> None:
         """The last events: the summary and the end."""
-        self._emit(SummaryEvent(self.changes, self.seconds, maybe_corrupt))
+        self._emit(SummaryEvent(self.changes, self.seconds, False, self._preview, failed))
         self._emit(CancelEvent())
 
-    def starting(self, step: Step) -> None:
-        """A step begins."""
-        self._emit(ResourcePreEvent(_metadata(step, step.op, step.new), self._preview))
+    def starting(self, step: Step, made: ResourceState | None) -> None:
+        """A step begins; `made` is what a replacement of the resource has come to, where the step stands for both."""
+        self._emit(ResourcePreEvent(self._metadata(step, step.op, made or step.new), self._preview))
 
     def done(
         self, step: Step, state: ResourceState | None, *, op: str | None = None, counted: bool, seconds: float = 0
@@ -78,18 +79,18 @@ class Reporter:
                 self._steps += 1
         resource = state or step.resource
         if self._preview or resource.custom or step.op in ("refresh", "delete"):
-            self._emit(ResOutputsEvent(_metadata(step, op, state), self._preview, seconds))
+            self._emit(ResOutputsEvent(self._metadata(step, op, state, ended=True), self._preview, seconds))
 
     def outputs_registered(self, step: Step, state: ResourceState) -> None:
         """A component's or the stack's outputs were registered."""
-        self._emit(ResOutputsEvent(_metadata(step, step.op, state), self._preview))
+        self._emit(ResOutputsEvent(self._metadata(step, step.op, state, ended=True), self._preview))
 
     def failed(self, step: Step, message: str, error: DataopsError | None = None) -> None:
         """A step has failed, with the error that it failed with, where it is one of ours."""
         self.error(message, "" if _is_internal(step) else step.urn)
         if not self._preview:
             code, hint = (error.exit_code, error.hint or "") if error else (1, "")
-            self._emit(ResOpFailedEvent(_metadata(step, step.op, step.new), 0, self._steps, code, hint))
+            self._emit(ResOpFailedEvent(self._metadata(step, step.op, step.new), 0, self._steps, code, hint))
 
     def error(self, message: str, urn: str = "") -> None:
         """Something is wrong."""
@@ -106,6 +107,30 @@ class Reporter:
     def diagnostic(self, message: str, severity: str, urn: str = "", stream: int = 0, ephemeral: bool = False) -> None:
         """What the program says."""
         self._emit(DiagnosticEvent(message, severity, urn, ephemeral, stream))
+
+    def _metadata(self, step: Step, op: str, new: ResourceState | None, ended: bool = False) -> StepMetadata:
+        resource = step.resource
+        condemned = step.op == "delete-replaced" and not step.before_replacement
+        condemned = condemned or (step.leaves_old and (ended or step.op == "replace"))
+        return StepMetadata(
+            op,
+            resource.urn,
+            resource.type,
+            _shown(step.old, self._preview, condemned),
+            _shown(new, self._preview),
+            step.keys,
+            step.diffs or (_top_level(step.detailed) if step.detailed else ()),
+            {
+                path: {"diffKind": change.kind.value, "inputDiff": change.input_diff}
+                for path, change in step.detailed.items()
+            }
+            if step.detailed is not None
+            else None,
+            step.logical,
+            resource.provider,
+            tuple(resource.extra.get("hideDiff") or ()),
+            _is_internal(step),
+        )
 
     def _say(self, message: str, severity: str, urn: str) -> None:
         self._emit(DiagnosticEvent(message if message.endswith("\n") else message + "\n", severity, urn))
@@ -126,36 +151,15 @@ def _is_internal(step: Step) -> bool:
     return is_provider(resource.type) and (name == "default" or name.startswith("default_"))
 
 
-def _metadata(step: Step, op: str, new: ResourceState | None) -> StepMetadata:
-    resource = step.resource
-    return StepMetadata(
-        op,
-        resource.urn,
-        resource.type,
-        _shown(step.old),
-        _shown(new),
-        step.keys,
-        step.diffs or (_top_level(step.detailed) if step.detailed else ()),
-        {
-            path: {"diffKind": change.kind.value, "inputDiff": change.input_diff}
-            for path, change in step.detailed.items()
-        }
-        if step.detailed is not None
-        else None,
-        step.logical,
-        resource.provider,
-        tuple(resource.extra.get("hideDiff") or ()),
-        _is_internal(step),
-    )
-
-
 def _top_level(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path.partition(".")[0].partition("[")[0] for path in paths))
 
 
-def _shown(state: ResourceState | None) -> StepState | None:
+def _shown(state: ResourceState | None, preview: bool, condemned: bool = False) -> StepState | None:
+    """A resource for an event; with all that is recorded of it in a preview, and marked when it is to be deleted."""
     if state is None:
         return None
+    delete = state.delete or condemned
     return StepState(
         state.urn,
         state.type,
@@ -167,4 +171,9 @@ def _shown(state: ResourceState | None) -> StepState | None:
         blind(state.inputs),
         blind(state.outputs),
         tuple(state.init_errors),
+        delete,
+        state.external,
+        state.retain_on_delete,
+        bool(state.extra.get("taint")),
+        {**options_to_json(state), **({"delete": True} if delete else {})} if preview else {},
     )

@@ -22,8 +22,9 @@ from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.state_builder import new_state, read_state, trigger_of, trigger_record
 from dataops.infra.engine.step import Step
 from dataops.infra.engine.targets import Scope
+from dataops.infra.errors import ResourceError
 from dataops.infra.providers.base import Changes, CheckFailure, DiffResult, Provider
-from dataops.infra.resources.references import named_by, provider_urn
+from dataops.infra.resources.references import named_by
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import is_provider, name_of
 from dataops.infra.resources.values import Properties
@@ -204,6 +205,7 @@ class StepGenerator:
                 self.skipped_creates.add(draft.urn)
                 return [Step("same", None, draft.new, skipped=True)]
             if not targeted:
+                self._refuse_other_provider(old)
                 return self._untargeted(old, draft.urn)
         return self._plan_diff(draft, inputs, replaced)
 
@@ -289,6 +291,15 @@ class StepGenerator:
         keys = self.replace_keys.get(draft.urn, ())
         return [Step("replace", draft.old, draft.new), Step("create-replacement", draft.old, draft.new, keys=keys)]
 
+    def _refuse_other_provider(self, old: ResourceState) -> None:
+        """Refuses to keep a resource as it is recorded when the program no longer has its provider."""
+        if old.provider and self._providers.get(old.provider) is None:
+            raise ResourceError(
+                f"the program no longer has its provider {old.provider}, and --target or --exclude leave it out",
+                where=name_of(old.urn),
+                hint="let it take part, or put the provider back",
+            )
+
     def _untargeted(self, old: ResourceState, urn: str) -> list[Step]:
         """Keeps a resource that is no target as it is recorded, with what it needs to stay in the state."""
         steps: list[Step] = []
@@ -298,8 +309,6 @@ class StepGenerator:
             if recorded is not None and not self.operated_on(needed):
                 self.names.urns.add(needed)
                 steps += self._untargeted(recorded, needed)
-        if old.provider:
-            self._providers.ensure(old.provider, provider_urn(old.provider))
         return [*steps, Step("same", old, old.copy())]
 
 

@@ -78,7 +78,7 @@ class UpdateRun:
             failed = self._left_of_plan()
         if operation.executor.errored:
             report.error(f"{'preview' if self._preview else 'update'} failed")
-        report.end()
+        report.end(failed)
         changes = report.changes
         version = None if self._preview else self._finish("failed" if failed else "succeeded", changes)
         if operation.deployment.defect:

@@ -7,25 +7,13 @@ first with `blind`.
 
 from __future__ import annotations
 
-import json
-import os
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
-from dataops.infra.resources.values import (
-    UNKNOWN,
-    Archive,
-    Asset,
-    Output,
-    ResourceReference,
-    Secret,
-    Unknown,
-    Value,
-    unwrap_secrets,
-)
+from dataops.infra.events.blinding import SECRET_JSON, unblind
 
 OPS = (
     "same",
@@ -49,7 +37,11 @@ OPS = (
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """A resource before or after a step, as far as events show it; properties are blinded."""
+    """A resource before or after a step, as far as events show it; properties are blinded.
+
+    Args:
+        rest: what else is recorded of it, in the JSON of checkpoints; in previews only.
+    """
 
     urn: str
     type: str
@@ -61,20 +53,30 @@ class StepState:
     inputs: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     init_errors: tuple[str, ...] = ()
+    delete: bool = False
+    external: bool = False
+    retain_on_delete: bool = False
+    taint: bool = False
+    rest: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        said = {
             "type": self.type,
             "urn": self.urn,
             "custom": self.custom,
+            "delete": self.delete,
             "id": self.id,
             "parent": self.parent,
-            "provider": self.provider,
             "protect": self.protect,
-            "inputs": self.inputs,
-            "outputs": self.outputs,
+            "taint": self.taint,
+            "external": self.external,
+            "retainOnDelete": self.retain_on_delete,
+            "inputs": unblind(self.inputs, SECRET_JSON),
+            "outputs": unblind(self.outputs, SECRET_JSON),
+            "provider": self.provider,
             "initErrors": list(self.init_errors),
         }
+        return {key: value for key, value in said.items() if value not in (False, [])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,10 @@ class StepMetadata:
             "type": self.type,
             "old": self.old.to_json() if self.old else None,
             "new": self.new.to_json() if self.new else None,
-            "keys": list(self.keys),
-            "diffs": list(self.diffs),
+            **({"keys": list(self.keys)} if self.keys else {}),
+            **({"diffs": list(self.diffs)} if self.diffs else {}),
             "detailedDiff": self.detailed_diff,
-            "logical": self.logical,
+            **({"logical": True} if self.logical else {}),
             "provider": self.provider,
         }
 
@@ -183,13 +185,12 @@ class DiagnosticEvent:
     stream_id: int = 0
 
     def payload(self) -> tuple[str, dict[str, Any]]:
-        said: dict[str, Any] = {"message": self.message, "color": "never", "severity": self.severity}
-        if self.urn:
-            said["urn"] = self.urn
+        said: dict[str, Any] = {"urn": self.urn} if self.urn else {}
+        if not self.severity.startswith("info"):
+            said["prefix"] = f"{self.severity}: "
+        said |= {"message": self.message, "color": "never", "severity": self.severity}
         if self.ephemeral:
             said["ephemeral"] = True
-        if self.stream_id:
-            said["streamID"] = self.stream_id
         return "diagnosticEvent", said
 
 
@@ -200,13 +201,17 @@ class SummaryEvent:
     changes: dict[str, int]
     seconds: float
     maybe_corrupt: bool = False
+    planning: bool = False
+    failed: bool = False
 
     def payload(self) -> tuple[str, dict[str, Any]]:
         return "summaryEvent", {
             "maybeCorrupt": self.maybe_corrupt,
-            "durationSeconds": round(self.seconds),
+            "durationSeconds": math.ceil(self.seconds),
             "resourceChanges": self.changes,
-            "policyPacks": {},
+            "PolicyPacks": {},
+            "isPreview": self.planning,
+            "result": "failed" if self.failed else "succeeded",
         }
 
 
@@ -227,61 +232,6 @@ EventSink = Callable[[Event], None]
 
 
 def to_json(event: Event, sequence: int) -> dict[str, Any]:
-    """One event as a line of an event log; `sequence` counts from 1."""
+    """One event as a line of an event log; `sequence` counts from 0."""
     name, payload = event.payload()
     return {"sequence": sequence, "timestamp": int(time.time()), name: payload}
-
-
-_KEY = os.urandom(32)
-
-
-class Hidden(str):
-    """`[secret]` in the place of a value. Two are equal when the values are, so that a change can be told, not shown.
-
-    Args:
-        value: what is hidden; only a digest is kept, under a key that no other process has.
-    """
-
-    __slots__ = ("_digest",)
-    _digest: bytes
-
-    def __new__(cls, value: Value) -> Hidden:
-        hidden = super().__new__(cls, "[secret]")
-        plain = json.dumps(unwrap_secrets(value), default=repr, sort_keys=True)
-        hidden._digest = blake2b(plain.encode(errors="surrogatepass"), key=_KEY).digest()
-        return hidden
-
-    def __eq__(self, other: object) -> bool:
-        return self._digest == other._digest if isinstance(other, Hidden) else str.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = str.__hash__
-
-
-_PLAIN = frozenset({str, bool, int, float, type(None)})
-
-
-def blind(value: Value) -> Any:
-    """A property value as JSON with `[secret]` and `[unknown]` where a value must not or cannot be shown."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is dict:
-        return {k: v if type(v) in _PLAIN else blind(v) for k, v in value.items()}
-    if isinstance(value, Secret):
-        return Hidden(value.value)
-    if isinstance(value, Output):
-        return Hidden(value.value) if value.secret else blind(value.value)
-    if isinstance(value, Unknown) or value is UNKNOWN:
-        return "[unknown]"
-    if isinstance(value, dict):
-        return {k: blind(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [blind(v) for v in value]
-    if isinstance(value, ResourceReference):
-        return value.urn
-    if isinstance(value, (Asset, Archive)):
-        return {k: blind(v) for k, v in value.fields.items() if k in ("path", "uri", "hash")}
-    return value

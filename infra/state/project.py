@@ -29,6 +29,7 @@ class ProjectFile:
         stack_config_dir: the folder of the Pulumi.<stack>.yaml files.
         defaults: configuration for stacks that do not set it, by full key; values that are not text are JSON.
         plugins: the `plugins` section, as written.
+        always_refreshes: whether operations refresh first unless they are told not to (`options: {refresh: always}`).
     """
 
     path: Path
@@ -41,6 +42,7 @@ class ProjectFile:
     stack_config_dir: Path = Path()
     defaults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     plugins: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    always_refreshes: bool = False
 
     @property
     def root(self) -> Path:
@@ -99,6 +101,7 @@ def load_project(path: Path) -> ProjectFile:
         stack_config_dir=(root / config_dir) if config_dir else root,
         defaults=_defaults(path, name, _mapping(path, document, "config")),
         plugins=plain_yaml(_mapping(path, document, "plugins")),
+        always_refreshes=_text(path, _mapping(path, document, "options"), "refresh") == "always",
     )
 
 

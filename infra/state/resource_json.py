@@ -98,12 +98,23 @@ class Vault:
 
 def resource_to_json(resource: ResourceState, vault: Vault) -> dict[str, Any]:
     """One resource, fields in Pulumi's order, empty ones left out."""
+    return _to_json(resource, vault)
+
+
+def options_to_json(resource: ResourceState) -> dict[str, Any]:
+    """The same without the properties."""
+    return _to_json(resource, None)
+
+
+def _to_json(resource: ResourceState, vault: Vault | None) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for json_name, name, always in FIELDS if resource.extra else _OWN_FIELDS:
         value: Any = getattr(resource, name) if name else resource.extra.get(json_name)
         if not value and not always:
             continue
         if name in ("inputs", "outputs"):
+            if vault is None:
+                continue
             value = encode_properties(value, vault.seal(resource.urn, name))
         elif name == "property_dependencies":
             value = {key: list(value[key]) for key in sorted(value)}

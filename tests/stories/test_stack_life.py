@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.console import Console, project
+from support.console import PROJECT, Console, project
 from support.programs import SHELVES
 
 PROGRAM = (
@@ -106,6 +107,12 @@ def test_up_can_refresh_first(console: Console, world: Path) -> None:
     (world / "second").unlink()
     console.stack("up", "--yes", "--refresh")
     assert shelves(world) == {"first": "1", "second": "1"}
+    console.write("Pulumi.yaml", PROJECT + "options: {refresh: always}\n")
+    (world / "second").unlink()
+    console.stack("up", "--yes", "--refresh=false")
+    assert shelves(world) == {"first": "1"}
+    console.stack("up", "--yes")
+    assert shelves(world) == {"first": "1", "second": "1"}
 
 
 def test_json_and_the_event_log_tell_the_same(console: Console) -> None:
@@ -114,9 +121,16 @@ def test_json_and_the_event_log_tell_the_same(console: Console) -> None:
     streamed = console.stack("up", "--skip-preview", "--json", "--event-log", "events")
     lines = [json.loads(line) for line in streamed.stdout.splitlines()]
     logged = [json.loads(line) for line in (console.folder / "events").read_text().splitlines()]
-    assert [set(line) for line in lines] == [set(line) for line in logged]
+    internal = "urn:pulumi:dev::shop::pulumi:providers:pulumi-python::default"
+    shown = [line for line in logged if not any(internal in _urns(told) for told in line.values())]
+    assert [set(line) for line in lines] == [set(line) for line in shown]
+    assert len(shown) < len(logged), "only the log tells of what is the engine's own"
     (summary,) = [line["summaryEvent"] for line in logged if "summaryEvent" in line]
     assert summary["resourceChanges"] == {"create": 3}
+
+
+def _urns(told: Any) -> set[str]:
+    return {told["metadata"]["urn"]} if isinstance(told, dict) and "metadata" in told else set()
 
 
 def test_without_a_yes_nothing_happens(console: Console, world: Path) -> None:

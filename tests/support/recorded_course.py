@@ -99,7 +99,8 @@ class Course:
         if verb == "edit":
             self._edit(**json.loads(rest))
             return None
-        step, *options = shlex.split(rest) if rest else [""]
+        options = shlex.split(rest)
+        step = options.pop(0) if options and not options[0].startswith("-") else ""
         if step:
             self._settings["recorded:step"] = step
         lines = [f"  {key}: {json.dumps(value)}" for key, value in self._settings.items()]
@@ -126,7 +127,7 @@ class Course:
         mark: Mapping[str, dict[str, Any]] = MappingProxyType({}),
         copy: Mapping[str, dict[str, Any]] = MappingProxyType({}),
     ) -> None:
-        """Makes the state what a crash may leave: exports it, changes it and imports it.
+        """Makes the state what a crash may leave, in its file: an import forgets what was under way.
 
         Args:
             pending: operations of unknown outcome: kind, name, and the name of the resource that it is like if
@@ -134,8 +135,9 @@ class Course:
             mark: fields that recorded resources get, by name.
             copy: fields of a second one, which a recorded resource gets beside it, by name.
         """
-        document = json.loads(self.run("stack", "export").stdout)
-        deployment = document["deployment"]
+        file = self._folder / "state/.pulumi/stacks/recorded" / f"{self._stack}.json"
+        document = json.loads(file.read_text())
+        deployment = document["checkpoint"]["latest"]
         resources = deployment["resources"]
         by_name = {resource["urn"].rpartition("::")[2]: resource for resource in resources}
         for name, fields in mark.items():
@@ -146,10 +148,7 @@ class Course:
             {"type": kind, "resource": _another(by_name[(like or [name])[0]], name) if like else by_name[name]}
             for kind, name, *like in pending
         ]
-        edited = self._folder / "edited.json"
-        edited.write_text(json.dumps(document))
-        done = self.run("stack", "import", "--file", str(edited))
-        assert done.returncode == 0, done.stderr
+        file.write_text(json.dumps(document))
 
     def _state(self) -> dict[str, Any]:
         exported = self.run("stack", "export", "--show-secrets")

@@ -21,6 +21,7 @@ from dataops.cli.display.model import DisplayOptions, Progress
 from dataops.cli.display.plain import PlainDisplay
 from dataops.cli.display.summary import count_lines, message_lines, output_lines
 from dataops.cli.display.words import duration
+from dataops.infra.events.blinding import blind
 from dataops.infra.events.engine_events import (
     CancelEvent,
     DiagnosticEvent,
@@ -32,7 +33,6 @@ from dataops.infra.events.engine_events import (
     StepMetadata,
     StepState,
     SummaryEvent,
-    blind,
 )
 from dataops.infra.resources.values import Secret
 
@@ -257,7 +257,7 @@ def test_names_that_differ_at_their_end_differ_on_a_narrow_screen() -> None:
 def test_the_event_log_has_one_event_a_line_in_order(tmp_path: Path) -> None:
     play([EventLog(tmp_path / "events")], update())
     lines = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
-    assert [line["sequence"] for line in lines] == list(range(1, len(update()) + 1))
+    assert [line["sequence"] for line in lines] == list(range(len(update())))
     assert "preludeEvent" in lines[0]
     assert lines[-2]["summaryEvent"]["resourceChanges"] == {"create": 1, "update": 1, "same": 2}
     assert "cancelEvent" in lines[-1]

@@ -62,6 +62,14 @@ def test_a_resource_can_be_forgotten_but_not_what_is_protected_or_needed(console
     assert list(recorded(console)) == [ROOT, PROVIDER]
 
 
+def test_an_import_forgets_what_was_under_way_and_says_so(console: Console) -> None:
+    document = console.stack("export").json
+    document["deployment"]["pending_operations"] = [{"type": "creating", "resource": thing("z")}]
+    done = console.stack("import", stdin=json.dumps(document))
+    assert f"{urn('z')} was interrupted while creating" in done.stderr
+    assert "pending_operations" not in console.stack("export").json["deployment"]
+
+
 def test_nothing_is_changed_without_a_yes_or_of_what_is_not_there(console: Console) -> None:
     before = recorded(console)
     assert console.run("stack", "state", "delete", urn("c"), "--non-interactive").status == 2

@@ -127,6 +127,19 @@ def test_a_target_that_something_else_needs_is_deleted_only_with_it() -> None:
     assert world.resources() == {}
 
 
+def test_what_is_no_target_cannot_lose_its_provider() -> None:
+    world = World()
+    graph = {"p": Node(provider=True), "q": Node(provider=True), "a": Node(by=0), "b": Node()}
+    apply(world, graph)
+    for changed in ({**graph, "a": Node(by=1)}, {**graph, "p": Node(provider=True, kind="y")}):
+        moved = {name: node for name, node in changed.items() if name != "p"} if changed["a"].by else changed
+        moved = {name: replace(node, by=0) if node.by else node for name, node in moved.items()}
+        assert apply(world, moved, UpdateOptions(targets=("**::b",))).failed
+        assert "no longer has its provider" in dict(world.messages())["a"]
+        assert not apply(world, moved).failed
+        apply(world, graph)
+
+
 def test_a_replacement_is_made_before_the_old_one_is_deleted() -> None:
     world = World()
     apply(world, {"a": Node(), "b": Node((0,))})
