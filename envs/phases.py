@@ -172,7 +172,9 @@ class PhaseClock:
                 case ResOpFailedEvent(metadata=step):
                     self._failed[step.urn] = (event.exit_code, event.hint)
                     self._step_ended(step, Moment.FAILED, 0.0)
-                case DiagnosticEvent(message=message, severity=severity, urn=urn) if message.strip():
+                case DiagnosticEvent(message=message, severity=severity, urn=urn) if (
+                    message.strip() and not event.at_end
+                ):
                     if severity == "error":
                         self._messages.setdefault(urn, []).append(message.strip())
                     elif severity != "debug" and not event.ephemeral:

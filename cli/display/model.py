@@ -142,7 +142,7 @@ class Progress:
         self.outputs_after = metadata.new.outputs if metadata.new and metadata.op != "delete" else {}
 
     def _note_message(self, event: DiagnosticEvent) -> None:
-        if event.severity not in SHOWN_SEVERITIES or event.ephemeral or not event.message.strip():
+        if event.severity not in SHOWN_SEVERITIES or event.ephemeral or event.at_end or not event.message.strip():
             return
         severity, row = event.severity, self.rows.get(event.urn)
         if severity == "error" and not self.planning and row is not None and row.state == "running":

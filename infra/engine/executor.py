@@ -20,6 +20,9 @@ from dataops.infra.providers.base import OutcomeUnknownError
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import ROOT_STACK_TYPE
 
+PARTIAL_STATUS, UNKNOWN_STATUS = 1, 2
+"""What events say of a failed step beside 0, that nothing has happened: see `ResOpFailedEvent`."""
+
 
 class StepFailed(Bail):
     """A step has failed; it was reported. Carries the state as far as it was planned."""
@@ -134,8 +137,8 @@ class Executor:
             self._deployment.fail(stop=True)
 
     def _run_one(self, step: Step) -> ResourceState | None:
-        replaced = step.op == "replace" and step.leaves_old
-        self._report.starting(step, self._deployment.news.get(step.urn) if replaced else None)
+        made = self._deployment.news.get(step.urn) if step.op == "replace" and step.leaves_old else None
+        self._report.starting(step, step.old if step.op == "refresh" else made)
         number = self._recorder.begin(step)
         started = time.monotonic()
         try:
@@ -145,29 +148,30 @@ class Executor:
             if not isinstance(error, OutcomeUnknownError):
                 self._recorder.failure(number, step)
             message = explain(error, step.urn) if isinstance(error, ResourceError) else str(error)
-            self._fail(step, message, error)
+            self._fail(step, message, error, UNKNOWN_STATUS if _may_have_effect(step, error) else 0)
             raise StepFailed(step) from None
         except Exception as error:
             self._recorder.failure(number, step)
-            self._fail(step, f"{type(error).__name__}: {error}")
+            self._fail(step, f"{type(error).__name__}: {error}", status=UNKNOWN_STATUS)
             raise StepFailed(step) from error
         self._recorder.success(number, step, outcome.state)
         self._note(step, outcome)
         if outcome.not_ready and step.op != "refresh":
             assert outcome.state is not None
-            self._fail(step, not_ready_message(outcome.state, outcome.not_ready))
+            self._fail(step, not_ready_message(outcome.state, outcome.not_ready), status=PARTIAL_STATUS)
             raise StepFailed(step)
-        op, counted = outcome.op, step.logical
+        op, counted = outcome.op or step.op, step.logical
         if step.op == "refresh":
             # What a refresh finds is what a `refresh` is about; before an update it is only preparation.
             counted = self._deployment.options.kind == "refresh"
-            op = outcome.op if counted else step.op
+            op = op if counted else step.op
         if step.op == "read":
             counted = step.old is not None and outcome.state is not None
             counted = counted and not equal(step.old.outputs, outcome.state.outputs)  # type: ignore[union-attr]
         if step.skipped:
             counted = False
-        self._report.done(step, outcome.state, op=op, counted=counted, seconds=time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self._report.done(step, outcome.state, op=op, counted=counted, seconds=seconds, diff=outcome.diff)
         if step.resource.custom or step.new is None:
             self._after(step, outcome)
         return outcome.state
@@ -214,9 +218,9 @@ class Executor:
                 with self._lock:
                     self._awaiting_outputs[step.urn] = step
 
-    def _fail(self, step: Step, message: str, error: DataopsError | None = None) -> None:
+    def _fail(self, step: Step, message: str, error: DataopsError | None = None, status: int = 0) -> None:
         protected = isinstance(error, ProtectedError)
-        self._report.failed(step, message, error)
+        self._report.failed(step, message, error, status)
         with self._lock:
             self.errored.append(step.resource)
             if step.old is not None and step.old is not step.resource:
@@ -225,6 +229,15 @@ class Executor:
             stop=step.by_program
             or not (protected or self._deployment.options.continue_on_error or step.op == "refresh")
         )
+
+
+def _may_have_effect(step: Step, error: DataopsError) -> bool:
+    """Whether a provider was asked to do something, so that nobody knows what has come of it."""
+    return (
+        step.op not in ("same", "replace", "refresh")
+        and isinstance(error, ResourceError)
+        and not isinstance(error, ProtectedError)
+    )
 
 
 def is_stack(urn: str) -> bool:

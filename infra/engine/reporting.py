@@ -6,9 +6,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dataops.infra.engine.step import Step
-from dataops.infra.errors import DataopsError
+from dataops.infra.errors import DataopsError, ProgramError
 from dataops.infra.events.blinding import blind
 from dataops.infra.events.engine_events import (
     CancelEvent,
@@ -23,6 +24,7 @@ from dataops.infra.events.engine_events import (
     StepState,
     SummaryEvent,
 )
+from dataops.infra.providers.base import DiffResult
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import is_provider, name_of
 from dataops.infra.state.resource_json import options_to_json
@@ -43,6 +45,7 @@ class Reporter:
         self._changes: Counter[str] = Counter()
         self._started = time.monotonic()
         self._steps = 0
+        self._maybe_corrupt = False
 
     @property
     def changes(self) -> dict[str, int]:
@@ -61,18 +64,26 @@ class Reporter:
 
     def end(self, failed: bool) -> None:
         """The last events: the summary and the end."""
-        self._emit(SummaryEvent(self.changes, self.seconds, False, self._preview, failed))
+        self._emit(SummaryEvent(self.changes, self.seconds, self._maybe_corrupt, self._preview, failed))
         self._emit(CancelEvent())
 
     def starting(self, step: Step, made: ResourceState | None) -> None:
-        """A step begins; `made` is what a replacement of the resource has come to, where the step stands for both."""
+        """A step begins; `made` is what the resource is by now, where that is more than the plan of it."""
         self._emit(ResourcePreEvent(self._metadata(step, step.op, made or step.new), self._preview))
 
     def done(
-        self, step: Step, state: ResourceState | None, *, op: str | None = None, counted: bool, seconds: float = 0
+        self,
+        step: Step,
+        state: ResourceState | None,
+        *,
+        op: str,
+        counted: bool,
+        seconds: float,
+        diff: DiffResult | None = None,
     ) -> None:
-        """A step has ended well with `state`; a refresh says with `op` what it found."""
-        op = op or step.op
+        """A step has ended well with `state`; a refresh says with `op` and `diff` what it found."""
+        if diff is not None:
+            step = replace(step, diffs=diff.changed, detailed=diff.detailed)
         if counted and not _is_internal(step):
             with self._lock:
                 self._changes[op] += 1
@@ -85,16 +96,22 @@ class Reporter:
         """A component's or the stack's outputs were registered."""
         self._emit(ResOutputsEvent(self._metadata(step, step.op, state, ended=True), self._preview))
 
-    def failed(self, step: Step, message: str, error: DataopsError | None = None) -> None:
-        """A step has failed, with the error that it failed with, where it is one of ours."""
+    def failed(self, step: Step, message: str, error: DataopsError | None, status: int) -> None:
+        """A step has failed, with the error that it failed with, where it is one of ours; see `ResOpFailedEvent`."""
         self.error(message, "" if _is_internal(step) else step.urn)
         if not self._preview:
             code, hint = (error.exit_code, error.hint or "") if error else (1, "")
-            self._emit(ResOpFailedEvent(self._metadata(step, step.op, step.new), 0, self._steps, code, hint))
+            self._maybe_corrupt |= status == 2
+            self._emit(ResOpFailedEvent(self._metadata(step, step.op, step.new), status, self._steps, code, hint))
 
     def error(self, message: str, urn: str = "") -> None:
         """Something is wrong."""
         self._say(message, "error", urn)
+
+    def program_failed(self, error: ProgramError) -> None:
+        """The program has failed, which the command says at its end; only programs are told of it now."""
+        trace = (error.details or error.what).rstrip()
+        self._emit(DiagnosticEvent(f"Program failed with an unhandled exception:\n{trace}\n", "error", at_end=True))
 
     def warning(self, message: str, urn: str = "") -> None:
         """Something should be looked at."""

@@ -73,6 +73,8 @@ class UpdateRun:
             error = CancelledError(f"the {self._kind} was interrupted", hint="run it again to continue")
         finally:
             operation.providers.close()
+        if isinstance(error, ProgramError):
+            report.program_failed(error)
         failed = operation.deployment.failed or error is not None
         if not failed:
             failed = self._left_of_plan()

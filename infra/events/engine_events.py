@@ -176,13 +176,17 @@ class ResOpFailedEvent:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticEvent:
-    """A message; `severity` is debug, info, info#err, warning or error, `urn` "" when it is about no resource."""
+    """A message; `severity` is debug, info, info#err, warning or error, `urn` "" when it is about no resource.
+
+    `at_end` is for what the command itself says at its end: displays for people leave it out.
+    """
 
     message: str
     severity: str = "info"
     urn: str = ""
     ephemeral: bool = False
     stream_id: int = 0
+    at_end: bool = False
 
     def payload(self) -> tuple[str, dict[str, Any]]:
         said: dict[str, Any] = {"urn": self.urn} if self.urn else {}

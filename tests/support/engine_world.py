@@ -226,7 +226,7 @@ class World:
         return [
             (name_of(event.urn) if event.urn else "", event.message.strip())
             for event in self.events
-            if isinstance(event, DiagnosticEvent) and event.severity == severity
+            if isinstance(event, DiagnosticEvent) and event.severity == severity and not event.at_end
         ]
 
     def steps(self) -> list[tuple[str, str]]:

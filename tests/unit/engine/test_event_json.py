@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dataops.infra.engine.options import UpdateOptions
+from dataops.infra.errors import ProgramError
 from dataops.infra.events.blinding import blind
 from dataops.infra.events.engine_events import StepState, SummaryEvent, to_json
 from dataops.infra.resources.values import SECRET_SIGNATURE, SIGNATURE, UNKNOWN, UNKNOWN_STRING, Secret
@@ -70,3 +74,33 @@ def test_messages_begin_with_what_they_are() -> None:
     world = World()
     apply(world, {"a": Node(fail="create")})
     assert {event["prefix"] for event in logged(world, "diagnosticEvent")} == {"error: "}
+
+
+def test_a_failure_says_whether_anything_may_have_happened() -> None:
+    world = World()
+    apply(world, {"a": Node(protect=True), "b": Node()})
+    apply(world, {"a": Node(protect=True), "b": Node(value="2", fail="update")})
+    assert [event["status"] for event in logged(world, "resOpFailedEvent")] == [2]
+    assert [event["maybeCorrupt"] for event in logged(world, "summaryEvent")] == [True]
+    apply(world, {})
+    assert [event["status"] for event in logged(world, "resOpFailedEvent", "::a")] == [0]
+    assert [event["maybeCorrupt"] for event in logged(world, "summaryEvent")] == [False]
+
+
+def test_a_refresh_shows_what_was_recorded_and_says_what_differs() -> None:
+    world = World()
+    apply(world, {"a": Node()})
+    world.provider.objects[world.resources()["a"].id]["value"] = "drifted"
+    world.refresh()
+    (before,), (after,) = logged(world, "resourcePreEvent", "::a"), logged(world, "resOutputsEvent", "::a")
+    assert before["metadata"]["new"] == before["metadata"]["old"]
+    assert after["metadata"]["diffs"] == ["value"] and after["metadata"]["op"] == "update"
+
+
+def test_a_log_has_what_the_program_failed_with(tmp_path: Path) -> None:
+    world, program = World(), tmp_path / "__main__.py"
+    program.write_text("raise ValueError('no wood')\n")
+    with pytest.raises(ProgramError):
+        world.up(program)
+    (said,) = logged(world, "diagnosticEvent")
+    assert "ValueError: no wood" in said["message"] and said["severity"] == "error"
