@@ -19,6 +19,7 @@ from dataops.infra.resources.urn import name_of
 from dataops.infra.resources.values import Secret
 from dataops.infra.state.backend import open_backend
 from support.engine_world import PROGRAMS, SECRETS, STACK, WorldProvider
+from support.s3_server import CREDENTIALS, s3_server
 
 pytestmark = pytest.mark.slow
 
@@ -163,6 +164,29 @@ def test_a_deployer_takes_over_what_another_one_made(stage: Stage) -> None:
         changed = stage.run(second, "up", step="secret", password=Secret(f"hunter{index}x"))
         assert changed.changes == {"same": 1, "update": 2} and changed.version == 2 * index + 2
     assert {record.result for record in stage.backend.history(STACK)} == {"succeeded"}
+
+
+def test_a_stack_in_a_bucket_is_handed_on_as_one_in_a_folder_is(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with s3_server() as server:
+        bucket = server.bucket()
+        stage.backend = open_backend(server.url(bucket, "/team/a"))
+        stage.backend.create(STACK, SECRETS)
+        deployers = [stage.deployer(kind) for kind in KINDS]
+        for index, first in enumerate(deployers):
+            second, word = deployers[index - 1], f"hunter{index}"
+            options = UpdateOptions(message=f"the {index}th", metadata={"git.head": "abc"})
+            assert not stage.run(first, "up", options, step="secret", password=Secret(word)).failed
+            stage.run(second, "preview", UpdateOptions(expect_no_changes=True), step="secret", password=Secret(word))
+            with stage.backend.begin(STACK, "update", SECRETS), pytest.raises(LockedError):
+                stage.run(second, "up", step="secret", password=Secret(word))
+        newest = stage.backend.history(STACK)[0]
+        assert (newest.message, newest.environment["git.head"]) == (f"the {index}th", "abc")
+        assert stage.run(deployers[-1], "destroy").changes == {"delete": 3}
+        stored = server.objects(bucket)
+        assert not [key for key, data in stored.items() if b"hunter" in data]
+        assert not [key for key in stored if "/locks/" in key or key.endswith(".journal")]
 
 
 def test_without_a_pulumi_its_deployer_says_what_to_do(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

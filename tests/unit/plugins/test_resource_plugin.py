@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import grpc
@@ -115,3 +116,33 @@ def test_our_engine_can_use_it_as_a_plugin_program(tmp_path: Path) -> None:
         assert not (tmp_path / "lake").exists()
     finally:
         client.close()
+
+
+@pytest.mark.parametrize(
+    ("variables", "which"),
+    [
+        ({"PULUMI_RUNTIME_VIRTUALENV": "venv"}, "project/venv"),
+        ({"PULUMI_RUNTIME_VIRTUALENV": "{folder}/elsewhere"}, "elsewhere"),
+        ({"PULUMI_RUNTIME_TOOLCHAIN": "uv"}, "project/.venv"),
+        ({"PULUMI_RUNTIME_TOOLCHAIN": "pip"}, "path"),
+        ({"DATAOPS_PYTHON": "{folder}/elsewhere/bin/python"}, "elsewhere"),
+    ],
+)
+def test_what_init_writes_runs_in_the_environment_that_the_project_names(
+    tmp_path: Path, variables: dict[str, str], which: str
+) -> None:
+    for name in ("project/venv/bin/python", "project/.venv/bin/python", "elsewhere/bin/python", "path/bin/python3"):
+        python = tmp_path / name
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\necho {python.parent.parent} "$@"\n')
+        python.chmod(0o755)
+    template = Path(__file__).resolve().parents[3] / "cli" / "templates" / "plugin.template"
+    plugin = tmp_path / "project" / "provider" / "pulumi-resource-dataops"
+    plugin.parent.mkdir()
+    plugin.write_text(Template(template.read_text()).substitute())
+    plugin.chmod(0o755)
+    path = f"{tmp_path}/path/bin:{os.environ['PATH']}"
+    environment = {"PATH": path, **{key: value.format(folder=tmp_path) for key, value in variables.items()}}
+    ran = subprocess.run([plugin, "127.0.0.1:1"], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.split()[1:] == ["-P", "-m", "dataops.cli.resource_plugin", "127.0.0.1:1"]
+    assert Path(ran.stdout.split()[0]) == tmp_path / which
