@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from dataops.infra.engine.secret_filter import SecretFilter
 from dataops.infra.engine.step import Step
 from dataops.infra.errors import DataopsError, ProgramError
 from dataops.infra.events.blinding import blind
@@ -36,11 +37,13 @@ class Reporter:
     Args:
         on_event: receives events, never two at a time.
         preview: whether the events announce rather than report.
+        secrets: hides the stack's secret configuration in messages and properties.
     """
 
-    def __init__(self, on_event: EventSink, preview: bool) -> None:
+    def __init__(self, on_event: EventSink, preview: bool, secrets: SecretFilter) -> None:
         self._on_event = on_event
         self._preview = preview
+        self._secrets = secrets
         self._lock = threading.Lock()
         self._changes: Counter[str] = Counter()
         self._started = time.monotonic()
@@ -110,7 +113,7 @@ class Reporter:
 
     def program_failed(self, error: ProgramError) -> None:
         """The program has failed, which the command says at its end; only programs are told of it now."""
-        trace = (error.details or error.what).rstrip()
+        trace = self._secrets.text((error.details or error.what).rstrip())
         self._emit(DiagnosticEvent(f"Program failed with an unhandled exception:\n{trace}\n", "error", at_end=True))
 
     def warning(self, message: str, urn: str = "") -> None:
@@ -123,7 +126,7 @@ class Reporter:
 
     def diagnostic(self, message: str, severity: str, urn: str = "", stream: int = 0, ephemeral: bool = False) -> None:
         """What the program says."""
-        self._emit(DiagnosticEvent(message, severity, urn, ephemeral, stream))
+        self._emit(DiagnosticEvent(self._secrets.text(message), severity, urn, ephemeral, stream))
 
     def _metadata(self, step: Step, op: str, new: ResourceState | None, ended: bool = False) -> StepMetadata:
         resource = step.resource
@@ -133,8 +136,8 @@ class Reporter:
             op,
             resource.urn,
             resource.type,
-            _shown(step.old, self._preview, condemned),
-            _shown(new, self._preview),
+            self._shown(step.old, condemned),
+            self._shown(new),
             step.keys,
             step.diffs or (_top_level(step.detailed) if step.detailed else ()),
             {
@@ -150,7 +153,30 @@ class Reporter:
         )
 
     def _say(self, message: str, severity: str, urn: str) -> None:
-        self._emit(DiagnosticEvent(message if message.endswith("\n") else message + "\n", severity, urn))
+        self.diagnostic(message if message.endswith("\n") else message + "\n", severity, urn)
+
+    def _shown(self, state: ResourceState | None, condemned: bool = False) -> StepState | None:
+        """A resource for an event: in a preview with all that is recorded of it, and marked where it is to be deleted."""
+        if state is None:
+            return None
+        delete = state.delete or condemned
+        return StepState(
+            state.urn,
+            state.type,
+            state.id,
+            state.parent,
+            state.provider,
+            state.custom,
+            state.protect,
+            self._secrets.shown(blind(state.inputs)),
+            self._secrets.shown(blind(state.outputs)),
+            tuple(map(self._secrets.text, state.init_errors)),
+            delete,
+            state.external,
+            state.retain_on_delete,
+            bool(state.extra.get("taint")),
+            {**options_to_json(state), **({"delete": True} if delete else {})} if self._preview else {},
+        )
 
     def _emit(self, event: Event) -> None:
         with self._lock:
@@ -170,27 +196,3 @@ def _is_internal(step: Step) -> bool:
 
 def _top_level(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path.partition(".")[0].partition("[")[0] for path in paths))
-
-
-def _shown(state: ResourceState | None, preview: bool, condemned: bool = False) -> StepState | None:
-    """A resource for an event; with all that is recorded of it in a preview, and marked when it is to be deleted."""
-    if state is None:
-        return None
-    delete = state.delete or condemned
-    return StepState(
-        state.urn,
-        state.type,
-        state.id,
-        state.parent,
-        state.provider,
-        state.custom,
-        state.protect,
-        blind(state.inputs),
-        blind(state.outputs),
-        tuple(state.init_errors),
-        delete,
-        state.external,
-        state.retain_on_delete,
-        bool(state.extra.get("taint")),
-        {**options_to_json(state), **({"delete": True} if delete else {})} if preview else {},
-    )

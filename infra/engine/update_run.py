@@ -8,6 +8,7 @@ from dataops.infra.engine.operation import Operation, Surroundings
 from dataops.infra.engine.options import UpdateOptions, UpdateResult
 from dataops.infra.engine.program import RunningProgram
 from dataops.infra.engine.reporting import Reporter
+from dataops.infra.engine.secret_filter import SecretFilter
 from dataops.infra.engine.targets import Targets, UrnPatterns
 from dataops.infra.errors import CancelledError, DataopsError, ExpectationError, ProgramError, ResourceError
 from dataops.infra.events.engine_events import EventSink
@@ -34,7 +35,8 @@ class UpdateRun:
     ) -> None:
         self._kind, self._preview, self._config, self._options = kind, preview, around.config, options
         self._session = session
-        self._report = Reporter(on_event, preview)
+        self._secrets = SecretFilter(around.config)
+        self._report = Reporter(on_event, preview, self._secrets)
         self._unmatched = pending.unmatched(session.base, options)
         base = pending.settled(session.base, options)
         if base is not session.base and not preview:
@@ -86,6 +88,9 @@ class UpdateRun:
         if operation.deployment.defect:
             raise operation.deployment.defect
         if error is not None:
+            # A program's own words, which may tell what it was given.
+            error.what = self._secrets.text(error.what)
+            error.details = error.details and self._secrets.text(error.details)
             raise error
         if self._options.expect_no_changes and not _UNCHANGED.issuperset(changes):
             raise ExpectationError("no changes were expected, but there are some")

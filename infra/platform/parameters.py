@@ -117,7 +117,8 @@ class EnvironmentParameters:
             if not found[name]:
                 raise ConfigurationError(
                     f"the stack configuration lacks `{keys[name]}`",
-                    hint="run it with `dataops env up` or `dataops env deploy`, which set it",
+                    hint="run it with `dataops env up` or `dataops env deploy`, which set it; to go on with another "
+                    "tool, `pulumi config refresh` takes it from the environment's last update",
                 )
         return cls(
             environment=found["environment"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +18,16 @@ class ObjectText(str):
 
     Attributes:
         raw: the object as it is in the stack's file, secret parts encrypted; so it is recorded in the history.
+        secrets: those parts in plain text.
     """
 
-    __slots__ = ("raw",)
+    __slots__ = ("raw", "secrets")
     raw: Any
+    secrets: tuple[str, ...]
 
-    def __new__(cls, text: str, raw: Any) -> ObjectText:
+    def __new__(cls, text: str, raw: Any, secrets: tuple[str, ...] = ()) -> ObjectText:
         made = super().__new__(cls, text)
-        made.raw = raw
+        made.raw, made.secrets = raw, secrets
         return made
 
 
@@ -54,9 +57,10 @@ class ConfigValue:
 
     def text(self, secrets: SecretsManager) -> str | Secret:
         """The value as a program gets it: text, objects as JSON, as a `Secret` if any part is."""
-        text = config_text(self.reveal(secrets))
+        parts: list[str] = []
+        text = config_text(_reveal(self.raw, secrets, parts.append))
         if self.is_object:
-            text = ObjectText(text, self.raw)
+            text = ObjectText(text, self.raw, tuple(parts))
         return Secret(text) if self.secret else text
 
 
@@ -94,11 +98,14 @@ def _has_secure(value: Any) -> bool:
     return isinstance(value, list) and any(_has_secure(element) for element in value)
 
 
-def _reveal(value: Any, secrets: SecretsManager) -> Any:
+def _reveal(value: Any, secrets: SecretsManager, note: Callable[[str], object] = str) -> Any:
+    """A raw value with its secrets in plain text, each of which is noted."""
     if _is_secure(value):
-        return secrets.decrypt(value["secure"])
+        text = secrets.decrypt(value["secure"])
+        note(text)
+        return text
     if isinstance(value, dict):
-        return {key: _reveal(element, secrets) for key, element in value.items()}
+        return {key: _reveal(element, secrets, note) for key, element in value.items()}
     if isinstance(value, list):
-        return [_reveal(element, secrets) for element in value]
+        return [_reveal(element, secrets, note) for element in value]
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from dataops.infra.engine.deployer import UpdateOptions
 from dataops.infra.errors import ConfigurationError, ExpectationError, ProgramError
 from dataops.infra.events.engine_events import ResOutputsEvent, to_json
 from dataops.infra.resources.values import Secret
+from dataops.infra.state.config_value import ConfigValue
 from support.engine_world import PROGRAMS, SECRETS, STACK, World
 
 pytestmark = pytest.mark.slow
@@ -48,6 +50,20 @@ def test_secrets_are_encrypted_in_the_state_and_never_in_events(world: World) ->
     assert "hunter2" not in str([to_json(event, 1) for event in world.events])
     assert "hunter2" not in str(world.backend.export(STACK))
     assert world.resources()["b"].outputs["value"] == Secret("hunter2!")
+
+
+def test_what_a_program_tells_of_its_secret_configuration_is_hidden(world: World) -> None:
+    outer = ConfigValue({"hush": {"secure": SECRETS.encrypt("deep words")}}).text(SECRETS)
+    given: dict[str, Any] = {"password": Secret('hunter"2'), "outer": outer, "short": Secret("it")}
+    made = world.up("tells.py", **given)
+    told = "".join(str(to_json(event, 1)) for event in world.events)
+    assert "hunter" not in told and "deep words" not in told
+    assert "it is [secret]" in told and '{"said": "[secret]"}' in told and "<[secret]>" in told
+    # What the program gets and makes is as it is.
+    assert made.outputs == {"told": {"deep": ["deep words"]}}
+    with pytest.raises(ProgramError) as raised:
+        world.up("tells.py", raises="true", **given)
+    assert raised.value.what == "ValueError: not [secret]" and "hunter" not in str(raised.value.details)
 
 
 def test_a_syntax_error_shows_the_users_own_traceback(world: World, tmp_path: Path) -> None:
