@@ -156,7 +156,7 @@ class Reporter:
         self.diagnostic(message if message.endswith("\n") else message + "\n", severity, urn)
 
     def _shown(self, state: ResourceState | None, condemned: bool = False) -> StepState | None:
-        """A resource for an event: in a preview with all that is recorded of it, and marked where it is to be deleted."""
+        """A resource for an event: in a preview with all that is recorded of it; marked where it is to be deleted."""
         if state is None:
             return None
         delete = state.delete or condemned
