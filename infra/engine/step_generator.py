@@ -304,10 +304,11 @@ class StepGenerator:
         """Keeps a resource that is no target as it is recorded, with what it needs to stay in the state."""
         steps: list[Step] = []
         self.planned[urn] = "same"
+        # It keeps its name, which its children will speak of, even where the program has another one for it.
+        self.names.urns.add(old.urn)
         for needed in [old.parent, *named_by(old)]:
             recorded = self._deployment.olds.get(needed)
             if recorded is not None and not self.operated_on(needed):
-                self.names.urns.add(needed)
                 steps += self._untargeted(recorded, needed)
         return [*steps, Step("same", old, old.copy())]
 

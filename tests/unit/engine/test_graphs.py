@@ -140,6 +140,18 @@ def test_what_is_no_target_cannot_lose_its_provider() -> None:
         apply(world, graph)
 
 
+def test_what_is_no_target_keeps_its_name_for_its_children() -> None:
+    world = World()
+    apply(world, {"g": Node(component=True), "c": Node(parent=0), "a": Node()})
+    renamed = {"h": Node(component=True, aliases=("g",)), "c": Node(parent=0, value="2"), "a": Node(value="2")}
+    assert not apply(world, renamed, UpdateOptions(targets=("**::a",))).failed, world.messages()
+    assert sorted(world.resources()) == ["a", "c", "g"]
+    assert not apply(world, renamed, UpdateOptions(excludes=("**::h",))).failed, world.messages()
+    assert world.resources()["c"].inputs["value"] == "2"
+    assert not apply(world, renamed).failed
+    assert world.resources()["c"].parent == world.resources()["h"].urn
+
+
 def test_a_replacement_is_made_before_the_old_one_is_deleted() -> None:
     world = World()
     apply(world, {"a": Node(), "b": Node((0,))})
