@@ -27,7 +27,6 @@ from dataops.infra.errors import (
     CancelledError,
     ConfigurationError,
     ExpectationError,
-    LockedError,
     ProgramError,
     UpdateFailedError,
 )
@@ -138,10 +137,11 @@ class PulumiDeployer:
         from pulumi.automation.errors import CommandError
 
         self._secrets.verify()
-        # Folds a journal that an update of ours left: the command would not see it.
-        self._backend.export(stack)
-        if holder := self._backend.lock_holder(stack):
-            raise LockedError(f"the stack {stack.stack!r} is being worked on by {holder}")
+        # The command knows of no journal that an update of ours left, and of no lock whose holder is gone.
+        if preview:
+            self._backend.export(stack)
+        else:
+            self._backend.settle(stack)
         heard = _Heard(on_event)
         known_updates = 0 if preview else len(self._backend.history(stack))
         started = time.monotonic()

@@ -164,6 +164,15 @@ class Backend(Protocol):
         """
         ...
 
+    def settle(self, ref: StackReference) -> None:
+        """Puts in order what a killed update left, as `begin` does, for somebody else who is to work on the stack.
+
+        Raises:
+            LockedError: somebody works on it.
+            VerificationError: it has a journal that cannot be folded.
+        """
+        ...
+
     def history(self, ref: StackReference) -> list[UpdateRecord]:
         """The stack's updates, newest first, also when the stack itself is gone."""
         ...

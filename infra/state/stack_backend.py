@@ -130,7 +130,9 @@ class StackBackend:
         if kind == "preview":
             deployment = files.view()
             secrets.verify()
-            return StackUpdate(deployment, secrets, kind=kind, clock=self._clock)
+            refused = files.obstacle()
+            notes = (f"an update would be refused: {refused.what}. {refused.hint}",) if refused else ()
+            return StackUpdate(deployment, secrets, kind=kind, clock=self._clock, notes=notes)
         self._existing(ref)
         secrets.verify()
         lease = lock_stack(self._storage, ref)
@@ -156,6 +158,12 @@ class StackBackend:
         except BaseException:
             lease.release()
             raise
+
+    def settle(self, ref: StackReference) -> None:
+        files = self._existing(ref)
+        with files.locked():
+            files.mend()
+            files.settled()
 
     def history(self, ref: StackReference) -> list[UpdateRecord]:
         if self.exists(ref):

@@ -96,12 +96,16 @@ class StackFiles:
 
     def tidy(self) -> None:
         """Folds what a killed update left, if nobody is at work on the stack and the storage allows it."""
-        folder, _, file = self.journal.rpartition("/")
-        if not {file, f"{file}/"}.intersection(self._storage.names(folder, beginning=file)):
+        if not self._has_journal():
             return
         with suppress(LockedError, ConfigurationError), self.locked():
             self.mend()
             self.settled(even_if_lost=True)
+
+    def obstacle(self) -> VerificationError | None:
+        """What an update would be refused with: a lost journal."""
+        found = self.leftover(self.checkpoint()) if self._has_journal() else None
+        return found.error(self._ref) if found and found.lost else None
 
     def view(self) -> Mapping[str, Any]:
         """The newest deployment, with what an update in progress or a killed one has recorded."""
@@ -115,6 +119,10 @@ class StackFiles:
             checkpoint = self.checkpoint()
         leftover = self.leftover(checkpoint)
         return checkpoint.deployment if leftover.lost else leftover.deployment
+
+    def _has_journal(self) -> bool:
+        folder, _, file = self.journal.rpartition("/")
+        return bool({file, f"{file}/"}.intersection(self._storage.names(folder, beginning=file)))
 
     def remove(self) -> None:
         """Removes checkpoint, tags and history; a lost journal stays."""

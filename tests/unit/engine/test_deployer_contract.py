@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from dataops.infra.engine.deployer import Deployer, EmbeddedDeployer, Program, UpdateOptions, UpdateResult
-from dataops.infra.errors import ConfigurationError, ExpectationError, LockedError, ProgramError
+from dataops.infra.errors import (
+    ConfigurationError,
+    ExpectationError,
+    LockedError,
+    ProgramError,
+    VerificationError,
+)
 from dataops.infra.events.engine_events import DiagnosticEvent, Event, ResOpFailedEvent, ResOutputsEvent, to_json
 from dataops.infra.providers.plugin_server import serve
 from dataops.infra.providers.registry import ProviderRegistry
@@ -20,6 +26,7 @@ from dataops.infra.resources.values import Secret
 from dataops.infra.state.backend import open_backend
 from support.engine_world import PROGRAMS, SECRETS, STACK, WorldProvider
 from support.s3_server import CREDENTIALS, s3_server
+from support.stacks import begun, thing
 
 pytestmark = pytest.mark.slow
 
@@ -153,6 +160,19 @@ def test_a_stack_that_somebody_works_on_is_refused(stage: Stage, deployer: Deplo
     with stage.backend.begin(STACK, "update", SECRETS), pytest.raises(LockedError):
         stage.run(deployer, "up", step="chain")
     assert stage.provider.calls == []
+
+
+def test_a_journal_that_no_longer_fits_is_refused(stage: Stage, deployer: Deployer) -> None:
+    update = stage.backend.begin(STACK, "update", SECRETS)
+    update.append(begun(1, thing("it")))
+    stage.backend.cancel(STACK)
+    checkpoint = next((stage.folder / "state").rglob("dev.json"))
+    checkpoint.write_bytes(checkpoint.read_bytes() + b"\n")
+    with pytest.raises(VerificationError, match="not in its state"):
+        stage.run(deployer, "up", step="chain")
+    assert stage.provider.calls == []
+    stage.backend.set_aside(STACK)
+    assert not stage.run(deployer, "up", step="chain").failed
 
 
 def test_a_deployer_takes_over_what_another_one_made(stage: Stage) -> None:

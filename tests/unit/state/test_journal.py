@@ -225,6 +225,11 @@ def test_a_journal_of_another_checkpoint_is_neither_replayed_nor_dropped(tmp_pat
     with pytest.raises(VerificationError, match="not in its state") as refused:
         backend.begin(REF, "update", stack_secrets())
     assert "dataops stack recover --stack dev" in (refused.value.hint or "")
+    with pytest.raises(VerificationError, match="not in its state"):
+        backend.settle(REF)
+    with backend.begin(REF, "preview", stack_secrets()) as preview:
+        (note,) = preview.notes
+    assert "an update would be refused" in note and "dataops stack recover --stack dev" in note
     assert path.read_bytes() == kept
     assert backend.lock_holder(REF) is None
     (lost,) = backend.lost_journals(REF)
@@ -232,6 +237,8 @@ def test_a_journal_of_another_checkpoint_is_neither_replayed_nor_dropped(tmp_pat
     assert lost.kind == "update"
 
     backend.set_aside(REF)
+    backend.settle(REF)
+    assert backend.begin(REF, "preview", stack_secrets()).notes == ()
     backend.begin(REF, "update", stack_secrets()).finish("succeeded", {})
     (lost,) = backend.lost_journals(REF)
     assert Path(lost.path).read_bytes() == kept
