@@ -80,6 +80,8 @@ class ColumnMasking:
         self.changed = 0
         self.rows = 0
         """Rows before those that are masked now."""
+        self.fields: dict[str, str] = {}
+        """Masks by value, both as COPY writes them; for whoever masks rows."""
         self._masks = memory.masks(field)
         self._quotations = {text: q.where for text, q in memory.quotations.items() if q.tells_of(field)}
         self._seen: set[str] = set()

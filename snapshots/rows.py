@@ -8,6 +8,7 @@ with quotes and escapes turned off.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NULL = "\\N"
+FIELDS = 50_000
+"""How many fields and their masks are remembered of a column, so that a value that comes again costs one look."""
 BYTE_ORDER_MARK = "\ufeff".encode()
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -119,20 +122,34 @@ def split_rows(batch: bytes, width: int) -> list[pa.Array]:
 
 def _mask(values: pa.Array, beside: list[pa.Array], column: ColumnMasking) -> pa.Array:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if beside:
-        combined, distinct = distinct_rows([values, *beside])
+        indices, distinct = distinct_rows([values, *beside])
         rows = [tuple(map(unescape, row)) for row in distinct]
-        keys: list[Any] = [None if row[0] is None else row for row in rows]
-        indices = combined
-    else:
-        encoded = values.dictionary_encode()
-        keys, indices = [unescape(text) for text in encoded.dictionary.to_pylist()], encoded.indices
-    masked = column.apply(keys, lambda place: pc.index(indices, pa.scalar(place, indices.type)).as_py())
-    if None in masked or any(map(_SPECIAL.search, masked)):  # type: ignore[arg-type]
-        masked = [escape(value) for value in masked]
-    return pa.array(masked, pa.large_string()).take(indices)
+        masked = _masks([None if row[0] is None else row for row in rows], range(len(rows)), indices, column)
+        return pa.array(masked, pa.large_string()).take(indices)
+    encoded = values.dictionary_encode()
+    fields, known = encoded.dictionary.to_pylist(), column.fields
+    found: list[str | None] = list(map(known.get, fields))
+    if None in found:
+        places = [place for place, mask in enumerate(found) if mask is None]
+        new = _masks([unescape(fields[place]) for place in places], places, encoded.indices, column)
+        if len(known) + len(new) > FIELDS:
+            known.clear()
+        for place, mask in zip(places, new, strict=True):
+            found[place] = known[fields[place]] = mask
+    return pa.array(found, pa.large_string()).take(encoded.indices)
+
+
+def _masks(keys: Sequence[Any], places: Sequence[int], indices: pa.Array, column: ColumnMasking) -> list[str]:
+    """The masks of distinct values as fields; `places` says which numbers in `indices` stand for them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def row_of(place: int) -> int:
+        return int(pc.index(indices, pa.scalar(places[place], indices.type)).as_py())
+
+    return [escape(mask) if mask is None or _SPECIAL.search(mask) else mask for mask in column.apply(keys, row_of)]
 
 
 def distinct_rows(columns: list[pa.Array]) -> tuple[pa.Array, list[tuple[Any, ...]]]:
