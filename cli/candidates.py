@@ -55,8 +55,8 @@ def step(ctx: click.Context) -> Iterable[str]:
 def snapshot(ctx: click.Context) -> Iterable[str]:
     """Ids of snapshots, the newest first."""
     layout = _layout(ctx)
-    found = sorted((p.name for p in layout.snapshots.glob("[0-9]*Z-*")), reverse=True) if layout else []
-    return ["newest", *found]
+    folders = layout.snapshots.glob("2*Z-*/manifest.json") if layout else ()
+    return ["newest", *sorted((path.parent.name for path in folders), reverse=True)]
 
 
 def stack(ctx: click.Context) -> Iterable[str]:

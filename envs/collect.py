@@ -19,10 +19,11 @@ from dataops.envs.sweep import doomed_path, processes_of
 from dataops.envs.unowned import Finding, Kept, Search, same
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.layout import PlatformLayout
-from dataops.infra.process.advisory_lock import is_locked
 from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import remove_tree
 from dataops.snapshots.golden import remove_golden
+from dataops.snapshots.store import locked
+from dataops.snapshots.sweep import sweep
 
 Say = Callable[[Finding, str], None]
 """Is told of each finding when it was dealt with: with "" when it is gone, else with why it was left."""
@@ -159,9 +160,9 @@ def _golden(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
 
 
 def _snapshot(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
-    if is_locked(layout.snapshots / ".lock"):
-        return "a capture is under way"
-    return _folder(finding, layout, tools)
+    with locked(layout.snapshots):
+        sweep(layout.snapshots, layout.keys)
+    return ""
 
 
 def _state(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:

@@ -25,6 +25,7 @@ from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import size_of
 from dataops.infra.process.sockets import substitutes
 from dataops.snapshots.golden import PARTIAL, RECORD, is_being_built
+from dataops.snapshots.store import LOCK
 
 MARKS = (
     "supervisor/supervisord.conf",
@@ -220,15 +221,13 @@ class Search:
 
     def _snapshots(self) -> Iterator[Finding]:
         for folder in self.layout.snapshots.glob(f"{PARTIAL}*"):
-            if folder.is_symlink() or not folder.is_dir():
-                continue
-            if is_locked(self.layout.snapshots / ".lock"):
-                self.kept.append(Kept(str(folder), "a capture is under way"))
+            if is_locked(self.layout.snapshots / LOCK):
+                self.kept.append(Kept(str(folder), "a capture or removal is under way"))
             else:
-                ours = "it is named as a snapshot in the making is"
-                gone = "no capture is under way: who made it has died"
-                size = size_of(folder)
-                yield Finding("snapshot", str(folder), ours, gone, "remove it", size, "", _identity(folder))
+                ours = "it is named as what captures and removals leave while they are at work is"
+                gone = "none is under way: who left it has died"
+                action = "remove what no snapshot refers to"
+                yield Finding("snapshot", str(folder), ours, gone, action, 0, "", _identity(folder))
 
     def _leases(self) -> Iterator[Finding]:
         for path in sorted(self.layout.registry.glob("*.lease")):

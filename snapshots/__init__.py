@@ -2,7 +2,9 @@
 
     capture   reads production in one database snapshot, masks in the stream, writes data and then a signed manifest
     manifest  what a snapshot consists of; `manifest.json`, written last, makes a snapshot exist
-    store     the snapshots of a platform, found and checked
+    chunks    pieces of data, stored once for all snapshots, encrypted; `contents` lists those of a snapshot
+    store     the snapshots of a platform, found and checked; `storage` is where the bytes lie
+    removal   snapshots taken away, shredded, kept; `sweep` removes the chunks that nobody refers to
     golden    a snapshot restored once into a stopped, read-only Postgres directory, of which environments are clones
     provider  the resource types `dataops:snapshots:*`
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,25 @@ from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.platform.model import Platform
 from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.users import server_user
-from dataops.snapshots import keys, store
+from dataops.snapshots import keys
+from dataops.snapshots.chunks import ChunkRef
+from dataops.snapshots.contents import Contents
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import ObjectPlan, plan_objects
-from dataops.snapshots.manifest import Manifest, MaskedColumn, StoredFile, blake3_hex, seal
+from dataops.snapshots.manifest import (
+    POST_DATA,
+    PRE_DATA,
+    IndexEntry,
+    Manifest,
+    MaskedColumn,
+    StoredData,
+    blake3_hex,
+    object_label,
+    table_label,
+)
 from dataops.snapshots.policy import TablePlan, plan_tables, policy_hash
 from dataops.snapshots.problems import Problems
+from dataops.snapshots.publishing import Draft, new_snapshot
 from dataops.snapshots.quotations import quotations
 from dataops.snapshots.rows import CapturedTable
 from dataops.snapshots.source import Source, open_source
@@ -89,11 +102,11 @@ def capture(
     """
     binaries = install_binaries(layout.home, server_user())
     masking_key = keys.masking_key(layout.keys)
-    signing_key = keys.signing_key(layout.keys)
+    keys.signing_key(layout.keys)
     search = HostSearch((*platform.production_hosts, *options.production_hosts))
     count = options.workers or min(4, os.cpu_count() or 1)
     with (
-        store.new_snapshot(layout.snapshots) as directory,
+        new_snapshot(layout.snapshots, layout.keys) as draft,
         Workers(count) as workers,
         open_source(connection, database, binaries) as source,
     ):
@@ -103,7 +116,7 @@ def capture(
         problems.raise_any()
         for what in source.left_out():
             options.progress(f"left out: {what}")
-        parts = _Parts(source, lake, directory, search, options)
+        parts = _Parts(source, lake, draft, search, options)
         manifest = Manifest(
             id="",
             platform=platform.name,
@@ -114,34 +127,35 @@ def capture(
             lsn=source.lsn,
             server_version=source.server_version,
             database=database,
+            index=IndexEntry(0, ""),
             materialized_views=tuple(f"{schema}.{name}" for schema, name in source.catalogue.materialized_views),
             **parts.write(tables, objects, workers),
             production_hosts=search.hosts,
             production_references=search.references(),
             unsearched=search.unsearched(),
-        ).named()
+        )
         source.check_unchanged()
-        store.publish(directory, manifest, seal(manifest, signing_key))
-    return manifest
+        return draft.publish(manifest, Contents(parts.chunks))
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The files of a snapshot in the making."""
+    """The data of a snapshot in the making; `chunks` are those of what was written so far, by label."""
 
     source: Source
     lake: Path
-    directory: Path
+    draft: Draft
     search: HostSearch
     options: CaptureOptions
+    chunks: dict[str, tuple[ChunkRef, ...]] = field(default_factory=dict)
 
     def write(self, tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...], workers: Workers) -> dict[str, Any]:
-        """Writes all files and returns the fields of the manifest that describe them; the first failure ends it."""
+        """Writes all data and returns the fields of the manifest that describe them; the first failure ends it."""
         pre_data, post_data = (self.source.dump(section) for section in ("pre-data", "post-data"))
         assignment = Assignment(
             self.source.reader,
             self.lake,
-            self.directory,
+            self.draft.place,
             self.search.hosts,
             quotations((pre_data + post_data).decode()),
         )
@@ -149,15 +163,16 @@ class _Parts:
 
         def done(task: Task, answer: Answer) -> None:
             answers[_label(task)] = answer
+            self.chunks[index_label(task.plan)] = answer.captured.chunks if answer.captured else ()
             self.search.add(answer.references, answer.unsearched)
             self.options.progress(_progress(task, answer))
 
-        workers.perform(assignment, group_tasks(tables, objects), done)
+        workers.perform(assignment, group_tasks(tables, objects, self.draft.before), done)
         captured = {label: answer.captured for label, answer in sorted(answers.items()) if answer.captured}
         schema_hash = blake3_hex("".join(_schema_hash(text) for text in (pre_data, post_data)).encode())
         return {
-            "pre_data": self._schema("pre-data", pre_data),
-            "post_data": self._schema("post-data", post_data),
+            "pre_data": self._schema(PRE_DATA, pre_data),
+            "post_data": self._schema(POST_DATA, post_data),
             "schema_hash": schema_hash,
             "sequences": self.source.sequences(),
             "tables": {name: part.entry for name, part in captured.items() if isinstance(part, CapturedTable)},
@@ -169,30 +184,39 @@ class _Parts:
             "masking": _merge([part.masking for part in captured.values()]),
         }
 
-    def _schema(self, section: str, text: bytes) -> StoredFile:
+    def _schema(self, label: str, text: bytes) -> StoredData:
         self.search.look("schema", text)
-        with DataWriter(self.directory / "schema" / f"{section}.sql.zst") as writer:
+        with DataWriter(self.draft.place, rows=False, before=self.draft.before.get(label, ())) as writer:
             writer.write(text)
-            return writer.finish()
+            written = writer.finish()
+        self.chunks[label] = written.chunks
+        return written.data
 
 
-def group_tasks(tables: Sequence[TablePlan], objects: Sequence[ObjectPlan]) -> list[list[Task]]:
+def index_label(plan: TablePlan | ObjectPlan) -> str:
+    """The label in the index of what is captured."""
+    return table_label(plan.table.label) if isinstance(plan, TablePlan) else object_label(plan.path)
+
+
+def group_tasks(
+    tables: Sequence[TablePlan], objects: Sequence[ObjectPlan], before: Mapping[str, tuple[ChunkRef, ...]]
+) -> list[list[Task]]:
     """Tasks that one worker should perform in turn, the most work first, so that none is left alone at the end.
 
     An object goes with the table whose columns have the same rules: it is likely to hold the same values, whose masks
     are known by then.
     """
     largest_first = sorted(range(len(tables)), key=lambda i: -tables[i].table.bytes * (1 + 4 * len(tables[i].masked)))
-    groups = [[Task(tables[i], f"tables/{i:05}.copy.zst")] for i in largest_first]
+    groups = [[Task(tables[i], before.get(index_label(tables[i]), ()))] for i in largest_first]
     homes: dict[frozenset[str], list[Task]] = {}
     for group in groups:
         homes.setdefault(_rules(group[0].plan), group)
     for plan in sorted(objects, key=lambda plan: -plan.identity.size):
-        rules = _rules(plan)
+        task, rules = Task(plan, before.get(index_label(plan), ())), _rules(plan)
         if rules and rules in homes:
-            homes[rules].append(Task(plan))
+            homes[rules].append(task)
         else:
-            groups.append([Task(plan)])
+            groups.append([task])
     return groups
 
 

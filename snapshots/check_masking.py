@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any
 
 from dataops.infra.platform.paths import join_path
-from dataops.snapshots.manifest import Manifest, MaskedColumn
+from dataops.snapshots.chunk_reader import SnapshotReader
+from dataops.snapshots.manifest import PRE_DATA, MaskedColumn, object_label, table_label
 from dataops.snapshots.nested import part_of
 from dataops.snapshots.parquet import columns_of, texts_of
 from dataops.snapshots.reader import whole_rows
-from dataops.snapshots.restore import read_file
 from dataops.snapshots.rows import split_rows, unescape
 from dataops.snapshots.suspicions import Canaries, ColumnCheck
 
@@ -19,21 +20,20 @@ _ATTACHED = re.compile(r"^ALTER TABLE ONLY (\S+) ATTACH PARTITION (\S+) ", re.MU
 KEPT = MaskedColumn("keep", 0, 0)
 
 
-def check_masking(manifest: Manifest, directory: Path, canaries: Canaries | None = None) -> list[ColumnCheck]:
+def check_masking(snapshot: SnapshotReader, canaries: Canaries | None = None) -> list[ColumnCheck]:
     """Looks at every value of a snapshot.
 
     Args:
-        manifest: the snapshot's, its signature checked.
-        directory: the snapshot's.
+        snapshot: the snapshot.
         canaries: values of production that must not be found.
 
     Raises:
-        VerificationError: a file of the snapshot is not as the manifest says.
+        VerificationError: a chunk of the snapshot is missing or was changed.
     """
-    check = _Check(manifest, directory, canaries or Canaries())
-    for table in manifest.tables:
+    check = _Check(snapshot, canaries or Canaries())
+    for table in snapshot.manifest.tables:
         check.table(table)
-    for path in manifest.objects:
+    for path in snapshot.manifest.objects:
         check.object(path)
     for column in check.columns.values():
         column.conclude()
@@ -43,10 +43,10 @@ def check_masking(manifest: Manifest, directory: Path, canaries: Canaries | None
 class _Check:
     """The columns that were looked at so far, by label; those of partitions count together."""
 
-    def __init__(self, manifest: Manifest, directory: Path, canaries: Canaries) -> None:
+    def __init__(self, snapshot: SnapshotReader, canaries: Canaries) -> None:
         self.columns: dict[str, ColumnCheck] = {}
-        self._manifest, self._directory, self._canaries = manifest, directory, canaries
-        schema = b"".join(read_file(directory, manifest.pre_data)).decode()
+        self._manifest, self._snapshot, self._canaries = snapshot.manifest, snapshot, canaries
+        schema = b"".join(snapshot.read(PRE_DATA)).decode()
         self._parents = {child: parent for parent, child in _ATTACHED.findall(schema)}
 
     def table(self, table: str) -> None:
@@ -57,7 +57,7 @@ class _Check:
         columns = [self._column(f"{root}.{name}") for name in entry.columns]
         if not columns:
             return
-        for batch in whole_rows(read_file(self._directory, entry.data)):
+        for batch in whole_rows(self._snapshot.read(table_label(table))):
             for column, values in zip(columns, split_rows(batch, len(columns)), strict=True):
                 texts = [unescape(text) for text in values.unique().to_pylist()]
                 column.rows += len(values)
@@ -66,17 +66,28 @@ class _Check:
 
     def object(self, path: str) -> None:
         """Looks at the columns of an object, or at the lines of one that has none."""
-        import pyarrow.parquet as pq
-
-        entry = self._manifest.objects[path]
-        file = self._directory / entry.data.file
-        if entry.rows is None:
+        if self._manifest.objects[path].rows is None:
             if self._canaries:
                 column = self._column(f"lake:{path}")
-                with open(file, encoding="utf-8", errors="replace") as lines:
-                    for line in lines:
-                        column.add([line.rstrip("\n")], self._canaries)
+                for line in self._lines(path):
+                    column.add([line.decode(errors="replace")], self._canaries)
             return
+        # what is stored is masked, so it may lie on the disk
+        with tempfile.TemporaryFile() as file:
+            for piece in self._snapshot.read(object_label(path)):
+                file.write(piece)
+            self._parquet(path, file)
+
+    def _lines(self, path: str) -> Iterator[bytes]:
+        rest = b""
+        for piece in self._snapshot.read(object_label(path)):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
+        yield rest
+
+    def _parquet(self, path: str, file: IO[bytes]) -> None:
+        import pyarrow.parquet as pq
+
         with pq.ParquetFile(file) as opened:
             names = [(c.name, part.path) for c in columns_of(opened.schema_arrow) for part in c.parts or ()]
             whole = [c.name for c in columns_of(opened.schema_arrow) if not c.parts]

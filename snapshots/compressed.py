@@ -11,7 +11,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import IO, Any
 
 from dataops.infra.platform.quantities import size_text
@@ -35,35 +34,34 @@ _UNREADABLE = {
 """Magic bytes of what we cannot unpack."""
 
 
-def search_compressed(path: Path, label: str, search: HostSearch, most: int = MOST) -> None:
+def search_compressed(file: IO[bytes], label: str, search: HostSearch, most: int = MOST) -> None:
     """Searches what is in a compressed object; does nothing with any other.
 
     Args:
-        path: the object.
+        file: the object, at its beginning.
         label: what to call it.
         search: is told what is found, and why the object was not searched to its end.
         most: see `MOST`.
     """
-    with open(path, "rb") as file:
-        start = file.read(8)
-        file.seek(0)
-        for magic, name in _UNREADABLE.items():
-            if start.startswith(magic):
-                search.pass_over(label, f"it is {name}")
+    start = file.read(8)
+    file.seek(0)
+    for magic, name in _UNREADABLE.items():
+        if start.startswith(magic):
+            search.pass_over(label, f"it is {name}")
+            return
+    try:
+        left = most
+        for part in _parts(file, start):
+            left = _look(part, label, search, left)
+            if left <= 0:
+                search.pass_over(label, f"it holds more than the {size_text(most)} that were searched")
                 return
-        try:
-            left = most
-            for part in _parts(file, start):
-                left = _look(part, label, search, left)
-                if left <= 0:
-                    search.pass_over(label, f"it holds more than the {size_text(most)} that were searched")
-                    return
-        except NotImplementedError:
-            search.pass_over(label, "it is compressed in a way that is not known")
-        except RuntimeError:  # what zipfile says of a password
-            search.pass_over(label, "it is encrypted")
-        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, _zstd_error()):
-            search.pass_over(label, "it is cut off, damaged or not what its first bytes say")
+    except NotImplementedError:
+        search.pass_over(label, "it is compressed in a way that is not known")
+    except RuntimeError:  # what zipfile says of a password
+        search.pass_over(label, "it is encrypted")
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, _zstd_error()):
+        search.pass_over(label, "it is cut off, damaged or not what its first bytes say")
 
 
 def _look(part: Any, label: str, search: HostSearch, left: int) -> int:

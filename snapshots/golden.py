@@ -25,18 +25,17 @@ from dataops.infra.errors import DataopsError, ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process.advisory_lock import is_locked
 from dataops.infra.process.cloning import make_clonable
-from dataops.infra.process.copying import copy_tree
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries, server_build
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.infra.process.postgres_server import initialize, remove, system_identifier, temporary_server, trim_log
 from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.users import ServerUser, server_user
 from dataops.infra.process.warm_copies import remove_copies
+from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.hygiene import cut_off
-from dataops.snapshots.lake import FOLDER
-from dataops.snapshots.manifest import FILE, Manifest, StoredFile, blake3_hex
+from dataops.snapshots.manifest import Manifest, blake3_hex, object_label
 from dataops.snapshots.restore import SERVER_SETTINGS, restore
-from dataops.snapshots.store import check_file
+from dataops.snapshots.store import reading
 
 RECORD = "golden.json"
 PARTIAL = ".partial-"
@@ -75,11 +74,11 @@ def ensure_golden(manifest: Manifest, layout: PlatformLayout) -> Golden:
         VerificationError: a file of the snapshot, or what was restored, is not as the manifest says.
         ResourceError: the restore fails.
     """
-    return build_golden(manifest, layout.snapshots, layout.golden, layout.home)
+    return build_golden(manifest, layout.snapshots, layout.keys, layout.golden, layout.home)
 
 
-def build_golden(manifest: Manifest, store: Path, directory: Path, home: Path) -> Golden:
-    """As `ensure_golden`, for a store, a directory of golden directories and a home that are known by path."""
+def build_golden(manifest: Manifest, store: Path, keys: Path, directory: Path, home: Path) -> Golden:
+    """As `ensure_golden`, for a store, keys, a directory of golden directories and a home that are known by path."""
     target = golden_place(manifest.id, directory)
     if found := _existing(target, manifest):
         return found
@@ -92,7 +91,8 @@ def build_golden(manifest: Manifest, store: Path, directory: Path, home: Path) -
         _discard(draft)
         draft.mkdir(mode=0o755)
         try:
-            _build(manifest, store / manifest.id, draft, install_binaries(home, user), user)
+            with reading(store, manifest, keys) as snapshot:
+                _build(snapshot, draft, install_binaries(home, user), user)
             draft.rename(target)
         except BaseException as error:
             full = disk_usage(directory).free < ROOM
@@ -117,21 +117,20 @@ def golden_place(snapshot: str, directory: Path) -> Path:
     return directory / f"{snapshot}_{server_build()}_{LOCALE}"
 
 
-def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBinaries, user: ServerUser) -> None:
+def _build(snapshot: SnapshotReader, draft: Path, binaries: PostgresBinaries, user: ServerUser) -> None:
+    manifest = snapshot.manifest
     data, lake = draft / "postgres", draft / "lake"
-    _check_files(manifest, snapshot)
+    snapshot.check_present()
     make_clonable(data)
     initialize(data, binaries, user, sync=False)
     with temporary_server(data, binaries, user, settings=SERVER_SETTINGS) as server:
-        restore(manifest, snapshot, server, binaries)
+        restore(snapshot, server, binaries)
         with connect(server, manifest.database) as connection, postgres_errors("cutting the snapshot off its source"):
             cut_off(connection)
     trim_log(data, binaries)
     lake.mkdir()
-    if (snapshot / FOLDER).is_dir():
-        copy_tree(snapshot / FOLDER, lake)
-    for path, entry in manifest.objects.items():
-        check_file(draft, StoredFile(f"lake/{path}", entry.data.stored, entry.data.hash))
+    for path in manifest.objects:
+        _write_object(snapshot, path, lake)
     _seal(draft)
     record = {
         "snapshot": manifest.id,
@@ -147,30 +146,12 @@ def _build(manifest: Manifest, snapshot: Path, draft: Path, binaries: PostgresBi
     _sync([note, draft])
 
 
-def _check_files(manifest: Manifest, snapshot: Path) -> None:
-    """Compares the names and sizes of a snapshot's files with its manifest; contents are hashed as they are read."""
-    wanted = {file.file: file.stored for file in manifest.files()}
-    found = {
-        path.relative_to(snapshot).as_posix(): path.lstat().st_size if path.is_file() and not path.is_symlink() else -1
-        for path in snapshot.rglob("*")
-        if path.is_symlink() or not path.is_dir()
-    }
-    found.pop(FILE, None)
-    problems = [
-        *((name, "is missing") for name in wanted.keys() - found.keys()),
-        *((name, "is one that its manifest does not name") for name in found.keys() - wanted.keys()),
-        *(
-            (name, "has another size than recorded")
-            for name in wanted.keys() & found.keys()
-            if wanted[name] != found[name]
-        ),
-    ]
-    for name, what in sorted(problems):
-        raise VerificationError(
-            f"a file of the snapshot {manifest.id} {what}: {name}",
-            where=str(snapshot / name),
-            hint="take a new snapshot with `dataops snapshot capture`",
-        )
+def _write_object(snapshot: SnapshotReader, path: str, lake: Path) -> None:
+    target = lake / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target, "xb") as file:
+        for piece in snapshot.read(object_label(path)):
+            file.write(piece)
 
 
 def _existing(target: Path, manifest: Manifest) -> Golden | None:

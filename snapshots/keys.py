@@ -1,8 +1,10 @@
-"""The keys of a platform: the masking key and the signing key, made at the first capture.
+"""The keys of a platform: masking, signing and store key, made at the first capture.
 
     keys/masking.key   32 random bytes, hexadecimal. Whoever holds it can undo encrypting rules: only capture reads it.
-    keys/signing.key   Ed25519 private key (PEM); signs manifests.
+    keys/signing.key   Ed25519 private key (PEM); signs manifests. Only capture reads it.
     keys/signing.pub   its public half (PEM); checks them.
+    keys/store.key     32 random bytes, hexadecimal. Opens what is stored: a machine that restores snapshots needs this
+                       one and `signing.pub`, and has no other.
 
 Private files have mode 0600 in a directory of mode 0700.
 """
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 MASKING = "masking.key"
 SIGNING = "signing.key"
 PUBLIC = "signing.pub"
+STORE = "store.key"
 
 
 def masking_key(directory: Path) -> bytes:
@@ -30,16 +33,35 @@ def masking_key(directory: Path) -> bytes:
     Raises:
         AuthenticationError: the file is readable by others, or damaged.
     """
-    path = directory / MASKING
-    if not path.exists():
+    return _secret(directory / MASKING, "masking key", make=True)
+
+
+def store_key(directory: Path, *, make: bool = False) -> bytes:
+    """The store key of the platform whose keys lie in `directory`.
+
+    Args:
+        make: make one if there is none.
+
+    Raises:
+        AuthenticationError: there is none, or the file is readable by others, or damaged.
+    """
+    return _secret(directory / STORE, "store key", make=make)
+
+
+def _secret(path: Path, what: str, *, make: bool) -> bytes:
+    if make and not path.exists():
         _create(path, secrets.token_hex(32).encode() + b"\n")
-    text = _read_private(path)
+    try:
+        text = _read_private(path)
+    except FileNotFoundError:
+        hint = "snapshots are opened with it: copy it from the machine that captures"
+        raise AuthenticationError(f"the {what} is not on this machine", where=str(path), hint=hint) from None
     try:
         key = bytes.fromhex(text.decode().strip())
     except ValueError:
         key = b""
     if len(key) != 32:
-        raise AuthenticationError("the masking key is damaged", where=str(path), hint="restore it from a backup")
+        raise AuthenticationError(f"the {what} is damaged", where=str(path), hint="restore it from a backup")
     return key
 
 

@@ -7,26 +7,27 @@ start with a dot are not objects but being written. Links and the like are refus
 from __future__ import annotations
 
 import errno
+import io
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 from dataops.infra.errors import VerificationError
 from dataops.infra.platform.masking import Masking
+from dataops.snapshots.chunks import ChunkRef
 from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.compressed import search_compressed
 from dataops.snapshots.hosts import OVERLAP, HostSearch
-from dataops.snapshots.manifest import MaskedColumn, ObjectEntry, StoredFile
+from dataops.snapshots.manifest import MaskedColumn, ObjectEntry
 from dataops.snapshots.parquet import columns_of, has_remarks, look_into, rewrite
 from dataops.snapshots.policy import MaskedField, plan_columns
 from dataops.snapshots.problems import Problems
+from dataops.snapshots.writer import DataWriter
 
-FOLDER = "lake"
 PARQUET = b"PAR1"
 BLOCK = 1 << 20
 
@@ -72,9 +73,10 @@ class ObjectPlan:
 
 @dataclass(frozen=True, slots=True)
 class CapturedObject:
-    """An object in the snapshot and what masking did to its columns, by label."""
+    """An object in the snapshot, its chunks, and what masking did to its columns, by label."""
 
     entry: ObjectEntry
+    chunks: tuple[ChunkRef, ...]
     masking: dict[str, MaskedColumn]
 
 
@@ -159,62 +161,70 @@ def _no_object(path: str) -> VerificationError:
     )
 
 
-def capture_object(lake: Path, plan: ObjectPlan, target: Path, search: HostSearch, memory: Memory) -> CapturedObject:
-    """Copies one object below `target`, masked.
+def capture_object(
+    lake: Path, plan: ObjectPlan, writer: DataWriter, search: HostSearch, memory: Memory
+) -> CapturedObject:
+    """Copies one object into the store, masked.
 
     Raises:
         VerificationError: a value cannot be masked, or the object was changed since it was planned.
     """
-    copy = target / FOLDER / plan.path
-    copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     columns = [ColumnMasking(field, memory) for field in plan.masked]
     rows = None
     with open_object(lake, plan.path) as source:
         if Identity.of(source) == plan.identity:
             if plan.masked or plan.remarks:
-                rows = rewrite(source, copy, columns, plan.label, search)
+                rows = rewrite(source, cast(IO[bytes], _Sink(writer)), columns, plan.label, search)
             elif plan.parquet:
-                with open(copy, "xb") as writing:
-                    shutil.copyfileobj(source, writing, BLOCK)
-                rows = _search_parquet(copy, plan, search)
+                rows = _search_parquet(source, plan, search)
+                source.seek(0)
+                while block := source.read(BLOCK):
+                    writer.write(block)
             else:
-                _copy(source, copy, plan, search)
+                _copy(source, writer, plan, search)
                 if search.hosts:
-                    search_compressed(copy, plan.label, search)
+                    source.seek(0)
+                    search_compressed(source, plan.label, search)
         if Identity.of(source) != plan.identity:
             raise VerificationError(
                 f"{plan.label} changed while it was captured",
                 hint="objects must be written under another name and then renamed; capture again",
             )
-    copy.chmod(0o600)
-    stored = _seal(copy, f"{FOLDER}/{plan.path}")
+    written = writer.finish()
     masking = {column.field.label: column.result() for column in columns}
-    return CapturedObject(ObjectEntry(stored.stored, rows, stored), masking)
+    return CapturedObject(ObjectEntry(writer.bytes, rows, written.data), written.chunks, masking)
 
 
-def _search_parquet(copy: Path, plan: ObjectPlan, search: HostSearch) -> int:
+class _Sink(io.RawIOBase):
+    """A writer as a file, so that what is masked goes into the store without lying on the disk in between."""
+
+    def __init__(self, writer: DataWriter) -> None:
+        self._writer = writer
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._writer.bytes
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self._writer.write(view)
+        return len(view)
+
+
+def _search_parquet(source: IO[bytes], plan: ObjectPlan, search: HostSearch) -> int:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(copy) as file:
+    with pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups if search.hosts else 0):
             look_into(file.read_row_group(group), plan.label, search)
         return int(file.metadata.num_rows)
 
 
-def _copy(source: IO[bytes], copy: Path, plan: ObjectPlan, search: HostSearch) -> None:
+def _copy(source: IO[bytes], writer: DataWriter, plan: ObjectPlan, search: HostSearch) -> None:
     tail = b""
-    with open(copy, "xb") as writing:
-        while block := source.read(BLOCK):
-            writing.write(block)
-            search.look(plan.label, tail + block)
-            tail = block[-OVERLAP:]
-
-
-def _seal(path: Path, name: str) -> StoredFile:
-    """Makes a written file durable and hashes it."""
-    from blake3 import blake3
-
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-        size = os.fstat(file.fileno()).st_size
-    return StoredFile(name, size, blake3().update_mmap(str(path)).hexdigest())
+    while block := source.read(BLOCK):
+        writer.write(block)
+        search.look(plan.label, tail + block)
+        tail = block[-OVERLAP:]

@@ -17,27 +17,46 @@ from dataops.infra.errors import VerificationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-FORMAT = "dataops-snapshot/1"
+FORMAT = "dataops-snapshot/2"
 FILE = "manifest.json"
+PRE_DATA, POST_DATA = "schema/pre-data", "schema/post-data"
+
+
+class UnknownFormatError(VerificationError):
+    """A snapshot was made by an older or newer version of dataops, which laid it down otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file of the snapshot, by path below its directory; `stored` is its size there, compressed."""
+class StoredData:
+    """Some data of the snapshot, as chunks; which ones, the encrypted index says.
 
-    file: str
+    Args:
+        chunks: how many.
+        stored: bytes of the chunks in the store, those that other snapshots have too included.
+        hash: keyed hash of the list of chunks: equal for equal data of one platform, and telling nothing else.
+    """
+
+    chunks: int
+    stored: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """The encrypted index, which lies beside the manifest: its size and its hash."""
+
     stored: int
     hash: str
 
 
 @dataclass(frozen=True, slots=True)
 class TableEntry:
-    """The rows of one table; `bytes` is their size as COPY text. `columns` are those in the file, in its order."""
+    """The rows of one table; `bytes` is their size as COPY text. `columns` are those in the data, in their order."""
 
     columns: tuple[str, ...]
     rows: int
     bytes: int
-    data: StoredFile
+    data: StoredData
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +65,7 @@ class ObjectEntry:
 
     bytes: int
     rows: int | None
-    data: StoredFile
+    data: StoredData
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +121,7 @@ class Manifest:
         lsn: the position in the write-ahead log.
         server_version: of the captured server, as `server_version_num`.
         database: the name of the database.
+        index: the list of the chunks.
         pre_data, post_data: its schema as SQL: what precedes the rows, and what follows.
         sequences: by `schema.sequence`.
         materialized_views: those to fill after the restore, in order.
@@ -123,8 +143,9 @@ class Manifest:
     lsn: str
     server_version: int
     database: str
-    pre_data: StoredFile
-    post_data: StoredFile
+    index: IndexEntry
+    pre_data: StoredData
+    post_data: StoredData
     sequences: Mapping[str, SequenceEntry]
     materialized_views: tuple[str, ...]
     tables: Mapping[str, TableEntry]
@@ -146,16 +167,35 @@ class Manifest:
         """The hash of the whole manifest, id included."""
         return blake3_hex(self.canonical())
 
-    def files(self) -> list[StoredFile]:
-        """Every file of the snapshot but the manifest."""
-        tables = [entry.data for entry in self.tables.values()]
-        return [self.pre_data, self.post_data, *tables, *(entry.data for entry in self.objects.values())]
+    def data(self) -> dict[str, StoredData]:
+        """All data of the snapshot, by their label in the index."""
+        return {
+            PRE_DATA: self.pre_data,
+            POST_DATA: self.post_data,
+            **{table_label(name): entry.data for name, entry in self.tables.items()},
+            **{object_label(path): entry.data for path, entry in self.objects.items()},
+        }
+
+    @property
+    def size(self) -> int:
+        """Bytes of all rows, as COPY text, and objects."""
+        return sum(t.bytes for t in self.tables.values()) + sum(o.bytes for o in self.objects.values())
 
     def named(self) -> Manifest:
         """The same manifest under the id that its time and content give it."""
         content = replace(self, id="")
         stamp = self.created[:19].replace("-", "").replace(":", "")
         return replace(self, id=f"{stamp}Z-{blake3_hex(content.canonical())[:12]}")
+
+
+def table_label(table: str) -> str:
+    """The label of a table's rows in the index."""
+    return f"tables/{table}"
+
+
+def object_label(path: str) -> str:
+    """The label of an object in the index."""
+    return f"lake/{path}"
 
 
 def blake3_hex(data: bytes) -> str:
@@ -189,8 +229,12 @@ def unseal(text: bytes, key: Ed25519PublicKey, *, where: str) -> Manifest:
         document = json.loads(text)
         body = document["manifest"]
         key.verify(base64.b64decode(document["signature"]), canonical_json(body))
-        if body.pop("format") != FORMAT:
-            raise VerificationError(f"the manifest is not in the format {FORMAT}", where=where)
+        if (found := body.pop("format")) != FORMAT:
+            raise UnknownFormatError(
+                f"the snapshot is in the format {str(found)[:40]!r}, which this version of dataops does not read",
+                where=where,
+                hint="capture anew with `dataops snapshot capture`, and remove this one with `dataops snapshot rm`",
+            )
         manifest = _parse(body)
     except InvalidSignature:
         raise VerificationError(
@@ -210,12 +254,13 @@ def unseal(text: bytes, key: Ed25519PublicKey, *, where: str) -> Manifest:
 
 
 def _parse(body: dict[str, Any]) -> Manifest:
-    def stored(value: dict[str, Any]) -> StoredFile:
-        return StoredFile(**value)
+    def stored(value: dict[str, Any]) -> StoredData:
+        return StoredData(**value)
 
     return Manifest(
         **{
             **body,
+            "index": IndexEntry(**body["index"]),
             "pre_data": stored(body["pre_data"]),
             "post_data": stored(body["post_data"]),
             "sequences": {name: SequenceEntry(**entry) for name, entry in body["sequences"].items()},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import IO, Any
 
 from dataops.infra.errors import VerificationError
@@ -82,12 +81,14 @@ def _fields(parent: Any) -> list[Any]:
     return found
 
 
-def rewrite(source: IO[bytes], target: Path, columns: Sequence[ColumnMasking], label: str, search: HostSearch) -> int:
+def rewrite(
+    source: IO[bytes], target: IO[bytes], columns: Sequence[ColumnMasking], label: str, search: HostSearch
+) -> int:
     """Writes a masked copy; the number of rows. Remarks and statistics of the file, which quote values, stay behind.
 
     Args:
         source: the object.
-        target: where the copy is to be.
+        target: takes the copy.
         columns: those to mask.
         label: what to call the object in errors and references.
         search: looks at what was written.
@@ -99,7 +100,13 @@ def rewrite(source: IO[bytes], target: Path, columns: Sequence[ColumnMasking], l
 
     with pq.ParquetFile(source) as file:
         schema = _plain(file.schema_arrow)
-        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(
+            # pages end where the values say, so that a few other rows give a few other chunks
+            target,
+            schema,
+            compression="zstd",
+            use_content_defined_chunking=True,
+        ) as writer:
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group).cast(schema)
                 table = _mask_group(table, schema, columns)

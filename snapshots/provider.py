@@ -12,7 +12,8 @@ from dataops.infra.errors import VerificationError
 from dataops.infra.platform.layout import default_home
 from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler, UpdateResult
 from dataops.snapshots.golden import RECORD, build_golden
-from dataops.snapshots.store import open_snapshot
+from dataops.snapshots.storage.local import LocalStorage
+from dataops.snapshots.store import open_manifest
 from dataops.snapshots.verification import Replica, verify
 
 
@@ -37,9 +38,9 @@ class GoldenHandler(ResourceHandler):
         self._home = home
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
-        store, directory = Path(inputs["store"]), Path(inputs["directory"])
-        manifest = open_snapshot(store, inputs["snapshot"], Path(inputs["keys"]))
-        golden = build_golden(manifest, store, directory, self._home or _home(directory))
+        store, keys, directory = (Path(inputs[name]) for name in ("store", "keys", "directory"))
+        manifest = open_manifest(LocalStorage(store), inputs["snapshot"], keys)
+        golden = build_golden(manifest, store, keys, directory, self._home or _home(directory))
         return CreateResult(
             manifest.id,
             {
@@ -82,7 +83,8 @@ class VerificationHandler(ResourceHandler):
 
 
 def _verified(inputs: dict[str, Any], departing: Sequence[dict[str, Any]]) -> CreateResult:
-    manifest = open_snapshot(Path(inputs["store"]), inputs["snapshot"], Path(inputs["keys"]))
+    storage = LocalStorage(Path(inputs["store"]))
+    manifest = open_manifest(storage, inputs["snapshot"], Path(inputs["keys"]))
     if manifest.hash != inputs["manifestHash"]:
         raise VerificationError(f"the manifest of {manifest.id} is not the one that the replica was made from")
     replica = Replica(

@@ -30,6 +30,8 @@ TEXT_FORM = {
 SESSION = {
     **TEXT_FORM,
     "row_security": "off",
+    # a large table is read from its beginning, so that the same rows come in the same order each time
+    "synchronize_seqscans": "off",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     # behind somebody who waits to change a table that we hold already, we would wait forever

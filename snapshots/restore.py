@@ -7,9 +7,8 @@ that it can create extensions.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import ResourceError, VerificationError
@@ -17,9 +16,9 @@ from dataops.infra.process.commands import last_lines
 from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
-from dataops.snapshots.manifest import Manifest, StoredFile, TableEntry
+from dataops.snapshots.chunk_reader import SnapshotReader
+from dataops.snapshots.manifest import POST_DATA, PRE_DATA, Manifest, TableEntry, table_label
 from dataops.snapshots.reader import TEXT_FORM
-from dataops.snapshots.store import check_file
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 OWNER = "warehouse_owner"
 MARK = "dataops snapshot"
-BLOCK = 1 << 20
 WORKERS = 2
 SERVER_SETTINGS: Mapping[str, object] = {
     # the directory is synced as a whole before it is published, and thrown away if anything fails before
@@ -52,33 +50,33 @@ def mark_of(manifest: Manifest) -> str:
     return f"{MARK} {manifest.id} {manifest.hash}"
 
 
-def restore(manifest: Manifest, directory: Path, server: Mapping[str, Any], binaries: PostgresBinaries) -> None:
+def restore(snapshot: SnapshotReader, server: Mapping[str, Any], binaries: PostgresBinaries) -> None:
     """Restores the warehouse of a snapshot.
 
     Args:
-        manifest: the snapshot's, checked.
-        directory: the snapshot's.
+        snapshot: the snapshot.
         server: how the superuser connects to an empty server.
         binaries: for `psql`.
 
     Raises:
-        VerificationError: a file or the restored data is not as the manifest says.
+        VerificationError: a chunk or the restored data is not as the manifest says.
         ResourceError: the server refuses something.
     """
     from psycopg import sql
 
+    manifest = snapshot.manifest
     database = sql.Identifier(manifest.database)
     with connect(server) as admin, postgres_errors(f"restoring the snapshot {manifest.id}"):
         admin.execute(f"CREATE ROLE {OWNER} SUPERUSER NOLOGIN".encode())
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(OWNER)))
-        _run_script(manifest, directory, manifest.pre_data, server, binaries)
+        _run_script(snapshot, PRE_DATA, server, binaries)
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="restore") as pool:
             largest_first = sorted(manifest.tables.items(), key=lambda item: -item[1].bytes)
-            for _ in pool.map(lambda item: _copy_in(manifest, directory, server, *item), largest_first):
+            for _ in pool.map(lambda item: _copy_in(snapshot, server, *item), largest_first):
                 pass
         with connect(server, manifest.database) as connection:
             _set_sequences(connection, manifest)
-        _run_script(manifest, directory, manifest.post_data, server, binaries)
+        _run_script(snapshot, POST_DATA, server, binaries)
         with connect(server, manifest.database) as connection:
             _fill_views(connection, manifest)
             connection.execute("VACUUM (FREEZE, ANALYZE)")
@@ -88,43 +86,15 @@ def restore(manifest: Manifest, directory: Path, server: Mapping[str, Any], bina
         admin.execute(mark)
 
 
-def read_file(directory: Path, file: StoredFile) -> Iterator[bytes]:
-    """The contents of a compressed file of the snapshot.
-
-    Raises:
-        VerificationError: at its end at the latest, if it is not the file that the manifest records.
-    """
-    import zstandard
-    from blake3 import blake3
-
-    hasher, path = blake3(), directory / file.file
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
-    try:
-        with open(path, "rb") as stream:
-            while block := stream.read(BLOCK):
-                hasher.update(block)
-                yield decompressor.decompress(block)
-    except (FileNotFoundError, zstandard.ZstdError):
-        hasher.update(b"damaged")
-    if hasher.hexdigest() != file.hash:
-        raise VerificationError(
-            "a file of the snapshot does not have the recorded content",
-            where=str(path),
-            hint="take a new snapshot with `dataops snapshot capture`",
-        )
-
-
 def _name(label: str) -> sql.Identifier:
     from psycopg import sql
 
     return sql.Identifier(*label.split(".", 1))
 
 
-def _run_script(
-    manifest: Manifest, directory: Path, file: StoredFile, server: Mapping[str, Any], binaries: PostgresBinaries
-) -> None:
+def _run_script(snapshot: SnapshotReader, label: str, server: Mapping[str, Any], binaries: PostgresBinaries) -> None:
     """Runs a section of the schema as the owner. Uses psql, whose own commands `pg_dump` writes."""
-    script = b"".join(read_file(directory, file))
+    script, manifest = b"".join(snapshot.read(label)), snapshot.manifest
     done = subprocess.run(
         [
             *(str(binaries.path("psql")), "--no-psqlrc", "--quiet", "--no-password"),
@@ -140,14 +110,15 @@ def _run_script(
     )
     if done.returncode != 0:
         raise ResourceError(
-            f"the schema of the snapshot {manifest.id} could not be restored ({Path(file.file).name})",
+            f"the schema of the snapshot {manifest.id} could not be restored ({label})",
             details=last_lines(done.stderr.decode(errors="replace")),
         )
 
 
-def _copy_in(manifest: Manifest, directory: Path, server: Mapping[str, Any], label: str, entry: TableEntry) -> None:
-    import psycopg
+def _copy_in(snapshot: SnapshotReader, server: Mapping[str, Any], label: str, entry: TableEntry) -> None:
     from psycopg import sql
+
+    manifest = snapshot.manifest
 
     columns = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, entry.columns)))
     query = sql.SQL("COPY {} {} FROM STDIN (FREEZE)").format(_name(label), columns if entry.columns else sql.SQL(""))
@@ -160,14 +131,9 @@ def _copy_in(manifest: Manifest, directory: Path, server: Mapping[str, Any], lab
         with connection.transaction():
             # emptied in the same transaction, rows can be written frozen and without a log
             connection.execute(sql.SQL("TRUNCATE ONLY {}").format(_name(label)))
-            try:
-                with connection.cursor() as cursor, cursor.copy(query) as copy:
-                    for block in read_file(directory, entry.data):
-                        copy.write(block)
-            except psycopg.Error:
-                # a damaged file may still decompress, into rows that the server refuses: then the file is to blame
-                check_file(directory, entry.data)
-                raise
+            with connection.cursor() as cursor, cursor.copy(query) as copy:
+                for rows in snapshot.read(table_label(label)):
+                    copy.write(rows)
 
 
 def _set_sequences(connection: Connection, manifest: Manifest) -> None:

@@ -10,14 +10,12 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from dataops.infra.errors import ResourceError, VerificationError
+from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.hygiene import without_rights
-from dataops.snapshots.manifest import Manifest, TableEntry
+from dataops.snapshots.manifest import POST_DATA, PRE_DATA, Manifest, TableEntry, table_label
 from dataops.snapshots.reader import TEXT_FORM
-from dataops.snapshots.restore import read_file
-from dataops.snapshots.store import check_file
 from dataops.snapshots.target import Target, clean, require_empty, require_extensions, require_roles
 
 _META = re.compile(rb"^\\(un)?restrict .*\n", re.M)
@@ -45,13 +43,12 @@ class Restored:
 
 
 def restore_into(
-    manifest: Manifest, directory: Path, target: Target, *, emptied: bool, tell: Callable[[Progress], None]
+    snapshot: SnapshotReader, target: Target, *, emptied: bool, tell: Callable[[Progress], None]
 ) -> Restored:
     """Restores the warehouse of a snapshot into a database, as the user who is connected, to whom it then belongs.
 
     Args:
-        manifest: the snapshot's, checked.
-        directory: the snapshot's.
+        snapshot: the snapshot.
         target: an open database; its transaction is the caller's.
         emptied: whether what is in the database is removed first.
         tell: called after each table.
@@ -60,11 +57,11 @@ def restore_into(
         PolicyError: the database is not empty.
         NotFoundError: the server lacks extensions or roles.
         ResourceError: the schema cannot be loaded: names both versions when the server is older.
-        VerificationError: a file or the restored data is not as the manifest says.
+        VerificationError: a chunk or the restored data is not as the manifest says.
     """
     began = time.monotonic()
-    sections = (manifest.pre_data, manifest.post_data)
-    before, after = (without_rights(b"".join(read_file(directory, file))) for file in sections)
+    manifest = snapshot.manifest
+    before, after = (without_rights(b"".join(snapshot.read(label))) for label in (PRE_DATA, POST_DATA))
     require_extensions(target, before)
     require_roles(target, after)
     if emptied:
@@ -78,7 +75,7 @@ def restore_into(
     ordered = sorted(manifest.tables.items(), key=lambda item: item[0])
     total = sum(entry.rows for entry in manifest.tables.values()), sum(e.bytes for e in manifest.tables.values())
     for number, (label, entry) in enumerate(ordered, 1):
-        _copy_in(target, directory, label, entry)
+        _copy_in(target, snapshot, label, entry)
         rows, size = rows + entry.rows, size + entry.bytes
         passed = time.monotonic() - began
         tell(Progress(label, (number, len(ordered)), (rows, total[0]), (size, total[1]), passed))
@@ -125,24 +122,18 @@ def _run(target: Target, script: bytes, manifest: Manifest) -> None:
         raise ResourceError("the schema cannot be loaded", where=target.place, details=said) from None
 
 
-def _copy_in(target: Target, directory: Path, label: str, entry: TableEntry) -> None:
-    import psycopg
+def _copy_in(target: Target, snapshot: SnapshotReader, label: str, entry: TableEntry) -> None:
     from psycopg import sql
 
     columns = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, entry.columns)))
     table = sql.Identifier(*label.split(".", 1))
     # the table was made in this transaction, so nobody else can see rows that are frozen already
     query = sql.SQL("COPY {} {} FROM STDIN (FREEZE)").format(table, columns if entry.columns else sql.SQL(""))
-    try:
-        with target.connection.cursor() as cursor:
-            with cursor.copy(query) as copy:
-                for block in read_file(directory, entry.data):
-                    copy.write(block)
-            found = cursor.rowcount
-    except psycopg.Error:
-        # a damaged file may still decompress, into rows that the server refuses: then the file is to blame
-        check_file(directory, entry.data)
-        raise
+    with target.connection.cursor() as cursor:
+        with cursor.copy(query) as copy:
+            for piece in snapshot.read(table_label(label)):
+                copy.write(piece)
+        found = cursor.rowcount
     if found != entry.rows:
         raise VerificationError(f"{label} has {found:,} rows after the restore, the snapshot has {entry.rows:,}")
 

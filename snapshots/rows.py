@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataops.snapshots.chunks import ChunkRef
 from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.manifest import MaskedColumn, TableEntry
 from dataops.snapshots.policy import TablePlan
 from dataops.snapshots.reader import Reader
-from dataops.snapshots.writer import DataWriter
+from dataops.snapshots.writer import DataWriter, Written
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,14 +47,17 @@ def escape(value: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CapturedTable:
-    """A table in the snapshot and what masking did to its columns, by their label in the policy."""
+    """A table in the snapshot, its chunks, and what masking did to its columns, by their label in the policy."""
 
     entry: TableEntry
+    chunks: tuple[ChunkRef, ...]
     masking: dict[str, MaskedColumn]
 
 
-def capture_table(reader: Reader, plan: TablePlan, path: Path, search: HostSearch, memory: Memory) -> CapturedTable:
-    """Copies one table into a file of the snapshot, masked.
+def capture_table(
+    reader: Reader, plan: TablePlan, writer: DataWriter, search: HostSearch, memory: Memory
+) -> CapturedTable:
+    """Copies one table into the store, masked.
 
     Raises:
         VerificationError: a value cannot be masked.
@@ -62,14 +65,14 @@ def capture_table(reader: Reader, plan: TablePlan, path: Path, search: HostSearc
     """
     columns = [ColumnMasking(field, memory) for field in plan.masked]
     rows = 0
-    with DataWriter(path) as writer:
-        for batch in reader.rows(plan.table.schema, plan.table.name, plan.columns):
-            data: Any = memoryview(mask_rows(batch, len(plan.columns), columns)) if columns else batch
-            rows += batch.count(b"\n")
-            search.look_rows(plan.table.label, plan.columns, data)
-            writer.write(data)
-        entry = TableEntry(plan.columns, rows, writer.bytes, writer.finish())
-    return CapturedTable(entry, {column.field.label: column.result() for column in columns})
+    for batch in reader.rows(plan.table.schema, plan.table.name, plan.columns):
+        data: Any = memoryview(mask_rows(batch, len(plan.columns), columns)) if columns else batch
+        rows += batch.count(b"\n")
+        search.look_rows(plan.table.label, plan.columns, data)
+        writer.write(data)
+    written: Written = writer.finish()
+    entry = TableEntry(plan.columns, rows, writer.bytes, written.data)
+    return CapturedTable(entry, written.chunks, {column.field.label: column.result() for column in columns})
 
 
 def mask_rows(batch: bytes, width: int, columns: list[ColumnMasking]) -> pa.Buffer:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dataops.infra.errors import DataopsError, InternalError, ResourceError
+from dataops.snapshots.chunks import ChunkRef
 from dataops.snapshots.columns import Memory
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import CapturedObject, ObjectPlan, capture_object
@@ -30,7 +31,8 @@ from dataops.snapshots.policy import TablePlan
 from dataops.snapshots.quotations import Quotation
 from dataops.snapshots.reader import Reader
 from dataops.snapshots.rows import CapturedTable, capture_table
-from dataops.snapshots.store import NO_ROOM
+from dataops.snapshots.storage.local import NO_ROOM
+from dataops.snapshots.writer import DataWriter, Place
 
 PR_SET_DUMPABLE = 4
 HERE = Path(__file__).parent
@@ -43,24 +45,24 @@ class Assignment:
     Args:
         reader: reads the database.
         lake: the directory of the lake.
-        directory: that of the snapshot in the making.
+        place: the store.
         hosts: production hosts to search for.
         quotations: values that the schema quotes.
     """
 
     reader: Reader
     lake: Path
-    directory: Path
+    place: Place
     hosts: tuple[str, ...]
     quotations: Mapping[str, Quotation] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A table, whose rows go into `file`, or an object."""
+    """A table or an object, with the chunks that it had in the snapshot before."""
 
     plan: TablePlan | ObjectPlan
-    file: str = ""
+    before: tuple[ChunkRef, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,11 @@ def perform(assignment: Assignment, task: Task, memory: Memory) -> Answer:
     try:
         plan = task.plan
         captured: CapturedTable | CapturedObject
-        if isinstance(plan, TablePlan):
-            path = assignment.directory / task.file
-            captured = capture_table(assignment.reader, plan, path, search, memory)
-        else:
-            captured = capture_object(assignment.lake, plan, assignment.directory, search, memory)
+        with DataWriter(assignment.place, rows=isinstance(plan, TablePlan), before=task.before) as writer:
+            if isinstance(plan, TablePlan):
+                captured = capture_table(assignment.reader, plan, writer, search, memory)
+            else:
+                captured = capture_object(assignment.lake, plan, writer, search, memory)
         return Answer(captured, search.references(), search.unsearched())
     except DataopsError as error:
         return Answer(None, error=error)

@@ -1,4 +1,4 @@
-"""`dataops snapshot capture|ls|show`: masked snapshots of production."""
+"""`dataops snapshot`: masked snapshots of production; here `capture`, `ls` and `show`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
+from dataops.cli.commands.snapshot_options import count_references, open_by_id, platform_layout, size
 from dataops.cli.lazy import Entry, LazyGroup
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import ENVIRONMENT, SNAPSHOT
@@ -17,7 +18,11 @@ from dataops.infra.errors import PolicyError, ResourceError
 
 if TYPE_CHECKING:
     from dataops.envs.registry import EnvironmentRecord
+    from dataops.infra.platform.layout import PlatformLayout
     from dataops.snapshots.manifest import Manifest
+
+STORE = ("bytes", "stored", "own", "shared", "pinned", "shredded")
+"""What `show` says beside the manifest, since it changes."""
 
 snapshot = LazyGroup(
     "snapshot",
@@ -27,11 +32,20 @@ snapshot = LazyGroup(
         "show": Entry("dataops.cli.commands.snapshot:show", "Show what a snapshot holds and what was masked."),
         "classify": Entry("dataops.cli.commands.snapshot_classify:classify", "Propose rules for what has none."),
         "check-masking": Entry(
-            "dataops.cli.commands.snapshot_check:check_masking", "Show what masking did, and what looks wrong."
+            "dataops.cli.commands.snapshot_masking:check_masking", "Show what masking did, and what looks wrong."
         ),
         "restore": Entry("dataops.cli.commands.snapshot_restore:restore", "Restore a snapshot into any Postgres."),
+        "verify": Entry("dataops.cli.commands.snapshot_check:verify", "Read everything that is stored and check it."),
+        "diff": Entry("dataops.cli.commands.snapshot_check:diff", "Compare two snapshots."),
+        "push": Entry("dataops.cli.commands.snapshot_transfer:push", "Copy a snapshot to a bucket."),
+        "pull": Entry("dataops.cli.commands.snapshot_transfer:pull", "Copy a snapshot from a bucket."),
+        "pin": Entry("dataops.cli.commands.snapshot_pin:pin", "Keep a snapshot from being removed."),
+        "unpin": Entry("dataops.cli.commands.snapshot_pin:unpin", "Let a snapshot be removed again."),
+        "rm": Entry("dataops.cli.commands.snapshot_remove:rm", "Remove a snapshot."),
+        "prune": Entry("dataops.cli.commands.snapshot_remove:prune", "Remove old snapshots."),
+        "shred": Entry("dataops.cli.commands.snapshot_remove:shred", "Destroy the key of a snapshot."),
     },
-    help="""Capture masked snapshots and list them.
+    help="""Capture masked snapshots, list, check and remove them.
 
     \b
     Examples:
@@ -93,10 +107,10 @@ def capture(name: str, workers: int | None, quiet: bool, cwd: Path, as_json: boo
     began = time.monotonic()
     manifest = take(checkout.platform, connection, database, lake, checkout.layout, record.commit, name, options)
     if as_json:
-        print_json({**_summary(manifest), "seconds": round(time.monotonic() - began, 3)})
+        print_json({**summary(manifest, checkout.layout), "seconds": round(time.monotonic() - began, 3)})
         return
     click.echo(f"Snapshot {click.style(manifest.id, bold=True)} of {name} in {time.monotonic() - began:.1f} s")
-    _print_facts(manifest)
+    _print_facts(manifest, checkout.layout)
 
 
 @click.command()
@@ -112,13 +126,15 @@ def ls(cwd: Path, as_json: bool) -> None:
     from dataops.snapshots.store import list_snapshots
 
     layout = _layout(cwd)
-    summaries = [_summary(manifest) for manifest in list_snapshots(layout)] if layout else []
+    if layout:
+        count_references(layout)
+    summaries = [summary(manifest, layout) for manifest in list_snapshots(layout)] if layout else []
     if as_json:
         print_json(summaries)
     elif not summaries:
         notice("There is no snapshot; take one with `dataops snapshot capture`.")
     else:
-        headings = ("ID", "ENVIRONMENT", "COMMIT", "TABLES", "ROWS", "OBJECTS", "STORED", "MASKED COLUMNS")
+        headings = ("ID", "ENVIRONMENT", "COMMIT", "TABLES", "ROWS", "OBJECTS", "BYTES", "STORED", "SHARED", "KEPT")
         print_table(
             headings,
             [
@@ -129,8 +145,10 @@ def ls(cwd: Path, as_json: bool) -> None:
                     str(s["tables"]),
                     f"{s['rows']:,}",
                     str(s["objects"]),
-                    f"{s['stored'] / 1e6:.1f} MB",
-                    str(s["maskedColumns"]),
+                    size(s["bytes"]),
+                    size(s["stored"]),
+                    f"{s['shared']:.0%}",
+                    "shredded" if s["shredded"] else "pinned" if s["pinned"] else "",
                 )
                 for s in summaries
             ],
@@ -139,7 +157,7 @@ def ls(cwd: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("snapshot_id", metavar="ID", type=SNAPSHOT)
-@click.option("--verify", is_flag=True, help="Read and hash every file, too.")
+@click.option("--verify", is_flag=True, help="Read every chunk, too.")
 @folder_option
 @output_option
 def show(snapshot_id: str, verify: bool, cwd: Path, as_json: bool) -> None:
@@ -151,20 +169,20 @@ def show(snapshot_id: str, verify: bool, cwd: Path, as_json: bool) -> None:
       dataops snapshot show 20261123T004042Z-1f0c9a2b3d4e
     """
     from dataops.envs.up import NEWEST
-    from dataops.infra.errors import NotFoundError
     from dataops.snapshots.store import load_manifest, newest
 
-    layout = _layout(cwd)
-    if layout is None:
-        raise NotFoundError("there is no platform here, or it has no snapshot yet", where=str(cwd.absolute()))
+    layout = platform_layout(cwd)
     if snapshot_id == NEWEST:
         snapshot_id = newest(layout).id
-    manifest = load_manifest(layout, snapshot_id, files=verify)
+    manifest = load_manifest(layout, snapshot_id)
+    count_references(layout)
+    if verify:
+        open_by_id(layout, snapshot_id).check()
     if as_json:
-        print_json(asdict(manifest))
+        print_json({**asdict(manifest), "store": {k: v for k, v in summary(manifest, layout).items() if k in STORE}})
         return
-    click.echo(f"Snapshot {click.style(manifest.id, bold=True)}" + (", every file as recorded" if verify else ""))
-    _print_facts(manifest)
+    click.echo(f"Snapshot {click.style(manifest.id, bold=True)}" + (", every chunk as recorded" if verify else ""))
+    _print_facts(manifest, layout)
     rows = [(f"warehouse:{name}", f"{t.rows:,}", f"{t.bytes:,}") for name, t in manifest.tables.items()]
     rows += [
         (f"lake:{name}", "" if o.rows is None else f"{o.rows:,}", f"{o.bytes:,}")
@@ -200,7 +218,12 @@ def _layout(cwd: Path) -> Any:
     return find_layout(cwd.absolute())
 
 
-def _summary(manifest: Manifest) -> dict[str, Any]:
+def summary(manifest: Manifest, layout: PlatformLayout) -> dict[str, Any]:
+    """What is said of a snapshot on one line; `shared` is the part of its stored bytes that others have too."""
+    from dataops.snapshots.references import References
+    from dataops.snapshots.removal import pinned, shredded
+
+    shares = References(layout.snapshots).shares(manifest.id)
     return {
         "id": manifest.id,
         "platform": manifest.platform,
@@ -210,7 +233,12 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
         "tables": len(manifest.tables),
         "rows": sum(table.rows for table in manifest.tables.values()),
         "objects": len(manifest.objects),
-        "stored": sum(file.stored for file in manifest.files()),
+        "bytes": manifest.size,
+        "stored": shares.stored,
+        "own": shares.own,
+        "shared": round(shares.shared, 4),
+        "pinned": pinned(layout, manifest.id) is not None,
+        "shredded": shredded(layout, manifest.id),
         "maskedColumns": len(manifest.masking),
         "policyHash": manifest.policy_hash,
         "schemaHash": manifest.schema_hash,
@@ -219,14 +247,15 @@ def _summary(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _print_facts(manifest: Manifest) -> None:
-    summary = _summary(manifest)
+def _print_facts(manifest: Manifest, layout: PlatformLayout) -> None:
+    told = summary(manifest, layout)
     print_facts(
         [
-            ("tables", f"{summary['tables']} with {summary['rows']:,} rows"),
-            ("objects", str(summary["objects"])),
-            ("masked", f"{summary['maskedColumns']} {'column' if summary['maskedColumns'] == 1 else 'columns'}"),
-            ("stored", f"{summary['stored'] / 1e6:.1f} MB, signed"),
+            ("tables", f"{told['tables']} with {told['rows']:,} rows"),
+            ("objects", str(told["objects"])),
+            ("masked", f"{told['maskedColumns']} {'column' if told['maskedColumns'] == 1 else 'columns'}"),
+            ("size", size(told["bytes"])),
+            ("stored", f"{size(told['stored'])}, {told['shared']:.0%} of it shared with other snapshots; signed"),
         ]
     )
     for reference in manifest.production_references:

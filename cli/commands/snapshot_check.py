@@ -1,81 +1,91 @@
-"""`dataops snapshot check-masking`: what masking did to each column of a snapshot."""
+"""`dataops snapshot verify|diff`: whether snapshots are as they were made, and what differs between two."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from dataops.cli.commands.env_options import folder_option, output_option
+from dataops.cli.commands.snapshot_options import change, open_by_id, platform_layout, size
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import SNAPSHOT
 from dataops.cli.tables import print_json, print_table
-from dataops.infra.errors import NotFoundError, VerificationError
+from dataops.infra.errors import DataopsError, VerificationError
 
 
-@click.command("check-masking")
-@click.argument("snapshot_id", metavar="ID", type=SNAPSHOT)
-@click.option(
-    "--canaries",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Values of production, one a line, that must not be found.",
-)
+@click.command()
+@click.argument("snapshot_id", metavar="[ID]", required=False, type=SNAPSHOT)
 @folder_option
 @output_option
-def check_masking(snapshot_id: str, canaries: Path | None, cwd: Path, as_json: bool) -> None:
-    """Show what masking did to each column of a snapshot, and what looks as if it did too little.
-
-    Every stored value is looked at: columns where many values did not change, addresses that could be real, card
-    numbers, bank accounts, keys and tokens that were kept, values that became equal, canaries. No value is shown.
-
-    \b
-    Exit codes: 0 nothing was found; 11 something was.
+def verify(snapshot_id: str | None, cwd: Path, as_json: bool) -> None:
+    """Read every chunk of a snapshot, or of all, and compare it with what was signed.
 
     \b
     Examples:
-      dataops snapshot check-masking 20261123T004042Z-1f0c9a2b3d4e
-      dataops snapshot check-masking 20261123T004042Z-1f0c9a2b3d4e --canaries planted.txt -o json
+      dataops snapshot verify
+      dataops snapshot verify 20261123T004042Z-1f0c9a2b3d4e
     """
-    from dataops.envs.checkout import find_layout
-    from dataops.snapshots.check_masking import check_masking as check
-    from dataops.snapshots.check_masking import summary_of
-    from dataops.snapshots.store import load_manifest
-    from dataops.snapshots.suspicions import Canaries
+    from dataops.snapshots.removal import shredded
+    from dataops.snapshots.storage.local import LocalStorage
+    from dataops.snapshots.store import snapshot_ids
 
-    layout = find_layout(cwd.absolute())
-    if layout is None:
-        raise NotFoundError("there is no platform here, or it has no snapshot yet", where=str(cwd.absolute()))
-    manifest = load_manifest(layout, snapshot_id)
-    planted = canaries.read_text(encoding="utf-8").splitlines() if canaries else []
-    columns = check(manifest, layout.snapshots / manifest.id, Canaries(planted))
-    found = [(column.label, finding) for column in columns for finding in column.findings]
+    layout = platform_layout(cwd)
+    outcomes, problems = [], []
+    for snapshot in [snapshot_id] if snapshot_id else snapshot_ids(LocalStorage(layout.snapshots)):
+        if not snapshot_id and shredded(layout, snapshot):
+            outcomes.append({"id": snapshot, "ok": True, "chunks": 0, "detail": "shredded: there is nothing to read"})
+            continue
+        try:
+            opened = open_by_id(layout, snapshot)
+            opened.check_present()
+            opened.check()
+            chunks = len(opened.contents.chunks())
+            outcomes.append({"id": snapshot, "ok": True, "chunks": chunks, "detail": "every chunk as recorded"})
+        except DataopsError as error:
+            if snapshot_id and not isinstance(error, VerificationError):
+                raise
+            outcomes.append({"id": snapshot, "ok": False, "chunks": 0, "detail": str(error)})
+            problems.append(error)
     if as_json:
-        found_columns = list(map(summary_of, columns))
-        print_json({"snapshot": manifest.id, "canaries": len(Canaries(planted)), "columns": found_columns})
+        print_json(outcomes)
+    elif not outcomes:
+        notice("There is no snapshot; take one with `dataops snapshot capture`.")
     else:
-        headings = ("COLUMN", "RULE", "ROWS", "NULL", "DIFFERENT BEFORE", "NOW", "CHANGED", "UNIQUE", "FINDINGS")
-        print_table(
-            headings,
-            [
-                (
-                    column.label,
-                    column.rule if len(column.rule) <= 40 else f"{column.word}(…)",
-                    f"{column.rows:,}",
-                    f"{column.nulls:,}",
-                    "" if column.before is None else f"{column.before:,}",
-                    f"{column.after:,}",
-                    "" if column.share is None else f"{column.share:.1%}",
-                    column.unique,
-                    "; ".join(column.findings),
-                )
-                for column in columns
-            ],
-        )
-    if found:
-        label, finding = found[0]
-        raise VerificationError(
-            f"{label}: {finding}" + (f", and {len(found) - 1} more findings" if len(found) > 1 else ""),
-            hint="give the column another rule in dataops.yaml and capture again; prune this snapshot",
-        )
-    notice(f"{len(columns)} columns, nothing suspicious.")
+        rows = [(str(o["id"]), "yes" if o["ok"] else "no", str(o["chunks"]), str(o["detail"])) for o in outcomes]
+        print_table(("ID", "AS MADE", "CHUNKS", "DETAIL"), rows)
+    if problems:
+        raise problems[0]
+
+
+@click.command()
+@click.argument("first", metavar="A", type=SNAPSHOT)
+@click.argument("second", metavar="B", type=SNAPSHOT)
+@click.option("-a", "--all", "everything", is_flag=True, help="Also what is the same in both.")
+@folder_option
+@output_option
+def diff(first: str, second: str, everything: bool, cwd: Path, as_json: bool) -> None:
+    """Compare two snapshots: tables and objects with rows and bytes, and the chunks that both have.
+
+    \b
+    Example:
+      dataops snapshot diff 20261123T004042Z-1f0c9a2b3d4e 20261124T004107Z-8a1b5e0c77d2
+    """
+    from dataops.snapshots.comparison import compare
+
+    layout = platform_layout(cwd)
+    found = compare(open_by_id(layout, first), open_by_id(layout, second))
+    shown = [d for d in found if everything or d.state != "same"]
+    if as_json:
+        print_json([asdict(d) for d in shown])
+        return
+    headings = ("DATA", "STATE", "ROWS", "BYTES", "SHARED CHUNKS", "OWN CHUNKS", "OWN BYTES STORED")
+    rows = [
+        (d.name, d.state, change(*d.rows), change(*d.bytes), str(d.shared), str(d.own), size(d.own_stored))
+        for d in shown
+    ]
+    if rows:
+        print_table(headings, rows)
+    own, shared = sum(d.own_stored for d in found), sum(d.shared for d in found)
+    notice(f"{second} has {shared} chunks in common with {first}; what it has besides takes {size(own)}.")

@@ -49,7 +49,7 @@ def restore(snapshot_id: str, dsn: str, clean: bool, yes: bool, quiet: bool, cwd
     from dataops.envs.registry import Registry
     from dataops.infra.platform.quantities import size_text
     from dataops.snapshots.restore_into import restore_into, version_text
-    from dataops.snapshots.store import load_manifest, newest
+    from dataops.snapshots.store import load_manifest, newest, reading
     from dataops.snapshots.target import check_dsn, open_target, refuse_production
 
     end_in_order()
@@ -77,10 +77,11 @@ def restore(snapshot_id: str, dsn: str, clean: bool, yes: bool, quiet: bool, cwd
             rows=progress.rows[0],
         )
 
-    with open_target(dsn, _clusters(records)) as target:
-        done = restore_into(
-            manifest, layout.snapshots / manifest.id, target, emptied=clean, tell=(lambda _: None) if quiet else tell
-        )
+    with (
+        reading(layout.snapshots, manifest, layout.keys) as snapshot,
+        open_target(dsn, _clusters(records)) as target,
+    ):
+        done = restore_into(snapshot, target, emptied=clean, tell=(lambda _: None) if quiet else tell)
         facts = {"database": target.database, "server": target.place, "version": version_text(target.version)}
         owner = target.user
     if as_json:

@@ -6,9 +6,10 @@
     ├── pool/                            a file system whose copies share blocks: platforms/<platform>/ with the golden
     │                                    directories and replicas that are made from then on
     └── platforms/<platform>/            one per repository: `<name>-<8 hex of the repository's path>`
-        ├── keys/                        0700: masking key, snapshot keys, signing key
+        ├── keys/                        0700: masking key, store key, signing key
         ├── registry/<environment>.json  what is known of each environment, written before anything is made
-        ├── snapshots/<id>/              manifest.json, written last, and its data
+        ├── snapshots/<id>/              manifest.json, written last, the index of its chunks, and its key
+        ├── snapshots/chunks/            the data of all snapshots, encrypted, equal pieces once
         ├── golden/<key>/                one restored, stopped, read-only Postgres directory per snapshot and server
         └── environments/<environment>/
             ├── code/<12 hex of commit>/ git worktree

@@ -15,6 +15,9 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
+from dataops.infra.state.s3_location import S3Location
+from dataops.snapshots.storage.s3 import S3Storage
+
 # The names that AWS's own documentation uses; the server does not look at them.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
@@ -89,3 +92,8 @@ def s3_server() -> Iterator[S3Server]:
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+def bucket_storage(server: S3Server) -> S3Storage:
+    """A storage of snapshots in a bucket of its own."""
+    return S3Storage(S3Location.parse(server.url(server.bucket(), "/shop")))

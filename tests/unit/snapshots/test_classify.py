@@ -21,6 +21,7 @@ from dataops.snapshots.classify import classify
 from dataops.snapshots.proposals import Proposal, additions
 from dataops.snapshots.suspicions import Canaries, ColumnCheck
 from support.small_production import DATABASE, POLICY, Production, Restored, platform
+from support.stored_snapshots import opened
 
 pytestmark = pytest.mark.slow
 
@@ -96,14 +97,13 @@ def test_a_capture_goes_through_with_the_rules_that_were_proposed(people: Produc
     manifest = people.capture(policy)
     assert manifest.masking["public.people.email"].changed == 200
     assert proposals_for(people, policy) == []
-    columns = {c.label: c for c in check_masking(manifest, people.layout.snapshots / manifest.id)}
+    columns = {c.label: c for c in check_masking(opened(people.layout, manifest))}
     assert columns["public.people.email"].unique == "kept"
     assert columns["lake:who.parquet.who.mail"].findings == []
 
 
 def test_the_check_counts_per_column_and_finds_nothing_where_masking_did_its_work(restored: Restored) -> None:
-    directory = restored.production.layout.snapshots / restored.manifest.id
-    columns = {c.label: c for c in check_masking(restored.manifest, directory)}
+    columns = {c.label: c for c in check_masking(opened(restored.production.layout, restored.manifest))}
     assert [c for c in columns.values() if c.word != "keep" and c.findings] == []
     email = summary_of(columns["raw.passengers.email"])
     assert (email["changed"], email["unique"], email["distinctBefore"]) == (1.0, "kept", email["distinct"])
@@ -118,8 +118,8 @@ def test_a_column_that_was_kept_by_mistake_and_a_canary_are_found(people: Produc
     policy["tables"]["public.people"] = {"keep": every.split()}
     policy["lake"] = {"who.parquet": {"keep": ["who", "n"]}, "notes.txt": {}}
     manifest = people.capture(policy)
-    directory = people.layout.snapshots / manifest.id
-    columns = {c.label: c for c in check_masking(manifest, directory, Canaries(["Canary 7", "canary9@x.org", "x"]))}
+    canaries = Canaries(["Canary 7", "canary9@x.org", "x"])
+    columns = {c.label: c for c in check_masking(opened(people.layout, manifest), canaries)}
     found = {label.rpartition("public.people.")[2]: c.findings for label, c in columns.items() if c.findings}
     assert "e-mail address" in found["lake:who.parquet.who.mail"][1]
     assert "email" not in found, "the domain is one that nobody has"

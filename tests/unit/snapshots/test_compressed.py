@@ -34,7 +34,8 @@ def zipped(data: bytes) -> bytes:
 def searched(path: Path, data: bytes, most: int = MOST) -> tuple[dict[str, int], dict[str, str]]:
     path.write_bytes(data)
     search = HostSearch([HOST])
-    search_compressed(path, "lake:x", search, most)
+    with open(path, "rb") as file:
+        search_compressed(file, "lake:x", search, most)
     found = {reference.host: reference.count for reference in search.references()}
     return found, {part.where: part.why for part in search.unsearched()}
 

@@ -20,10 +20,11 @@ import pytest
 from dataops.infra.errors import ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots.golden import build_golden, ensure_golden
-from dataops.snapshots.store import list_snapshots, load_manifest
+from dataops.snapshots.store import list_snapshots
 from support.postgres import open_directory
 from support.small_disk import small_disk, small_disks
 from support.small_production import Production, Restored
+from support.stored_snapshots import all_chunks, check, chunk_files, chunks_of
 
 pytestmark = pytest.mark.slow
 
@@ -73,10 +74,6 @@ def processes_in(directory: Path) -> list[psutil.Process]:
     return found
 
 
-def files_below(directory: Path, pattern: str) -> int:
-    return sum(1 for folder in directory.glob(pattern) for path in folder.rglob("*") if path.is_file())
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("files", [0, 1, 5, 10])
 def test_a_killed_capture_leaves_nothing_to_be_seen_and_the_next_one_works(production: Production, files: int) -> None:
@@ -84,7 +81,7 @@ def test_a_killed_capture_leaves_nothing_to_be_seen_and_the_next_one_works(produ
     store = elsewhere.layout.snapshots
 
     def reached() -> bool:
-        return any(store.glob(".partial-*")) and files_below(store, ".partial-*") >= files
+        return any(store.glob(".partial-*")) and len(all_chunks(elsewhere.layout)) >= files
 
     child = start("capture", elsewhere)
     workers: list[psutil.Process] = []
@@ -100,7 +97,8 @@ def test_a_killed_capture_leaves_nothing_to_be_seen_and_the_next_one_works(produ
     manifest = elsewhere.capture()
     assert [found.id for found in list_snapshots(elsewhere.layout)] == [manifest.id]
     assert list(store.glob(".partial-*")) == []
-    load_manifest(elsewhere.layout, manifest.id, files=True)
+    check(elsewhere.layout, manifest)
+    assert all_chunks(elsewhere.layout) == chunks_of(elsewhere.layout)
 
 
 @pytest.fixture(scope="module")
@@ -163,11 +161,11 @@ def test_a_golden_directory_that_was_changed_is_refused(captured: Production) ->
         ensure_golden(manifest, captured.layout)
 
 
-def test_a_file_that_the_manifest_does_not_name_is_not_restored(production: Production) -> None:
+def test_a_file_that_does_not_belong_to_the_snapshot_is_not_restored(production: Production) -> None:
     elsewhere = production.elsewhere("extra-00000000")
     manifest = elsewhere.capture()
-    (elsewhere.layout.snapshots / manifest.id / "lake" / "raw" / "extra.csv").write_text("x")
-    with pytest.raises(VerificationError, match=r"does not name: lake/raw/extra\.csv"):
+    (elsewhere.layout.snapshots / manifest.id / "extra.csv").write_text("x")
+    with pytest.raises(VerificationError, match=rf"does not belong there: {manifest.id}/extra\.csv"):
         ensure_golden(manifest, elsewhere.layout)
     assert list(elsewhere.layout.golden.glob("[!.]*")) == []
 
@@ -190,30 +188,32 @@ def damage(path: Path, how: str) -> str:
         return path.name
     if how == "cut":
         path.write_bytes(content[:-1])
-        return f"another size than recorded: .*{path.name}"
+        return f"{path.name}.*another size than recorded"
     if how == "gone":
         path.unlink()
-        return f"is missing: .*{path.name}"
+        return f"{path.name}.*is missing"
     path.with_name("stranger").write_bytes(b"x")
-    return "does not name: .*stranger"
+    return "does not belong there: .*stranger"
 
 
 @pytest.mark.parametrize(
-    ("pattern", "how"),
-    [("tables/*", "bit"), ("schema/*", "bit"), ("lake/raw/*", "bit")]
-    + [("tables/*", "cut"), ("schema/*", "gone"), ("tables/*", "more"), ("lake/raw/*", "more")],
+    ("label", "how"),
+    [("tables/raw.bookings", "bit"), ("schema/pre-data", "bit"), ("lake/raw/passengers.parquet", "bit")]
+    + [("index", "bit"), ("key", "bit"), ("tables/raw.bookings", "cut"), ("schema/post-data", "gone")]
+    + [("index", "gone"), ("key", "gone"), ("index", "more")],
 )
 def test_a_corrupt_snapshot_is_told_by_the_name_of_its_file_and_never_published(
-    captured: Production, tmp_path: Path, pattern: str, how: str
+    captured: Production, tmp_path: Path, label: str, how: str
 ) -> None:
     (manifest,) = list_snapshots(captured.layout)
-    copy = tmp_path / manifest.id
-    shutil.copytree(captured.layout.snapshots / manifest.id, copy)
-    spoiled = max((path for path in copy.glob(pattern) if path.is_file()), key=lambda path: path.stat().st_size)
-    expected = damage(spoiled, how)
+    shutil.copytree(captured.layout.snapshots, tmp_path / "store")
+    spoiled = Path(manifest.id, label)
+    if "/" in label:
+        spoiled = chunk_files(captured.layout, manifest, label)[0].relative_to(captured.layout.snapshots)
+    expected = damage(tmp_path / "store" / spoiled, how)
     with open_directory() as directory:
         with pytest.raises(VerificationError) as raised:
-            build_golden(manifest, tmp_path, directory, captured.layout.home)
+            build_golden(manifest, tmp_path / "store", captured.layout.keys, directory, captured.layout.home)
         assert re.search(expected, f"{raised.value}") and raised.value.exit_code == 11
         assert [path for path in directory.iterdir() if path.is_dir()] == []
 
@@ -229,9 +229,11 @@ if small_disks():
         with open_directory() as directory, small_disk(directory, 400) as ballast:
             ballast.fill(left)
             with pytest.raises(ResourceError, match="no room left to restore") as raised:
-                build_golden(manifest, layout.snapshots, directory, layout.home)
+                build_golden(manifest, layout.snapshots, layout.keys, directory, layout.home)
             assert "free some disk space" in (raised.value.hint or "")
             assert [path.name for path in directory.glob("*") if path.is_dir()] == []
             assert not processes_in(directory)
             ballast.clear()
-            assert build_golden(manifest, layout.snapshots, directory, layout.home).tables == len(manifest.tables)
+            assert build_golden(manifest, layout.snapshots, layout.keys, directory, layout.home).tables == len(
+                manifest.tables
+            )

@@ -13,12 +13,13 @@ import pytest
 
 from dataops.infra.process.postgres_connection import connect
 from dataops.snapshots.check_masking import check_masking
-from dataops.snapshots.manifest import Manifest
+from dataops.snapshots.chunk_reader import SnapshotReader
+from dataops.snapshots.manifest import object_label, table_label
 from dataops.snapshots.reader import whole_rows
-from dataops.snapshots.restore import read_file
 from dataops.snapshots.rows import unescape
 from support.small_production import DATABASE, POLICY, Production
 from support.small_production import platform as small_platform
+from support.stored_snapshots import opened
 
 pytestmark = pytest.mark.slow
 
@@ -130,12 +131,15 @@ def _files(lake: Path, schema: Schema) -> dict[str, list[list[str | None]]]:
     return found
 
 
-def masked_columns(directory: Path, manifest: Manifest, schema: Schema) -> dict[str, list[list[str | None]]]:
+def masked_columns(snapshot: SnapshotReader, schema: Schema, lake: Path) -> dict[str, list[list[str | None]]]:
     found = {}
     for table in ("people", *schema.tables):
-        text = b"".join(whole_rows(read_file(directory, manifest.tables[f"joined.{table}"].data))).decode()
+        text = b"".join(whole_rows(snapshot.read(table_label(f"joined.{table}")))).decode()
         found[table] = _columns([[*map(unescape, line.split("\t"))] for line in text.split("\n")[:-1]], schema)
-    return found | _files(directory / "lake", schema)
+    lake.mkdir()
+    for path in snapshot.manifest.objects:
+        (lake / path).write_bytes(b"".join(snapshot.read(object_label(path))))
+    return found | _files(lake, schema)
 
 
 def try_one(production: Production, seed: int, place: Path) -> None:
@@ -149,13 +153,13 @@ def try_one(production: Production, seed: int, place: Path) -> None:
         try:
             assert small_platform(schema.policy())
             manifest = own.capture(schema.policy(), workers=1)
-            directory = own.layout.snapshots / manifest.id
-            raw, masked = raw_columns(own, schema), masked_columns(directory, manifest, schema)
+            snapshot = opened(own.layout, manifest)
+            raw, masked = raw_columns(own, schema), masked_columns(snapshot, schema, place / f"masked{seed}")
             assert shapes(masked) == shapes(raw), f"seed {seed}"
             for number, kind in enumerate(schema.keys):
                 if kind[1] != "keep":
                     assert not set(raw["people"][number]) & set(masked["people"][number]) - {None}, (seed, kind)
-            lost = [c.label for c in check_masking(manifest, directory) if c.unique == "lost"]
+            lost = [c.label for c in check_masking(snapshot) if c.unique == "lost"]
             assert lost == []
         finally:
             admin.execute(b"DROP SCHEMA joined CASCADE")

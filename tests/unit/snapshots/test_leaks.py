@@ -12,7 +12,6 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +29,9 @@ from dataops.snapshots.rows import escape, mask_rows, unescape
 from dataops.snapshots.source import _unchanged, open_source
 from dataops.snapshots.worker import Assignment, Task, perform
 from dataops.snapshots.workers import Workers
+from dataops.snapshots.writer import DataWriter, Place
 from support.small_production import DATABASE, POLICY, Production
+from support.stored_snapshots import texts
 
 pytestmark = pytest.mark.slow
 
@@ -82,30 +83,19 @@ def hostile(production: Production) -> Iterator[Production]:
             admin.execute(AWAY.encode())
 
 
-def texts_below(directory: Path) -> dict[str, bytes]:
-    """What the files of a snapshot say, uncompressed."""
-    found = {}
-    for path in directory.rglob("*"):
-        if path.is_file():
-            data = path.read_bytes()
-            packed = path.suffix == ".zst"
-            found[path.name] = zstandard.ZstdDecompressor().decompressobj().decompress(data) if packed else data
-    return found
-
-
 def test_no_odd_table_column_or_value_gets_past_the_masking(hostile: Production) -> None:
     manifest = hostile.capture(with_rules(**RULES))
-    directory = hostile.layout.snapshots / manifest.id
-    leaking = [name for name, text in texts_below(directory).items() if b"canary" in text.lower()]
-    assert leaking == []
+    stored = texts(hostile.layout, manifest)
+    assert [name for name, text in stored.items() if b"canary" in text.lower()] == []
+    files = [path for path in hostile.layout.snapshots.rglob("*") if path.is_file()]
+    assert [path for path in files if b"canary" in path.read_bytes().lower()] == []
     assert manifest.tables["public.odd"].columns == ("id", "a", "b", "c", "d", "e", "f", "g", "kept")
     assert manifest.tables["public.quick"].rows == manifest.tables["public.child"].rows == 1
-    table = texts_below(directory)[Path(manifest.tables["public.odd"].data.file).name].decode()
-    rows = [line.split("\t") for line in table.split("\n")]
+    rows = [line.split("\t") for line in stored["tables/public.odd"].decode().split("\n")]
     assert [row[-1] for row in rows[:-1]] == ["fine", "\ufeffmark", "\\N", "\\\\."]
     assert rows[2][2] == "\\N" != rows[1][2]
     control = hostile.capture(with_rules(**{**RULES, "public.quick": {"keep": ["a"]}}))
-    assert any(b"canary" in text for text in texts_below(hostile.layout.snapshots / control.id).values())
+    assert any(b"canary" in text for text in texts(hostile.layout, control).values())
 
 
 @pytest.mark.parametrize("table", ["public.child", "other.quick"])
@@ -201,7 +191,7 @@ def test_an_unexpected_error_is_told_without_the_value_that_caused_it(production
     with open_source(production.connection, DATABASE, binaries) as source:
         table = next(table for table in source.catalogue.tables if table.label == "raw.passengers")
         plan = TablePlan(table, ("email",), (field(0, Talkative()),))
-        answer = perform(Assignment(source.reader, tmp_path, tmp_path, (), {}), Task(plan, "t/1.zst"), Memory())
+        answer = perform(Assignment(source.reader, tmp_path, Place(tmp_path, bytes(32)), (), {}), Task(plan), Memory())
     assert isinstance(answer.error, InternalError)
     assert "ValueError in" in str(answer.error)
     assert "anary" not in f"{answer.error!r}{answer.error.details}{answer.error.__cause__}"
@@ -279,8 +269,9 @@ def test_an_object_that_is_replaced_after_its_columns_were_looked_at_is_refused(
     pq.write_table(pa.table({"mail": ["canary"], "id": ["1"]}), tmp_path / "y")
     (tmp_path / "y").rename(own.lake / "x.parquet")
     with pytest.raises(VerificationError, match="changed while it was captured"):
-        capture_object(own.lake, plan, tmp_path, HostSearch(()), Memory())
-    assert list((tmp_path / "lake").rglob("*")) == [own.lake / "x.parquet"]
+        with DataWriter(Place(tmp_path / "store", bytes(32)), rows=False) as writer:
+            capture_object(own.lake, plan, writer, HostSearch(()), Memory())
+    assert list((tmp_path / "store").glob("chunks/*")) == []
 
 
 def test_remarks_and_statistics_of_parquet_and_nested_columns_do_not_leak(
@@ -310,18 +301,18 @@ def test_remarks_and_statistics_of_parquet_and_nested_columns_do_not_leak(
         "file.parquet": {"keep": ["x"]},
     }
     manifest = own.capture(policy)
-    stored = own.layout.snapshots / manifest.id / "lake"
-    assert [path.name for path in stored.iterdir() if b"canary" in path.read_bytes()] == []
+    stored = {name.removeprefix("lake/"): text for name, text in texts(own.layout, manifest).items()}
+    assert [name for name, text in stored.items() if b"canary" in text] == []
     readable = {path.name for path in own.lake.iterdir() if b"canary" in path.read_bytes()}
     assert readable == {"people.parquet", "file.parquet"}  # the third has it in base64
     assert pq.read_schema(own.lake / "field.parquet").field("x").metadata == {b"from": b"canary"}
-    assert not pq.read_schema(stored / "field.parquet").field("x").metadata
-    table = pq.read_table(stored / "people.parquet")
+    assert not pq.read_schema(pa.BufferReader(stored["field.parquet"])).field("x").metadata
+    table = pq.read_table(pa.BufferReader(stored["people.parquet"]))
     assert table.schema == people.schema
     assert [table[name].null_count for name in table.column_names] == [1, 2, 2, 2, 1, 0, 2]
     assert manifest.masking["lake:people.parquet.nested"].changed == 1
     for name in ("field.parquet", "file.parquet"):
-        assert pq.read_table(stored / name).to_pydict() == {"x": ["a"]}
+        assert pq.read_table(pa.BufferReader(stored[name])).to_pydict() == {"x": ["a"]}
 
 
 def test_a_rule_that_a_column_of_an_object_cannot_take_is_refused(production: Production, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from dataops.snapshots.golden import ensure_golden
 from dataops.snapshots.manifest import Unsearched, seal, unseal
 from dataops.snapshots.store import list_snapshots, load_manifest, newest
 from support.small_production import Production, Restored
+from support.stored_snapshots import check, chunk_files
 
 pytestmark = pytest.mark.slow
 
@@ -28,8 +29,12 @@ def copied(restored: Restored, tmp_path: Path) -> tuple[PlatformLayout, str]:
     original = restored.production.layout
     shutil.copytree(original.keys, layout.keys)
     snapshot = restored.manifest.id
-    shutil.copytree(original.snapshots / snapshot, layout.snapshots / snapshot)
-    assert load_manifest(layout, snapshot, files=True) == restored.manifest
+    shutil.copytree(original.snapshots, layout.snapshots)
+    for other in layout.snapshots.glob("2*"):
+        if other.name != snapshot:
+            shutil.rmtree(other)
+    assert load_manifest(layout, snapshot) == restored.manifest
+    check(layout, restored.manifest)
     return layout, snapshot
 
 
@@ -75,24 +80,25 @@ def test_a_snapshot_under_another_name_is_refused(copied: tuple[PlatformLayout, 
         load_manifest(layout, other)
 
 
-def test_a_file_that_was_changed_or_lost_is_refused_and_nothing_is_restored_from_it(
+def test_a_chunk_that_was_changed_or_lost_is_refused_and_nothing_is_restored_from_it(
     copied: tuple[PlatformLayout, str],
 ) -> None:
     layout, snapshot = copied
     manifest = load_manifest(layout, snapshot)
     for label, told in (("raw.bookings", "recorded content"), ("raw.passengers", "another size than recorded")):
-        path = layout.snapshots / snapshot / manifest.tables[label].data.file
+        (path, *_) = chunk_files(layout, manifest, f"tables/{label}")
         whole = path.read_bytes()
-        path.write_bytes(whole.upper() if label == "raw.bookings" else whole[: len(whole) // 2])
+        path.write_bytes(whole.swapcase() if label == "raw.bookings" else whole[: len(whole) // 2])
         with pytest.raises(VerificationError, match="recorded content"):
-            load_manifest(layout, snapshot, files=True)
+            check(layout, manifest)
         with pytest.raises(VerificationError, match=told):
             ensure_golden(manifest, layout)
         assert list(layout.golden.glob("[!.]*")) == list(layout.golden.glob(".partial*")) == []
         path.write_bytes(whole)
-    (layout.snapshots / snapshot / manifest.post_data.file).unlink()
+    (gone,) = chunk_files(layout, manifest, "schema/post-data")
+    gone.unlink()
     with pytest.raises(VerificationError, match="missing"):
-        load_manifest(layout, snapshot, files=True)
+        check(layout, manifest)
 
 
 def test_a_snapshot_that_does_not_exist_is_not_found(copied: tuple[PlatformLayout, str], tmp_path: Path) -> None:
@@ -108,7 +114,10 @@ def test_a_snapshot_that_does_not_exist_is_not_found(copied: tuple[PlatformLayou
 def test_keys_are_made_once_and_are_private(tmp_path: Path) -> None:
     directory = tmp_path / "keys"
     masking, signing = keys.masking_key(directory), keys.signing_key(directory)
-    assert keys.masking_key(directory) == masking
+    with pytest.raises(AuthenticationError, match="store key is not on this machine"):
+        keys.store_key(directory)
+    opening = keys.store_key(directory, make=True)
+    assert keys.store_key(directory) == opening != masking == keys.masking_key(directory)
     assert keys.signing_key(directory).private_bytes_raw() == signing.private_bytes_raw()
     assert keys.public_key(directory).public_bytes_raw() == signing.public_key().public_bytes_raw()
     assert directory.stat().st_mode & 0o777 == 0o700
@@ -116,6 +125,7 @@ def test_keys_are_made_once_and_are_private(tmp_path: Path) -> None:
         "masking.key": 0o600,
         "signing.key": 0o600,
         "signing.pub": 0o600,
+        "store.key": 0o600,
     }
 
 
@@ -128,7 +138,8 @@ def test_a_key_that_others_can_read_or_that_is_damaged_is_refused(tmp_path: Path
     (tmp_path / "masking.key").write_text("ab")
     (tmp_path / "signing.key").touch(0o600)
     (tmp_path / "signing.pub").touch(0o600)
-    for load in (keys.masking_key, keys.signing_key, keys.public_key):
+    (tmp_path / "store.key").touch(0o600)
+    for load in (keys.masking_key, keys.signing_key, keys.public_key, keys.store_key):
         with pytest.raises(AuthenticationError, match="damaged"):
             load(tmp_path)
 

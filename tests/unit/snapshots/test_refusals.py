@@ -14,8 +14,9 @@ import pytest
 
 from dataops.infra.errors import LockedError, ResourceError, VerificationError
 from dataops.infra.process.postgres_connection import connect
-from dataops.snapshots import store
+from dataops.snapshots.publishing import new_snapshot
 from support.small_production import DATABASE, POLICY, Production
+from support.stored_snapshots import texts
 
 pytestmark = pytest.mark.slow
 
@@ -203,13 +204,13 @@ def test_rules_that_an_object_takes_from_a_table_hold(elsewhere: Production, tmp
     policy = copy.deepcopy(POLICY)
     policy["lake"]["like.parquet"] = {"like": "raw.passengers"}
     manifest = lake_of(tmp_path, production := elsewhere.elsewhere("like-00000000")).capture(policy)
-    stored = production.layout.snapshots / manifest.id / "lake" / "like.parquet"
+    stored = pa.BufferReader(texts(production.layout, manifest)["lake/like.parquet"])
     assert manifest.masking["lake:like.parquet.passport"].changed == 1
     assert pq.read_table(stored).column("passport").to_pylist() != ["QZ0007919"]
 
 
 def test_two_captures_at_once_are_not_made(elsewhere: Production) -> None:
-    with store.new_snapshot(elsewhere.layout.snapshots):
+    with new_snapshot(elsewhere.layout.snapshots, elsewhere.layout.keys):
         with pytest.raises(LockedError, match=r"process \d+"):
             elsewhere.capture()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,15 @@ from dataops.infra.errors import (
 )
 from dataops.infra.process.postgres_connection import connect
 from dataops.snapshots.capture import CaptureOptions, capture
-from dataops.snapshots.manifest import Manifest
+from dataops.snapshots.chunk_reader import SnapshotReader
+from dataops.snapshots.manifest import table_label
 from dataops.snapshots.restore_into import Progress, restore_into
+from dataops.snapshots.storage.local import LocalStorage
 from dataops.snapshots.target import check_dsn, open_target, refuse_production, require_extensions, require_roles
 from support.older_postgres import older_cluster, older_postgres
 from support.postgres import open_directory
 from support.small_production import Production, Restored, copy_text, platform, running_clone
+from support.stored_snapshots import opened
 
 PASSWORD = "hunter2-hunter2"
 PLAIN = """
@@ -58,8 +62,8 @@ def database(connection: dict[str, Any], name: str, owner: str = "postgres") -> 
 
 
 @pytest.fixture(scope="module")
-def plain(production: Production) -> Iterator[tuple[Manifest, Path]]:
-    """A snapshot of a small database that any Postgres can load, and its directory."""
+def plain(production: Production) -> Iterator[SnapshotReader]:
+    """A snapshot of a small database that any Postgres can load."""
     where = production.elsewhere("plain-00000000")
     with database(production.connection, "plain"):
         with connect(production.connection, "plain") as admin:
@@ -68,14 +72,14 @@ def plain(production: Production) -> Iterator[tuple[Manifest, Path]]:
             platform(POLICY), where.connection, "plain", where.lake.parent / "no-lake", where.layout, "c0ffee",
             "production", CaptureOptions(),
         )  # fmt: skip
-    yield manifest, where.layout.snapshots / manifest.id
+    yield opened(where.layout, manifest)
 
 
-def restore(dsn: str, snapshot: tuple[Manifest, Path], *, emptied: bool = False) -> list[Progress]:
+def restore(dsn: str, snapshot: SnapshotReader, *, emptied: bool = False) -> list[Progress]:
     told: list[Progress] = []
     with open_target(dsn, ()) as target:
-        done = restore_into(*snapshot, target, emptied=emptied, tell=told.append)
-    assert done.rows == sum(entry.rows for entry in snapshot[0].tables.values())
+        done = restore_into(snapshot, target, emptied=emptied, tell=told.append)
+    assert done.rows == sum(entry.rows for entry in snapshot.manifest.tables.values())
     return told
 
 
@@ -85,7 +89,7 @@ def rows(connection: dict[str, Any], name: str, query: str) -> list[tuple[Any, .
 
 
 def test_every_row_arrives_as_in_a_replica(restored: Restored) -> None:
-    snapshot = restored.manifest, restored.production.layout.snapshots / restored.manifest.id
+    snapshot = opened(restored.production.layout, restored.manifest)
     server = restored.production.connection
     with database(server, "scratch") as dsn:
         told = restore(dsn, snapshot)
@@ -103,7 +107,7 @@ def test_every_row_arrives_as_in_a_replica(restored: Restored) -> None:
 
 
 def test_a_user_who_may_little_restores_with_a_password_that_no_command_line_shows(
-    production: Production, plain: tuple[Manifest, Path], monkeypatch: pytest.MonkeyPatch
+    production: Production, plain: SnapshotReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with connect(production.connection) as admin:
         admin.execute(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'".encode())
@@ -141,7 +145,7 @@ def test_a_password_on_standard_input_is_taken() -> None:
 
 
 def test_what_is_in_the_database_keeps_a_snapshot_out_until_it_is_given_up(
-    production: Production, plain: tuple[Manifest, Path]
+    production: Production, plain: SnapshotReader
 ) -> None:
     things = (
         "CREATE TABLE mine (n int)", "CREATE SCHEMA raw", "CREATE TYPE mood AS ENUM ('a')",
@@ -161,12 +165,12 @@ def test_what_is_in_the_database_keeps_a_snapshot_out_until_it_is_given_up(
 
 
 def test_a_restore_that_fails_gives_back_what_was_to_be_removed(
-    production: Production, plain: tuple[Manifest, Path], tmp_path: Path
+    production: Production, plain: SnapshotReader, tmp_path: Path
 ) -> None:
-    manifest, directory = plain
-    damaged = tmp_path / manifest.id
-    shutil.copytree(directory, damaged)
-    file = damaged / manifest.tables["raw.orders"].data.file
+    damaged = replace(plain, storage=LocalStorage(tmp_path / "damaged"))
+    shutil.copytree(production.elsewhere("plain-00000000").layout.snapshots, tmp_path / "damaged")
+    ref = plain.contents.parts[table_label("raw.orders")][-1]
+    file = tmp_path / "damaged" / plain.keys.name(*ref.identity)
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
@@ -174,31 +178,31 @@ def test_a_restore_that_fails_gives_back_what_was_to_be_removed(
         with connect(production.connection, "scratch") as admin:
             admin.execute(b"CREATE TABLE mine AS SELECT 42 AS answer")
         with pytest.raises(VerificationError, match="does not have the recorded content"):
-            restore(dsn, (manifest, damaged), emptied=True)
+            restore(dsn, damaged, emptied=True)
         assert rows(production.connection, "scratch", "SELECT answer FROM mine") == [(42,)]
         assert rows(production.connection, "scratch", "SELECT to_regnamespace('raw')") == [(None,)]
 
 
 def test_a_restore_that_is_killed_leaves_nothing_and_the_next_one_succeeds(
-    production: Production, plain: tuple[Manifest, Path]
+    production: Production, plain: SnapshotReader
 ) -> None:
     script = (
         "import os, pickle, signal, sys\n"
         "from dataops.snapshots.restore_into import restore_into\n"
         "from dataops.snapshots.target import open_target\n"
-        "dsn, manifest, directory, tables = pickle.load(sys.stdin.buffer)\n"
+        "dsn, snapshot, tables = pickle.load(sys.stdin.buffer)\n"
         "def tell(progress):\n"
         "    if progress.tables[0] == tables:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "with open_target(dsn, ()) as target:\n"
-        "    restore_into(manifest, directory, target, emptied=False, tell=tell)\n"
+        "    restore_into(snapshot, target, emptied=False, tell=tell)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     import pickle
 
     with database(production.connection, "scratch") as dsn:
         for tables in (1, 2, 99):  # the last is killed with everything done, but for the end of the transaction
-            told = pickle.dumps((dsn, *plain, tables))
+            told = pickle.dumps((dsn, plain, tables))
             done = subprocess.run([sys.executable, "-c", script], input=told, check=False)
             assert done.returncode == -signal.SIGKILL
             assert rows(production.connection, "scratch", "SELECT to_regnamespace('raw')") == [(None,)]
@@ -211,7 +215,7 @@ def test_a_restore_that_is_killed_leaves_nothing_and_the_next_one_succeeds(
         assert rows(production.connection, "scratch", "SELECT count(*) FROM raw.lines") == [(500,)]
 
 
-def test_two_restores_into_one_database_do_not_meet(production: Production, plain: tuple[Manifest, Path]) -> None:
+def test_two_restores_into_one_database_do_not_meet(production: Production, plain: SnapshotReader) -> None:
     with database(production.connection, "scratch") as dsn:
         with open_target(dsn, ()), pytest.raises(LockedError, match="somebody restores a snapshot into scratch"):
             restore(dsn, plain)
@@ -269,9 +273,7 @@ if older := older_postgres():
         with open_directory() as folder, older_cluster(Path(str(older)), folder) as connection:
             yield connection
 
-    def test_an_older_server_takes_a_schema_that_it_can_load(
-        server: dict[str, Any], plain: tuple[Manifest, Path]
-    ) -> None:
+    def test_an_older_server_takes_a_schema_that_it_can_load(server: dict[str, Any], plain: SnapshotReader) -> None:
         with database(server, "scratch") as dsn:
             restore(dsn, plain)
             assert rows(server, "scratch", "SELECT total FROM raw.sum") == [(125250,)]
@@ -291,6 +293,6 @@ if older := older_postgres():
         with database(server, "scratch") as dsn:
             both = r"is of PostgreSQL 18\.\d+, the server is PostgreSQL 1[0-7]\."
             with pytest.raises(DataopsError, match=both) as raised:
-                restore(dsn, (manifest, where.layout.snapshots / manifest.id))
+                restore(dsn, opened(where.layout, manifest))
             assert "or newer" in (raised.value.hint or "")
             assert rows(server, "scratch", "SELECT to_regclass('t')") == [(None,)]

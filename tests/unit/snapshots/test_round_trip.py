@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-import zstandard
 
+from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process.postgres_connection import connect
+from dataops.snapshots import keys
 from dataops.snapshots.golden import ensure_golden
 from dataops.snapshots.restore import mark_of
 from dataops.snapshots.store import list_snapshots, load_manifest, newest
 from support.postgres import open_directory
 from support.small_production import DATABASE, MASKED, Restored, copy_text, running_clone
+from support.stored_snapshots import all_texts, check
 
 pytestmark = pytest.mark.slow
 
@@ -136,13 +140,17 @@ def test_unfinished_objects_are_left_out(restored: Restored) -> None:
 
 
 def _contents(path: Path) -> Iterator[bytes]:
-    """What a file says, compressed or not."""
-    data = path.read_bytes()
-    yield data
-    if path.suffix == ".zst":
-        yield zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    """What a file says, unpacked or not."""
+    yield path.read_bytes()
     if path.suffix == ".parquet":
         yield str(pq.read_table(path).to_pylist()).encode()
+
+
+def _unpacked(label: str, text: bytes) -> Iterator[bytes]:
+    """Data of a snapshot, and the values in them where they are packed."""
+    yield text
+    if label.endswith(".parquet"):
+        yield str(pq.read_table(pa.BufferReader(text)).to_pylist()).encode()
 
 
 def _leaks(*roots: Path) -> list[tuple[Path, bytes]]:
@@ -153,6 +161,11 @@ def _leaks(*roots: Path) -> list[tuple[Path, bytes]]:
 def test_no_canary_is_found_in_store_golden_directory_or_logs(restored: Restored) -> None:
     layout = restored.production.layout
     assert _leaks(layout.root) == []
+    stored = all_texts(layout)
+    assert {label for _, label in stored} >= {"tables/raw.passengers", "lake/raw/passengers.parquet", "schema/pre-data"}
+    assert [
+        name for name, text in stored.items() for c in CANARIES if any(c in t for t in _unpacked(name[1], text))
+    ] == []
 
 
 def test_the_search_for_canaries_finds_them_in_production(restored: Restored) -> None:
@@ -175,7 +188,8 @@ def test_masking_again_gives_the_same_values(restored: Restored) -> None:
 
 
 def test_the_manifest_says_what_was_done(restored: Restored) -> None:
-    manifest = load_manifest(restored.production.layout, restored.manifest.id, files=True)
+    manifest = load_manifest(restored.production.layout, restored.manifest.id)
+    check(restored.production.layout, manifest)
     assert manifest == restored.manifest
     assert manifest.environment == "production"
     assert manifest.git_commit == "c0ffee"
@@ -207,3 +221,21 @@ def test_asking_again_for_the_golden_directory_builds_nothing(restored: Restored
     before = {path: path.stat().st_mtime_ns for path in restored.production.layout.golden.rglob("*")}
     assert ensure_golden(restored.manifest, restored.production.layout) == restored.golden
     assert {path: path.stat().st_mtime_ns for path in restored.production.layout.golden.rglob("*")} == before
+
+
+def test_a_machine_that_restores_holds_no_masking_key_and_needs_none(restored: Restored) -> None:
+    capturing = restored.production.layout
+    secret = keys.masking_key(capturing.keys)
+    with open_directory() as home:
+        layout = PlatformLayout(home, "other-00000000")
+        layout.keys.mkdir(parents=True)
+        shutil.copytree(capturing.snapshots, layout.snapshots)
+        for name in ("store.key", "signing.pub"):
+            shutil.copy(capturing.keys / name, layout.keys / name)
+        golden = ensure_golden(load_manifest(layout, restored.manifest.id), layout)
+        assert golden.tables == restored.golden.tables
+        with running_clone(golden, home / "clone") as connection:
+            assert rows(connection, "SELECT count(*) FROM raw.passengers") == [(2001,)]
+        held = [path for path in home.rglob("*") if path.is_file() and not path.is_symlink()]
+        assert [p for p in held if secret in (text := p.read_bytes()) or secret.hex().encode() in text] == []
+        assert {path.name for path in layout.keys.iterdir()} == {"store.key", "signing.pub"}

@@ -1,0 +1,133 @@
+"""`dataops snapshot rm|prune|shred`: snapshots taken away."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dataops.cli.commands.env_options import confirm, folder_option, output_option
+from dataops.cli.commands.snapshot_options import in_use, platform_layout, size
+from dataops.cli.notices import notice
+from dataops.cli.parameter_types import SNAPSHOT
+from dataops.cli.tables import print_json, print_table
+from dataops.infra.errors import ConfigurationError, LockedError
+
+if TYPE_CHECKING:
+    from dataops.snapshots.removal import Removed, Retention
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+
+
+@click.command()
+@click.argument("snapshot_id", metavar="ID", type=SNAPSHOT)
+@yes_option
+@folder_option
+@output_option
+def rm(snapshot_id: str, yes: bool, cwd: Path, as_json: bool) -> None:
+    """Remove a snapshot that is not pinned and that no environment is made of.
+
+    \b
+    Example:
+      dataops snapshot rm 20261123T004042Z-1f0c9a2b3d4e --yes
+    """
+    from dataops.snapshots.removal import check_free, remove
+
+    layout = platform_layout(cwd)
+    check_free(layout, snapshot_id, in_use(layout))
+    confirm(f"Remove the snapshot {snapshot_id}?", yes, f"dataops snapshot rm {snapshot_id}")
+    _tell(remove(layout, [snapshot_id]), as_json)
+
+
+@click.command()
+@click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the N newest.")
+@click.option("--older-than", metavar="DURATION", help="Remove only what is older: 12h, 30d.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@yes_option
+@folder_option
+@output_option
+def prune(keep: int | None, older_than: str | None, dry_run: bool, yes: bool, cwd: Path, as_json: bool) -> None:
+    """Remove old snapshots: those that are beyond both bounds, not pinned, and that no environment is made of.
+
+    The newest snapshot always stays.
+
+    \b
+    Examples:
+      dataops snapshot prune --keep 7 --dry-run
+      dataops snapshot prune --keep 3 --older-than 30d --yes
+    """
+    from dataops.snapshots.removal import decide, remove
+
+    if keep is None and older_than is None:
+        raise ConfigurationError("it must be said what to keep", hint="--keep N, --older-than 30d, or both")
+    layout = platform_layout(cwd)
+    age = _duration(older_than) if older_than else None
+    decided = decide(layout, in_use(layout), keep=keep or 1, older_than=age)
+    if dry_run or not decided.going:
+        _show(decided, as_json)
+        return
+    if not as_json:
+        _show(decided, as_json)
+    confirm(f"Remove these {len(decided.going)} snapshots?", yes, "dataops snapshot prune")
+    _tell(remove(layout, decided.going), as_json)
+
+
+@click.command()
+@click.argument("snapshot_id", metavar="ID", type=SNAPSHOT)
+@yes_option
+@folder_option
+@output_option
+def shred(snapshot_id: str, yes: bool, cwd: Path, as_json: bool) -> None:
+    """Destroy the key of a snapshot: its data cannot be read any more, in no copy of the store.
+
+    The manifest stays, as evidence of what there was.
+
+    \b
+    Example:
+      dataops snapshot shred 20261123T004042Z-1f0c9a2b3d4e --yes
+    """
+    from dataops.snapshots.removal import check_free
+    from dataops.snapshots.removal import shred as destroy
+
+    layout = platform_layout(cwd)
+    check_free(layout, snapshot_id, in_use(layout))
+    confirm(
+        f"Destroy the key of {snapshot_id}? Nothing brings its data back.", yes, f"dataops snapshot shred {snapshot_id}"
+    )
+    _tell(destroy(layout, snapshot_id), as_json)
+
+
+def _duration(text: str) -> timedelta:
+    from dataops.infra.platform.quantities import seconds_of
+
+    try:
+        return timedelta(seconds=seconds_of(text))
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no duration", where="--older-than", hint="use 12h or 30d") from None
+
+
+def _show(decided: Retention, as_json: bool) -> None:
+    if as_json:
+        print_json({"removed": [], "going": list(decided.going), "staying": [asdict(s) for s in decided.staying]})
+        return
+    rows = [(snapshot, "goes", "") for snapshot in decided.going]
+    rows += [(kept.snapshot, "stays", kept.why) for kept in decided.staying]
+    print_table(("ID", "WHAT", "WHY"), sorted(rows))
+
+
+def _tell(done: Removed, as_json: bool) -> None:
+    if as_json:
+        left = [asdict(kept) for kept in done.left]
+        print_json({"removed": list(done.snapshots), "left": left, "freed": done.freed})
+    else:
+        for snapshot in done.snapshots:
+            click.echo(f"Removed {snapshot}")
+        if done.freed is None:
+            notice("Room is made at the end of the capture that is under way.")
+        elif done.snapshots:
+            notice(f"{size(done.freed)} are free again.")
+    for kept in done.left:
+        raise LockedError(f"the snapshot {kept.snapshot} was left: {kept.why}", hint="run the command again")
