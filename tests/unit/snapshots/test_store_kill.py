@@ -78,7 +78,7 @@ def try_kill(
     if end.status == 0:
         return False
     assert end.status == -signal.SIGKILL, end
-    record("kill", (f"snapshot {what}", Victim.COMMAND, (end.places[-1],)))
+    record("kill", [f"snapshot {what}", Victim.COMMAND.value, [end.places[-1]]])
     after = seen(layout)
     touched = {before[NUMBERS[what]]} if what == "remove" else set()
     assert set(before) - touched <= set(after)
