@@ -75,7 +75,7 @@ class BuiltinProvider:
             return CreateResult(id_, self._reference(inputs))
         return CreateResult(id_, {"input": inputs["input"], "output": inputs["input"]})
 
-    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties, timeout: float = 0) -> ReadResult:
         if self._input(urn) == "name":
             return ReadResult(id_, self._reference(inputs or {"name": id_}), inputs)
         return ReadResult(id_, outputs, inputs)

@@ -41,7 +41,7 @@ def plan_deletes(
     for state in condemned:
         if state.delete or id(state) in deployment.replaced:
             steps.append(delete_step(state, replaced=True))
-        elif state.pending_replacement:
+        elif deployment.awaits_replacement(state):
             steps.append(Step("remove-pending-replace", old=state))
         else:
             steps.append(delete_step(state))
@@ -70,9 +70,9 @@ def perform_deletes(steps: list[Step], deployment: Deployment, executor: Executo
 
 
 def _is_left_over(state: ResourceState, deployment: Deployment, generator: StepGenerator) -> bool:
-    if id(state) in generator.deleted_already:
-        return False
-    return state.delete or id(state) in deployment.replaced or not generator.operated_on(state.urn)
+    if state.delete or id(state) in deployment.replaced:
+        return id(state) not in generator.deleted_already
+    return not generator.operated_on(state.urn)
 
 
 def _only_targets(

@@ -96,6 +96,10 @@ class Deployment:
         found = [self._found.get(id(state), state) for state in self.resources]
         self.resources = [state for state in found if state is not None]
 
+    def awaits_replacement(self, state: ResourceState) -> bool:
+        """Whether a recorded resource has been deleted, now or before, and is only kept until its replacement."""
+        return state.pending_replacement or id(state) in self.pending_replacement
+
     def fail(self, *, stop: bool) -> None:
         """Notes that something failed; with `stop`, nothing new is started."""
         self.failed = True

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataops.infra.engine.property_path import covers, parse_path, reset
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers.base import Changes, DiffKind, DiffResult, PropertyDiff, Provider
-from dataops.infra.resources.values import Properties, Value, transform, unwrap_secrets
+from dataops.infra.resources.values import Properties, Value, has_unknowns, transform, unwrap_secrets
 
 INIT_ERROR = "#initerror"
 """In `replace_on_changes`: replace a resource that was made but is not ready."""
@@ -40,6 +40,14 @@ def equal(one: Value, other: Value) -> bool:
 def replaces(diff: DiffResult) -> bool:
     """Whether a difference forces a replacement."""
     return bool(diff.replaces) or any(change.kind in _REPLACING for change in (diff.detailed or {}).values())
+
+
+def triggers(old: Value, new: Value) -> bool:
+    """Whether a replacement trigger asks for a replacement; one that is not known yet may, None never does."""
+    if has_unknowns(old) or has_unknowns(new):
+        return True
+    old, new = unwrap_secrets(old), unwrap_secrets(new)
+    return old is not None and new is not None and not equal(old, new)
 
 
 def diff_resource(
@@ -111,7 +119,8 @@ def apply_replace_on_changes(diff: DiffResult, replace_on: Sequence[str], has_in
             detailed[text] = PropertyDiff(_TO_REPLACE.get(change.kind, change.kind), change.input_diff)
     keys = list(diff.replaces)
     for key in diff.changed:
-        if key not in keys and any(covers(path, (key,)) for path in paths):
+        at = parse_path(key)
+        if key not in keys and at is not None and any(covers(path, at) for path in paths):
             keys.append(key)
     changes = diff.changes
     if has_init_errors and any(covers(path, (INIT_ERROR,)) for path in paths):

@@ -58,7 +58,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class ReadGoal:
-    """A resource that exists and that the program only wants to read."""
+    """A resource that exists and that the program only wants to read; it has the aliases that it inherits."""
 
     type: str
     name: str
@@ -69,6 +69,7 @@ class ReadGoal:
     provider: str = ""
     additional_secret_outputs: list[str] = field(default_factory=list)
     source_position: str = ""
+    aliases: tuple[Alias, ...] = ()
 
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

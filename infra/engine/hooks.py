@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step
 from dataops.infra.errors import DataopsError, ResourceError
 from dataops.infra.providers import wire
@@ -29,17 +30,19 @@ Call = Callable[[bytes], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A registered hook."""
+    """A registered hook; its errors may count as warnings."""
 
     call: Call
     on_preview: bool
+    ignores_errors: bool = False
 
 
 class Hooks:
     """The hooks of a deployment, by name."""
 
-    def __init__(self, preview: bool) -> None:
+    def __init__(self, preview: bool, report: Reporter) -> None:
         self._preview = preview
+        self._report = report
         self._hooks: dict[str, Hook] = {}
         self._on_error: dict[str, Call] = {}
 
@@ -104,7 +107,9 @@ class Hooks:
             answer = load("resource_pb2").ResourceHookResponse.FromString(
                 hook.call(_request(step, state).SerializeToString())
             )
-            if answer.error:
+            if answer.error and hook.ignores_errors:
+                self._report.warning(f"hook {name} failed: {answer.error}", step.urn)
+            elif answer.error:
                 raise DataopsError(f"hook {name} failed: {answer.error}")
 
 

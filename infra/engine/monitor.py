@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from dataops.infra.engine.callbacks import Callbacks
+from dataops.infra.engine.default_providers import DisabledDefaultError
 from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.executor import Executor, StepFailed, is_stack
 from dataops.infra.engine.goal import Goal, ReadGoal
@@ -25,10 +26,11 @@ from dataops.infra.providers.asset_hash import with_hashes
 from dataops.infra.providers.protocol import load
 from dataops.infra.resources.references import named_by
 from dataops.infra.resources.state import ResourceState
-from dataops.infra.resources.urn import PROVIDER_TYPE_PREFIX, make_urn
+from dataops.infra.resources.urn import make_urn
 from dataops.infra.resources.values import Properties, Secret
 
 Planned = TypeVar("Planned")
+T = TypeVar("T")
 
 _FEATURES = {
     "secrets": 0,
@@ -138,7 +140,9 @@ class Monitor:
 
     def RegisterResourceHook(self, request: Any, context: Any) -> Any:
         def register() -> Any:
-            self._hooks.register(request.name, Hook(self._callbacks.caller(request.callback), request.on_dry_run))
+            ignores = getattr(request, "ignore_errors", False)
+            hook = Hook(self._callbacks.caller(request.callback), request.on_dry_run, ignores)
+            self._hooks.register(request.name, hook)
             return _empty()
 
         return self._served(context, register, stop=False)
@@ -154,8 +158,8 @@ class Monitor:
         def register() -> Any:
             if request.HasField("parameterization") or request.HasField("extension"):
                 raise ResourceError(f"the package {request.name} is parameterized, which needs the Pulumi CLI")
-            ref = f"{request.name}@{request.version}"
-            self._registrations.packages[ref] = (request.name, request.version)
+            ref = f"{request.name}@{request.version}@{request.download_url}"
+            self._registrations.packages[ref] = (request.name, request.version, request.download_url)
             return self._messages.RegisterPackageResponse(ref=ref)
 
         return self._served(context, register, stop=False)
@@ -168,7 +172,7 @@ class Monitor:
 
     def _register(self, request: Any) -> Any:
         try:
-            registration = self._registrations.read(request)
+            registration = self._understood(lambda: self._registrations.read(request))
             if request.remote:
                 return self._remote.construct(request, registration)
         except DataopsError as error:
@@ -213,6 +217,15 @@ class Monitor:
                     raise _Skipped(step)
         return steps
 
+    def _understood(self, read: Callable[[], T]) -> T:
+        """What a request comes to; one that makes no sense is the program's own error, and only it hears of that."""
+        try:
+            return read()
+        except DisabledDefaultError:
+            raise
+        except DataopsError as error:
+            raise _Nonsense(_full(error)) from None
+
     def _refuse(self, error: DataopsError, parent: str, type_: str, name: str) -> NoReturn:
         """Tells why a resource cannot be, and stops the deployment."""
         stack = self._deployment.reference
@@ -222,7 +235,7 @@ class Monitor:
         raise Bail(urn)
 
     def _read(self, request: Any) -> Any:
-        goal = self._registrations.read_goal(request)
+        goal = self._understood(lambda: self._registrations.read_goal(request))
         state = self._executor.run(self._needed(self._planned(lambda: self._generator.plan_read(goal), goal)))
         assert state is not None
         answer = self._messages.ReadResourceResponse(urn=state.urn)
@@ -244,12 +257,7 @@ class Monitor:
             provider=request.provider, version=request.version, plugin_download_url=request.pluginDownloadURL
         )
         args, options = self._transforms.apply_to_invoke(request.tok, wire.from_struct(request.args), options)
-        try:
-            reference = self._registrations.provider_of_function(
-                request.tok, options.provider, options.version, request.packageRef
-            )
-        except ResourceError as error:
-            self._refuse(error, "", PROVIDER_TYPE_PREFIX + request.tok.partition(":")[0], "default")
+        reference = self._registrations.provider_of_function(request.tok, options, request.packageRef)
         provider = self._providers.get(reference) or self._providers.ensure(reference, request.tok)
         if provider is None:
             raise ResourceError(f"there is no provider for the function {request.tok}")
@@ -270,6 +278,8 @@ class Monitor:
             # The program ends when it hears of this, and what is still being performed may call its hooks.
             self._executor.wait()
             context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
+        except _Nonsense as nonsense:
+            context.abort(grpc.StatusCode.UNKNOWN, str(nonsense))
         except DataopsError as error:
             if stop:
                 self._report.error(_full(error))
@@ -279,6 +289,10 @@ class Monitor:
         except Exception as error:
             self._deployment.unexpected(error)
             context.abort(grpc.StatusCode.UNAVAILABLE, "resource monitor shut down")
+
+
+class _Nonsense(Exception):
+    """A request that cannot be understood."""
 
 
 class _Skipped(Bail):

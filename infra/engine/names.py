@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataops.infra.engine.aliases import alias_urns
 from dataops.infra.engine.deployment import Bail, Deployment
-from dataops.infra.engine.goal import Goal
+from dataops.infra.engine.goal import Goal, ReadGoal
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.errors import ResourceError
 from dataops.infra.resources.state import ResourceState
@@ -44,7 +44,7 @@ class Names:
         self.urns.add(urn)
         return urn
 
-    def recorded(self, urn: str, goal: Goal) -> tuple[ResourceState | None, bool]:
+    def recorded(self, urn: str, goal: Goal | ReadGoal) -> tuple[ResourceState | None, bool]:
         """The recorded resource that a goal is about, under its URN or an alias, and whether the names clash."""
         olds, stack = self._deployment.olds, self._deployment.reference
         clash = False

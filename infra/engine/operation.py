@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dataops.infra.engine.builtin_provider import BuiltinProvider
 from dataops.infra.engine.callbacks import Callbacks
-from dataops.infra.engine.default_providers import DefaultProviders
+from dataops.infra.engine.default_providers import DefaultProviders, recorded_plugins
 from dataops.infra.engine.deletes import perform_deletes, plan_deletes
 from dataops.infra.engine.deployment import Bail, Deployment, DeploymentOptions
 from dataops.infra.engine.engine_service import EngineService
@@ -80,7 +80,7 @@ class Operation:
         self.keeping = PlanKeeping(options.plan, options.make_plan)
         self._generator = StepGenerator(self.deployment, self.providers, reporter, self.keeping)
         self._recorder = Recorder(self.deployment, self._session)
-        self._hooks = Hooks(options.preview)
+        self._hooks = Hooks(options.preview, reporter)
         performer = Performer(self.deployment, self.providers, self._generator.deletes)
         self.executor = Executor(self.deployment, performer, self._recorder, reporter, self._hooks, self.keeping)
         self._stack_outputs: tuple[str, Properties] | None = None
@@ -117,7 +117,7 @@ class Operation:
     def run_program(self, program: RunningProgram) -> ProgramError | None:
         """Runs the program, then deletes what it no longer asks for; returns why the program failed, if it did."""
         deployment, callbacks, transforms = self.deployment, Callbacks(), Transforms()
-        defaults = DefaultProviders(self._around.config, self._require)
+        defaults = DefaultProviders(self._around.config, recorded_plugins(deployment.resources))
         registrations = Registrations(transforms, callbacks, defaults, self._around.context.root)
         remote = RemoteComponents(deployment, self.providers, registrations, self._around.config)
         monitor = Monitor(
@@ -248,11 +248,6 @@ class Operation:
             connect, self._dynamic = self._dynamic, None
             return connect()
         return self._around.registry.provide(context)
-
-    def _require(self, package: str, version: str, url: str) -> None:
-        if package != "pulumi":
-            context = replace(self._around.context, package=package, version=version, download_url=url)
-            self._around.registry.require(context)
 
     def _settings(self, address: str) -> dict[str, object]:
         options, stack, config = self.deployment.options, self.deployment.reference, self._around.config

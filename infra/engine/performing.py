@@ -85,8 +85,9 @@ class Performer:
             return step.new
         state = step.new.copy(id=step.old.id, outputs=step.old.outputs)
         if is_provider(state.type):
-            self._providers.keep(state)
-        return state
+            # Inputs that make no difference to the provider do not reach it.
+            self._providers.keep(state.copy(inputs=step.old.inputs))
+        return marked(state)
 
     def _create(self, step: Step) -> Outcome:
         new = step.new
@@ -148,9 +149,9 @@ class Performer:
         if not new.id or new.id == UNKNOWN_STRING:
             return Outcome(new.copy(outputs={}))
         read = self._provider(new).read(new.urn, new.id, new.inputs, new.inputs)
-        if not read.id:
+        if not read.found:
             raise ResourceError(f"resource '{new.id}' does not exist")
-        state = marked(new.copy(id=read.id, outputs=read.outputs, init_errors=list(read.init_errors)))
+        state = marked(new.copy(id=read.id or new.id, outputs=read.outputs, init_errors=list(read.init_errors)))
         if old is not None:
             state.created, state.modified = old.created, old.modified
             if not (diffing.equal(old.inputs, state.inputs) and diffing.equal(old.outputs, state.outputs)):
@@ -161,14 +162,14 @@ class Performer:
         new = step.new
         assert new is not None
         provider = self._provider(new)
-        read = provider.read(new.urn, new.id, {}, {})
-        if not read.id:
+        read = provider.read(new.urn, new.id, {}, {}, new.custom_timeouts.read)
+        if not read.found:
             raise ResourceError(f"resource '{new.id}' does not exist")
         if read.inputs is None:
             raise ResourceError("the provider does not support importing resources; try updating it")
         now = datetime.now(UTC)
         return Outcome(
-            marked(new.copy(id=read.id, inputs=read.inputs, outputs=read.outputs, created=now, modified=now)),
+            marked(new.copy(id=read.id or new.id, inputs=read.inputs, outputs=read.outputs, created=now, modified=now)),
             not_ready=read.init_errors,
         )
 
@@ -180,7 +181,7 @@ class Performer:
             return Outcome(old.copy(), op="update") if step.by_program else Outcome(old, op="same")
         new = step.new or old
         provider = self._provider(new)
-        read = provider.read(new.urn, old.id, old.inputs, old.outputs)
+        read = provider.read(new.urn, old.id, old.inputs, old.outputs, new.custom_timeouts.read)
         if not read.id:
             return Outcome(None, op="delete")
         inputs = old.inputs if read.inputs is None else read.inputs

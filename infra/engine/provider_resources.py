@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -113,11 +114,19 @@ class ProviderResources:
     def load(self, type_: str, inputs: Properties, urn: str) -> Provider:
         """A new, unconfigured provider of a provider type."""
         version, internal = inputs.get("version"), inputs.get("__internal")
-        url = internal.get("pluginDownloadURL") if isinstance(internal, dict) else None
+        told = internal if isinstance(internal, dict) else {}
+        url, mappings = told.get("pluginDownloadURL"), told.get("envVarMappings")
+        variables = {**os.environ, **self._context.environment}
+        renamed = {
+            target: variables[source]
+            for source, target in (mappings.items() if isinstance(mappings, dict) else ())
+            if source in variables
+        }
         context = dataclasses.replace(
             self._context,
             package=type_.removeprefix(PROVIDER_TYPE_PREFIX),
             version=version if isinstance(version, str) else "",
+            environment={**self._context.environment, **renamed},
             download_url=url if isinstance(url, str) else "",
         )
         try:
@@ -209,7 +218,7 @@ class _ProviderOfProviders:
         self._resources.configure(urn, id_, inputs)
         return CreateResult(id_, _configuration(inputs))
 
-    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties, timeout: float = 0) -> ReadResult:
         return ReadResult(id_, outputs, inputs)
 
     def update(

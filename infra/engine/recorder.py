@@ -26,7 +26,6 @@ _PENDING = {
     "import": "importing",
     "import-replacement": "importing",
 }
-_REPLACING = frozenset({"create-replacement", "read-replacement", "import-replacement"})
 
 
 class _Place(TypedDict, total=False):
@@ -113,7 +112,8 @@ class Recorder:
                 marks_base_pending_replacement=base,
                 marks_operation_pending_replacement=operation,
             )
-        if step.op in _REPLACING and old is not None and not self._deleted_before(old):
+        # A resource that is deleted before its replacement may still be there, but has been planned to go.
+        if step.leaves_old and old is not None and not self._deployment.awaits_replacement(old):
             return JournalEntry(
                 EntryKind.SUCCESS,
                 number,
@@ -124,9 +124,6 @@ class Recorder:
             )
         durable = step.op != "same" or _must_write(old, state)
         return JournalEntry(EntryKind.SUCCESS, number, step.op, state=state, durable=durable, **place)
-
-    def _deleted_before(self, old: ResourceState) -> bool:
-        return old.pending_replacement or id(old) in self._deployment.pending_replacement
 
     def _place(self, state: ResourceState) -> _Place:
         if (index := self._base.get(id(state))) is not None:

@@ -11,14 +11,16 @@ from typing import Any
 from dataops.infra.engine.callbacks import Callbacks
 from dataops.infra.engine.default_providers import DefaultProviders
 from dataops.infra.engine.goal import Alias, Goal, ReadGoal, seconds
+from dataops.infra.engine.output_values import downgraded, output_dependencies, with_dependencies
+from dataops.infra.engine.property_path import parse_path, path_text
 from dataops.infra.engine.transforms import Call, Transforms
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers import wire
 from dataops.infra.providers.asset_hash import with_hashes
 from dataops.infra.providers.protocol import load
 from dataops.infra.resources.state import CustomTimeouts
-from dataops.infra.resources.urn import is_provider, type_of
-from dataops.infra.resources.values import Archive, Asset, Output, Properties, Secret, Value, contains
+from dataops.infra.resources.urn import PROVIDER_TYPE_PREFIX, is_provider, type_of
+from dataops.infra.resources.values import Archive, Asset, Output, Properties, Value, contains
 
 _HOOKS = ("before_create", "after_create", "before_update", "after_update", "before_delete", "after_delete", "on_error")
 
@@ -50,7 +52,7 @@ class Registrations:
         self._goals: dict[str, Goal] = {}
         self._providers: dict[str, dict[str, str]] = {}
         self._awaited: dict[tuple[str, str, str], list[Call]] = {}
-        self.packages: dict[str, tuple[str, str]] = {}
+        self.packages: dict[str, tuple[str, str, str]] = {}
 
     def read(self, request: Any) -> Registration:
         """What a `RegisterResourceRequest` comes to."""
@@ -60,18 +62,23 @@ class Registrations:
         own = self._own_transforms(request)
         calls = self._transforms.for_resource(own, self._ancestors(request.parent))
         if calls:
-            if own:
-                properties = _with_dependencies(properties, request)
+            if request.transforms:
+                properties = with_dependencies(properties, request)
             properties, options = self._transforms.apply(calls, request, properties, options)
-        dependencies, by_property = list(options.depends_on), self._by_property(request, properties, bool(own))
-        if own:
+        # Only transforms of its own can change what a resource depends on: so does Pulumi.
+        changed = bool(request.transforms)
+        dependencies = list(dict.fromkeys(options.depends_on if changed else request.dependencies))
+        by_property = self._by_property(request, properties, changed)
+        if changed:
             dependencies = list(dict.fromkeys([*dependencies, *(u for urns in by_property.values() for u in urns)]))
         if contains(properties, lambda value: isinstance(value, (Output, Asset, Archive))):
             if not request.remote:
                 properties = {key: downgraded(value) for key, value in properties.items()}
             properties = with_hashes(properties, self.root)
-        if is_provider(request.type) and options.version:
-            properties["version"] = options.version
+        if is_provider(request.type):
+            properties = self._plugin_inputs(request, options, properties)
+        elif getattr(request, "envVarMappings", None):
+            raise ResourceError("only providers have mappings of environment variables", where=request.name)
         provider = self._provider_for(request, options)
         goal = Goal(
             request.type,
@@ -93,16 +100,18 @@ class Registrations:
             options.retain_on_delete if options.HasField("retain_on_delete") else None,
             options.deleted_with,
             list(options.replace_with),
-            wire.from_value(options.replacement_trigger) if options.HasField("replacement_trigger") else None,
+            self._trigger(options) if options.HasField("replacement_trigger") else None,
             _hooks(options.hooks) if options.HasField("hooks") else {},
             _position(request, self.root),
-            list(options.hide_diff),
+            [_normal_path(text, request.name) for text in options.hide_diff],
         )
         return Registration(goal, own, options)
 
     def read_goal(self, request: Any) -> ReadGoal:
         """The goal of a `ReadResourceRequest`."""
-        provider = request.provider or self._default(request.type, request.version, request.packageRef)
+        provider = request.provider or self._default(
+            request.type, request.version, request.pluginDownloadURL, request.packageRef
+        )
         return ReadGoal(
             request.type,
             request.name,
@@ -124,14 +133,15 @@ class Registrations:
                 self._providers[urn] = {**self._providers.get(goal.parent, {}), **providers}
         self._transforms.keep(urn, registration.transforms)
 
-    def provider_of_method(self, token: str, provider: str, version: str, package_ref: str, receiver: str) -> str:
+    def provider_of_method(self, token: str, request: Any, receiver: str) -> str:
         """The reference of the provider that has a method of the resource `receiver`."""
         goal = self._goals.get(receiver)
-        return provider or (goal.provider if goal else "") or self._default(token, version, package_ref)
+        given = request.provider or (goal.provider if goal else "")
+        return given or self._default(token, request.version, request.pluginDownloadURL, request.packageRef)
 
-    def provider_of_function(self, token: str, provider: str, version: str, package_ref: str) -> str:
+    def provider_of_function(self, token: str, options: Any, package_ref: str) -> str:
         """The reference of the provider that has a function."""
-        return provider or self._default(token, version, package_ref)
+        return options.provider or self._default(token, options.version, options.plugin_download_url, package_ref)
 
     def _own_transforms(self, request: Any) -> list[Call]:
         """The transforms of a resource itself; a remote component has those of the request that had it constructed."""
@@ -152,7 +162,7 @@ class Registrations:
             replace_on_changes=request.replaceOnChanges,
             version=request.version,
             aliases=request.aliases,
-            provider=request.provider,
+            provider=self._inherited_provider(request, above),
             plugin_download_url=request.pluginDownloadURL,
             deleted_with=request.deletedWith or (above.deleted_with if above else ""),
             additional_secret_outputs=request.additionalSecretOutputs,
@@ -206,63 +216,47 @@ class Registrations:
     def _provider_for(self, request: Any, options: Any) -> str:
         if not (request.custom or request.remote) or is_provider(request.type):
             return ""
+        default = self._default
+        return str(options.provider) or default(
+            request.type, options.version, options.plugin_download_url, request.packageRef
+        )
+
+    def _trigger(self, options: Any) -> Value:
+        return with_hashes(downgraded(wire.from_value(options.replacement_trigger)), self.root)
+
+    def _inherited_provider(self, request: Any, above: Goal | None) -> str:
+        """The provider that a resource is given, or has from its parent, when that is of its package."""
+        if request.provider or not (request.custom or request.remote):
+            return str(request.provider)
         package = request.type.partition(":")[0]
-        if options.provider:
-            return str(options.provider)
-        if package in request.providers:
-            return str(request.providers[package])
-        for urn in self._ancestors(request.parent):
-            if found := self._providers.get(urn, {}).get(package):
-                return found
-        above = self._goals.get(request.parent)
         if above and above.provider and type_of(above.provider.rpartition("::")[0]).rpartition(":")[2] == package:
             return above.provider
-        return self._default(request.type, options.version, request.packageRef)
+        inherited = self._providers.get(request.parent, {})
+        return str(request.providers.get(package) or inherited.get(package, ""))
 
-    def _default(self, token: str, version: str, package_ref: str) -> str:
+    def _default(self, token: str, version: str, url: str, package_ref: str) -> str:
         if package_ref:
-            if package_ref not in self.packages:
-                raise ResourceError(f"unknown provider package {package_ref!r}", where=token)
-            package, version = self.packages[package_ref]
-        else:
-            package = token.partition(":")[0]
-        return self._defaults.reference(package, version)
+            return self._defaults.reference(*self._package(package_ref, token))
+        return self._defaults.reference(token.partition(":")[0], version, url)
 
+    def _package(self, reference: str, token: str) -> tuple[str, str, str]:
+        if reference not in self.packages:
+            raise ResourceError(f"unknown provider package {reference!r}", where=token)
+        return self.packages[reference]
 
-def _with_dependencies(properties: Properties, request: Any) -> Properties:
-    """Properties whose values carry what they depend on, so that transforms can pass it on."""
-    changed = dict(properties)
-    for key, deps in request.propertyDependencies.items():
-        if deps.urns and key in changed and not isinstance(changed[key], Output):
-            value = changed[key]
-            secret = isinstance(value, Secret)
-            changed[key] = Output(value.value if secret else value, secret, tuple(deps.urns))
-    return changed
-
-
-def downgraded(value: Value) -> Value:
-    """A value without output values: what they hold, marked secret where it is."""
-    if isinstance(value, Output):
-        inner = downgraded(value.value)
-        return Secret(inner) if value.secret else inner
-    if isinstance(value, dict):
-        return {key: downgraded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [downgraded(item) for item in value]
-    if isinstance(value, Secret):
-        return Secret(downgraded(value.value))
-    return value
-
-
-def output_dependencies(value: Value) -> list[str]:
-    """The URNs that the output values within a value depend on."""
-    if isinstance(value, Output):
-        return [*value.dependencies, *output_dependencies(value.value)]
-    if isinstance(value, dict):
-        return [urn for item in value.values() for urn in output_dependencies(item)]
-    if isinstance(value, list):
-        return [urn for item in value for urn in output_dependencies(item)]
-    return []
+    def _plugin_inputs(self, request: Any, options: Any, properties: Properties) -> Properties:
+        """The inputs of a provider, with what decides on its plugin."""
+        version, url = options.version, options.plugin_download_url
+        if request.packageRef:
+            _, its_version, its_url = self._package(request.packageRef, request.type)
+            version, url = its_version or version, its_url or url
+        if not version and not url:
+            version, url = self._defaults.plugin(request.type.removeprefix(PROVIDER_TYPE_PREFIX))
+        internal: Properties = {"pluginDownloadURL": url} if url else {}
+        if mappings := dict(getattr(request, "envVarMappings", {})):
+            internal["envVarMappings"] = mappings
+        found = {**properties, "version": version} if version else properties
+        return {**found, "__internal": internal} if internal else found
 
 
 def _alias(message: Any) -> Alias:
@@ -273,7 +267,16 @@ def _alias(message: Any) -> Alias:
 
 
 def _timeouts(message: Any) -> CustomTimeouts:
-    return CustomTimeouts(seconds(message.create), seconds(message.update), seconds(message.delete))
+    return CustomTimeouts(
+        seconds(message.create), seconds(message.update), seconds(message.delete), seconds(getattr(message, "read", ""))
+    )
+
+
+def _normal_path(text: str, name: str) -> str:
+    path = parse_path(text)
+    if path is None:
+        raise ResourceError(f"hide_diffs: {text!r} is not a property path", where=name)
+    return path_text(path)
 
 
 def _hooks(message: Any) -> dict[str, list[str]]:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dataops.infra.engine.deployment import Deployment
+from dataops.infra.engine.output_values import downgraded, output_dependencies
 from dataops.infra.engine.provider_resources import ProviderResources
-from dataops.infra.engine.registration import Registration, Registrations, downgraded, output_dependencies
+from dataops.infra.engine.registration import Registration, Registrations
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers import wire
 from dataops.infra.providers.plugin_client import PluginClient
@@ -67,11 +68,7 @@ class RemoteComponents:
         args = wire.from_struct(request.args)
         receiver = _plain(args.get("__self__"))
         reference = self._registrations.provider_of_method(
-            request.tok,
-            request.provider,
-            request.version,
-            request.packageRef,
-            receiver.urn if isinstance(receiver, ResourceReference) else "",
+            request.tok, request, receiver.urn if isinstance(receiver, ResourceReference) else ""
         )
         dependencies = {key: tuple(held.urns) for key, held in request.argDependencies.items()}
         result = self._plugin(reference, request.tok).call(

@@ -86,7 +86,7 @@ def plan_replacement(
         generator.deletes.add(dependent.urn)
         generator.deleted_already.add(id(dependent))
     providers.ensure(old.provider, old.urn)
-    if not old.pending_replacement:
+    if not deployment.awaits_replacement(old):
         generator.deletes.add(old.urn)
         steps.append(delete_step(old, replaced=True, before_replacement=True))
     generator.deleted_already.add(id(old))

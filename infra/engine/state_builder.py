@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 from dataops.infra.engine.goal import Goal, ReadGoal
 from dataops.infra.resources.state import ResourceState
-from dataops.infra.resources.values import UNKNOWN, Value, has_secrets, unwrap_secrets
 
 
 def new_state(goal: Goal, urn: str, old: ResourceState | None, alias: str | None) -> ResourceState:
@@ -18,8 +15,6 @@ def new_state(goal: Goal, urn: str, old: ResourceState | None, alias: str | None
         extra["resourceHooks"] = goal.hooks
     if goal.hide_diffs:
         extra["hideDiff"] = goal.hide_diffs
-    if (trigger := trigger_record(goal.trigger)) is not None:
-        extra["replacementTrigger"] = trigger
     return ResourceState(
         urn=urn,
         type=goal.type,
@@ -42,11 +37,12 @@ def new_state(goal: Goal, urn: str, old: ResourceState | None, alias: str | None
         source_position=goal.source_position,
         ignore_changes=goal.ignore_changes,
         replace_on_changes=goal.replace_on_changes,
+        replacement_trigger=goal.trigger,
         extra=extra,
     )
 
 
-def read_state(goal: ReadGoal, urn: str) -> ResourceState:
+def read_state(goal: ReadGoal, urn: str, alias: str | None) -> ResourceState:
     """A resource that is read, not managed."""
     return ResourceState(
         urn=urn,
@@ -59,20 +55,6 @@ def read_state(goal: ReadGoal, urn: str) -> ResourceState:
         dependencies=goal.dependencies,
         provider=goal.provider,
         additional_secret_outputs=goal.additional_secret_outputs,
+        aliases=[alias] if alias else [],
         source_position=goal.source_position,
     )
-
-
-def trigger_record(trigger: Value) -> Any:
-    """How a replacement trigger is recorded: as it is, or as its digest when it holds a secret."""
-    if trigger is None or trigger is UNKNOWN:
-        return None
-    plain = unwrap_secrets(trigger)
-    if has_secrets(trigger):
-        return "sha256:" + hashlib.sha256(json.dumps(plain, sort_keys=True, default=repr).encode()).hexdigest()
-    return plain
-
-
-def trigger_of(state: ResourceState) -> Any:
-    """The replacement trigger that was recorded with a resource."""
-    return state.extra.get("replacementTrigger")

@@ -19,7 +19,7 @@ from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.refresh import plan_as_found
 from dataops.infra.engine.replacement import allow_replacement, plan_replacement
 from dataops.infra.engine.reporting import Reporter
-from dataops.infra.engine.state_builder import new_state, read_state, trigger_of, trigger_record
+from dataops.infra.engine.state_builder import new_state, read_state
 from dataops.infra.engine.step import Step
 from dataops.infra.engine.targets import Scope
 from dataops.infra.errors import ResourceError
@@ -27,7 +27,7 @@ from dataops.infra.providers.base import Changes, CheckFailure, DiffResult, Prov
 from dataops.infra.resources.references import named_by
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import is_provider, name_of
-from dataops.infra.resources.values import Properties
+from dataops.infra.resources.values import Properties, has_unknowns
 
 
 @dataclass(slots=True)
@@ -88,7 +88,8 @@ class StepGenerator:
         """The steps that bring a resource which has just been imported to its goal; none when it is there."""
         with self.lock:
             planned = self.planned[imported.urn]
-            new = new_state(goal, imported.urn, imported, None)
+            # What was imported has no trigger yet: the next update records it.
+            new = new_state(goal, imported.urn, imported, None).copy(replacement_trigger=None)
             provider = self._providers.for_resource(goal.custom, goal.type, goal.provider, imported.urn)
         steps = self._plan_checked(Draft(goal, imported.urn, imported, new, provider, False, False))
         with self.lock:
@@ -99,8 +100,8 @@ class StepGenerator:
         """The steps that reading an existing resource needs."""
         with self.lock:
             urn = self.names.take(goal.parent, goal.type, goal.name)
-            old = self._deployment.olds.get(urn)
-            new = read_state(goal, urn)
+            old, clash = self.names.recorded(urn, goal)
+            new = read_state(goal, urn, self.names.alias_of.get(urn))
             self.planned[urn] = "read"
             if old is not None and not old.external and old.id != goal.id:
                 self.replaces.add(urn)
@@ -225,7 +226,7 @@ class StepGenerator:
     def _plan_diff(self, draft: Draft, inputs: Properties, replaced: bool) -> list[Step]:
         old = draft.old
         assert old is not None
-        triggered = _triggers(trigger_record(draft.goal.trigger), trigger_of(old))
+        triggered = self._triggered(draft, old)
         with self.lock:
             diff = DiffResult(Changes.SOME) if triggered else self._diff_by_option(draft, old, inputs, replaced)
         if diff is None:
@@ -234,8 +235,9 @@ class StepGenerator:
                 draft.provider, draft.urn, old.id, old.inputs, old.outputs, inputs, draft.goal.ignore_changes
             )
         diff = diffing.apply_replace_on_changes(diff, draft.goal.replace_on_changes, bool(old.init_errors))
-        replace = diffing.replaces(diff) or triggered or old.pending_replacement
-        changed = diff.changes is Changes.SOME or old.pending_replacement
+        gone = self._deployment.awaits_replacement(old)
+        replace = diffing.replaces(diff) or triggered or gone
+        changed = diff.changes is Changes.SOME or gone
         changed = changed or (draft.goal.custom and draft.urn in self._deployment.options.redone)
         if changed and replace:
             allow_replacement(self._deployment, self._report, draft, old, diff)
@@ -283,6 +285,14 @@ class StepGenerator:
             return DiffResult(Changes.NONE if diffing.equal(old.inputs, inputs) else Changes.SOME)
         return None
 
+    def _triggered(self, draft: Draft, old: ResourceState) -> bool:
+        """Whether another replacement trigger than the recorded one asks for a replacement."""
+        trigger = draft.goal.trigger
+        if has_unknowns(trigger) and not self._deployment.options.preview:
+            self._report.error("its replacement trigger is not known", draft.urn)
+            raise Bail(draft.urn)
+        return diffing.triggers(old.replacement_trigger, trigger)
+
     def _recreate(self, draft: Draft) -> list[Step]:
         """The second half of a replacement whose first was planned with that of something it depends on."""
         self.deletes.discard(draft.urn)
@@ -311,7 +321,3 @@ class StepGenerator:
             if recorded is not None and not self.operated_on(needed):
                 steps += self._untargeted(recorded, needed)
         return [*steps, Step("same", old, old.copy())]
-
-
-def _triggers(new: object, old: object) -> bool:
-    return new is not None and old is not None and not diffing.equal(new, old)

@@ -106,6 +106,11 @@ class ReadResult:
     inputs: Properties | None = None
     init_errors: tuple[str, ...] = ()
 
+    @property
+    def found(self) -> bool:
+        """Whether there is anything to read under an id that the program gives."""
+        return bool(self.id or self.outputs)
+
 
 @dataclass(frozen=True, slots=True)
 class InvokeResult:
@@ -157,8 +162,11 @@ class Provider(Protocol):
         """Makes the resource; in a preview nothing is made and the id is "". `timeout` in seconds, 0: default."""
         ...
 
-    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> ReadResult:
-        """Reads what is there. `inputs` and `outputs` are the recorded ones, empty for a resource not yet managed."""
+    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties, timeout: float = 0) -> ReadResult:
+        """Reads what is there. `inputs` and `outputs` are the recorded ones, empty for a resource not yet managed.
+
+        `timeout` in seconds, 0: default.
+        """
         ...
 
     def update(

@@ -127,11 +127,11 @@ class HandlerProvider:
             result = handler.create(Operation(urn, timeout), unwrap_secrets(inputs))
         return CreateResult(result.id, _marked(handler, result.outputs, inputs), result.init_errors)
 
-    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties, timeout: float = 0) -> ReadResult:
         """Has the handler look; outputs that were secret stay secret."""
         handler = self._handler(urn)
         with _named(urn, "read"):
-            result = handler.read(Operation(urn), _recorded(id_, inputs, outputs))
+            result = handler.read(Operation(urn, timeout), _recorded(id_, inputs, outputs))
         if not result.id:
             return ReadResult("", {})
         marked = _marked(handler, result.outputs, {**inputs, **outputs})

@@ -176,10 +176,12 @@ class PluginClient:
             raise ResourceError("the provider gave no id to what it created", where=name_of(urn))
         return CreateResult(answer.id, outputs, reasons)
 
-    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties, timeout: float = 0) -> ReadResult:
         if not self._known:
             return ReadResult(id_, {}, {})
-        request = self._messages.ReadRequest(urn=urn, name=name_of(urn), type=type_of(urn), id=id_)
+        request = self._messages.ReadRequest(
+            urn=urn, name=name_of(urn), type=type_of(urn), id=id_, **({"timeout": timeout} if timeout else {})
+        )
         self._fill(request.properties, outputs)
         self._fill(request.inputs, inputs)
         try:

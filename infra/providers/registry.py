@@ -58,10 +58,6 @@ class ProviderRegistry:
         """The packages that are known."""
         return tuple(sorted(self._factories))
 
-    def require(self, context: ProviderContext) -> None:
-        """Makes sure, before anything is started, that there is a provider; `ResourceError` when there is none."""
-        self._find(context)
-
     def provide(self, context: ProviderContext) -> Provider:
         """A new provider for a package; `ResourceError` when there is none."""
         return self._find(context)(context)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from dataops.infra.resources.values import Properties
+from dataops.infra.resources.values import Properties, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class CustomTimeouts:
     create: float = 0
     update: float = 0
     delete: float = 0
+    read: float = 0
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class ResourceState:
         provider: `<provider URN>::<provider id>`; "" for components.
         dependencies: URNs it depends on; property_dependencies: the same by input property.
         init_errors: why it exists but is not ready.
+        replacement_trigger: what the resource is replaced for when it changes; None for nothing.
         extra: fields of `ResourceV3` that this version carries through without using them, in JSON form.
     """
 
@@ -66,6 +68,7 @@ class ResourceState:
     source_position: str = ""
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
+    replacement_trigger: Value = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     def copy(self, **changes: Any) -> ResourceState:

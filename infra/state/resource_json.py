@@ -9,7 +9,7 @@ from typing import Any
 from dataops.infra.errors import VerificationError
 from dataops.infra.resources.state import CustomTimeouts, Deployment, PendingOperation, ResourceState
 from dataops.infra.state.encryption import SecretsManager
-from dataops.infra.state.property_json import Open, Seal, decode, encode_properties, sealed_text
+from dataops.infra.state.property_json import Open, Seal, decode, encode, encode_properties, sealed_text
 from dataops.infra.state.timestamps import time_from_json, time_to_json
 
 # In Pulumi's order: JSON name, our name, whether it is written when it is false or empty.
@@ -44,7 +44,7 @@ FIELDS: tuple[tuple[str, str, bool], ...] = (
     ("ignoreChanges", "ignore_changes", False),
     ("hideDiff", "", False),
     ("replaceOnChanges", "replace_on_changes", False),
-    ("replacementTrigger", "", False),
+    ("replacementTrigger", "replacement_trigger", False),
     ("refreshBeforeUpdate", "", False),
     ("viewOf", "", False),
     ("resourceHooks", "", False),
@@ -52,6 +52,7 @@ FIELDS: tuple[tuple[str, str, bool], ...] = (
     ("snippetID", "", False),
 )
 _OWN_FIELDS = tuple(field for field in FIELDS if field[1])
+_TIMEOUTS = ("create", "update", "delete", "read")
 
 HANDLED = ("manifest", "secrets_providers", "resources", "pending_operations", "metadata")
 """The parts of a deployment that `Deployment` holds."""
@@ -70,7 +71,7 @@ class Vault:
         self._known: dict[tuple[str, str, str], str] = {}
 
     def seal(self, urn: str, part: str) -> Seal:
-        """The `Seal` for secrets in a part of the resource `urn`, its `inputs` or `outputs`."""
+        """The `Seal` for secrets in a part of the resource `urn`: its `inputs`, `outputs` or `replacement_trigger`."""
 
         def sealed(text: str) -> dict[str, str]:
             ciphertext = self._known.get((urn, part, text))
@@ -110,9 +111,14 @@ def _to_json(resource: ResourceState, vault: Vault | None) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for json_name, name, always in FIELDS if resource.extra else _OWN_FIELDS:
         value: Any = getattr(resource, name) if name else resource.extra.get(json_name)
-        if not value and not always:
+        if name == "replacement_trigger":
+            # Any value triggers but none at all.
+            if value is None or vault is None:
+                continue
+            value = encode(value, vault.seal(resource.urn, name))
+        elif not value and not always:
             continue
-        if name in ("inputs", "outputs"):
+        elif name in ("inputs", "outputs"):
             if vault is None:
                 continue
             value = encode_properties(value, vault.seal(resource.urn, name))
@@ -121,7 +127,7 @@ def _to_json(resource: ResourceState, vault: Vault | None) -> dict[str, Any]:
         elif name == "custom_timeouts":
             if value == CustomTimeouts():
                 continue
-            value = {k: getattr(value, k) for k in ("create", "update", "delete") if getattr(value, k)}
+            value = {k: getattr(value, k) for k in _TIMEOUTS if getattr(value, k)}
         elif isinstance(value, datetime):
             value = time_to_json(value)
         elif isinstance(value, list):
@@ -153,14 +159,15 @@ def resource_from_json(said: Mapping[str, Any], vault: Vault, secrets: SecretsMa
         for name in ("inputs", "outputs"):
             opened = vault.open(urn, name, secrets)
             values[name] = {key: decode(value, opened) for key, value in values.get(name, {}).items()}
+        if "replacement_trigger" in values:
+            opened = vault.open(urn, "replacement_trigger", secrets)
+            values["replacement_trigger"] = decode(values["replacement_trigger"], opened)
         for name in ("created", "modified"):
             if name in values:
                 values[name] = time_from_json(values[name])
         if "custom_timeouts" in values:
             given = values["custom_timeouts"]
-            values["custom_timeouts"] = CustomTimeouts(
-                **{key: given[key] for key in ("create", "update", "delete") if given.get(key)}
-            )
+            values["custom_timeouts"] = CustomTimeouts(**{key: given[key] for key in _TIMEOUTS if given.get(key)})
         if "property_dependencies" in values:
             values["property_dependencies"] = {k: list(v or ()) for k, v in values["property_dependencies"].items()}
         return ResourceState(**values, extra=extra)

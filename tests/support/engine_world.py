@@ -109,7 +109,7 @@ class WorldProvider:
             self.objects[id_] = {**unwrap_secrets(inputs), "generation": 1}
         return CreateResult(id_, {**inputs, "generation": 1})
 
-    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties) -> ReadResult:
+    def read(self, urn: str, id_: str, inputs: Properties, outputs: Properties, timeout: float = 0) -> ReadResult:
         with self._lock:
             self.calls.append(("read", name_of(urn)))
             if id_ in self.unreadable:

@@ -4,7 +4,7 @@ Inputs named `r_*` force a replacement when they change; `dbr` asks for delete-b
 operation that is refused; `partial` makes a resource that is not ready; `detailed` tells differences by nested path;
 `leak` adds a nested secret output. The provider's own `region` forces a replacement, `zone` does not. Every call that
 changes or reads anything is appended to the file that CALLS names, one JSON object a line; WORLD names a JSON file with
-what other hands changed: by label, properties, "gone", or "refuse" for
+what other hands changed: by label, properties, "gone", "empty", which is there without an id, or "refuse" for
 what cannot be read.
 """
 
@@ -99,7 +99,7 @@ class Acme(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request: Any, context: Any) -> Any:
         known = plain(read(request.args))
         self._may("configure", known, context)
-        self.region = str(known.get("region", ""))
+        self.region = str(known.get("region") or os.environ.get("ACME_REGION", ""))
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=True)
 
     def Check(self, request: Any, context: Any) -> Any:
@@ -173,6 +173,8 @@ class Acme(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.ReadResponse(id="")
         if changed == "refuse":
             context.abort(grpc.StatusCode.UNKNOWN, f"read of {label} refused")
+        if changed == "empty":
+            return provider_pb2.ReadResponse(id="", properties=struct({"label": label}))
         changed = changed or {}
         there = {"label": label, "size": 1, "value": "found", **read(request.inputs), **changed}
         state = {**there, "generation": 1, "token": f"token-{label}", **read(request.properties), **changed}

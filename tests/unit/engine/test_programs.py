@@ -95,10 +95,10 @@ def test_a_program_that_is_not_there_is_a_configuration_error(world: World) -> N
         world.up("missing.py")
 
 
-def test_a_resource_of_an_unknown_package_is_named_with_its_package(world: World) -> None:
+def test_an_unknown_package_is_reported_at_its_default_provider(world: World) -> None:
     assert world.up("steps.py", step="unknown package").failed
     [(name, message)] = world.messages()
-    assert name == "lost" and "'nowhere'" in message
+    assert name == "default" and "'nowhere'" in message
 
 
 def test_a_refused_input_is_reported_at_its_resource_without_its_value(world: World) -> None:

@@ -71,7 +71,7 @@ def test_one_on_path_comes_first_unless_it_is_not_to_be_looked_at(home: Path, tm
 def test_an_attachment_without_a_port_is_refused(tmp_path: Path, said: str) -> None:
     context = ProviderContext("world", root=tmp_path, environment={"PULUMI_DEBUG_PROVIDERS": f"other:1,{said}"})
     with pytest.raises(ResourceError, match="is no port"):
-        ProviderRegistry().require(context)
+        ProviderRegistry().provide(context)
 
 
 def test_what_the_project_names_comes_before_everything(home: Path, tmp_path: Path) -> None:
@@ -98,6 +98,6 @@ def test_one_that_is_not_there_is_never_fetched_but_its_command_is_told(tmp_path
         "world", "1.2.3", root=tmp_path, environment=environment, download_url="https://example.com/plugins"
     )
     with pytest.raises(ResourceError, match="'world' of version 1.2.3") as raised:
-        ProviderRegistry().require(context)
+        ProviderRegistry().provide(context)
     told = "`pulumi plugin install resource world v1.2.3 --server https://example.com/plugins`"
     assert raised.value.hint and told in raised.value.hint

@@ -117,7 +117,7 @@ FULL = ResourceState(
     pending_replacement=True,
     additional_secret_outputs=["y"],
     aliases=[urn("b")],
-    custom_timeouts=CustomTimeouts(create=300),
+    custom_timeouts=CustomTimeouts(create=300, read=20),
     import_id="i-0",
     retain_on_delete=True,
     deleted_with=urn("p"),
@@ -137,7 +137,14 @@ def test_a_resource_with_everything_comes_back_equal_in_pulumis_order() -> None:
     assert list(said)[:6] == ["urn", "custom", "delete", "id", "type", "inputs"]
     assert list(said)[-2:] == ["replaceOnChanges", "fromTheFuture"]
     assert (said["created"], said["modified"]) == ("2026-01-02T03:04:05.6Z", "2026-01-02T03:04:05Z")
-    assert said["customTimeouts"] == {"create": 300}
+    assert said["customTimeouts"] == {"create": 300, "read": 20}
+
+
+@pytest.mark.parametrize("trigger", [0, "", [], {"a": [Secret("hush"), None]}, Secret("hush")])
+def test_a_replacement_trigger_is_recorded_whatever_it_is_and_its_secrets_sealed(trigger: Any) -> None:
+    said = resource_to_json(thing("a", replacement_trigger=trigger), Vault(stack_secrets()))
+    assert "replacementTrigger" in said and "hush" not in dump(said)
+    assert resource_from_json(json.loads(dump(said)), Vault(stack_secrets())).replacement_trigger == trigger
 
 
 def test_what_is_empty_is_left_out() -> None:
