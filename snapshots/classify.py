@@ -97,7 +97,7 @@ def _objects(lake: Path, missing: Sequence[Missing]) -> dict[Missing, list[str]]
         with open_object(lake, path) as file, pq.ParquetFile(file) as opened:
             if not opened.num_row_groups:
                 continue
-            table = opened.read_row_group(0).slice(0, SAMPLE)
+            table = opened.read_row_group(0, use_threads=False).slice(0, SAMPLE)
         for one in columns:
             name, *rest = (one.name,) if one.name in table.column_names else split_path(one.name)
             part = part_of(table.column(name), tuple(rest)) if rest else table.column(name)

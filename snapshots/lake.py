@@ -218,7 +218,7 @@ def _search_parquet(source: IO[bytes], plan: ObjectPlan, search: HostSearch) -> 
 
     with pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups if search.hosts else 0):
-            look_into(file.read_row_group(group), plan.label, search)
+            look_into(file.read_row_group(group, use_threads=False), plan.label, search)
         return int(file.metadata.num_rows)
 
 

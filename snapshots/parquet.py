@@ -108,7 +108,7 @@ def rewrite(
             use_content_defined_chunking=True,
         ) as writer:
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group).cast(schema)
+                table = file.read_row_group(group, use_threads=False).cast(schema)
                 table = _mask_group(table, schema, columns)
                 look_into(table, label, search)
                 writer.write_table(table)

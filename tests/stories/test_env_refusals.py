@@ -83,6 +83,7 @@ def test_a_wrong_passphrase_is_told_before_anything_runs(shop: ScratchPlatform) 
     removed = shop.run("env", "down", "feature-locked-too", "--yes")
     file.unlink()
     missing = shop.run("env", "up", "--branch", "feature/locked")
+    file.touch(mode=0o600)
     file.write_text(right)
     for outcome in (refused, redeployed, removed, missing):
         assert outcome.status == 3 and "passphrase" in outcome.stderr
