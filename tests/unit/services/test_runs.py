@@ -31,7 +31,8 @@ def record(id_: str, pipeline: str = "a", state: str = "succeeded") -> RunRecord
 
 def test_ids_sort_by_time() -> None:
     moment = datetime(2026, 5, 4, 10, 12, 13, tzinfo=UTC)
-    assert new_run_id(moment) < new_run_id(moment + timedelta(seconds=1))
+    for later in (timedelta(seconds=1), timedelta(milliseconds=1), timedelta(milliseconds=987)):
+        assert new_run_id(moment) < new_run_id(moment + later)
     assert due_run_id(moment.timestamp()) == "20260504-101213-due"
 
 
