@@ -40,14 +40,17 @@ class DefaultProviders:
         self._recorded = recorded
         self._lock = threading.Lock()
         self._references: dict[tuple[str, str, str], Future[str]] = {}
+        self.needed_by: dict[str, str] = {}
+        """What the provider of each type was first needed for, so that its errors can tell."""
 
-    def reference(self, package: str, version: str = "", url: str = "") -> str:
+    def reference(self, package: str, version: str = "", url: str = "", *, needed_by: str = "") -> str:
         """The reference `<urn>::<id>` of a package's default provider; `ResourceError` when there is none."""
         self._refuse_disabled(package)
         known_version, known_url = self.plugin(package)
         version, url = version or known_version, (url or known_url).removesuffix("/")
         key = (package, version, url)
         with self._lock:
+            self.needed_by.setdefault(PROVIDER_TYPE_PREFIX + package, needed_by)
             mine = key not in self._references
             future = self._references.setdefault(key, Future())
         if mine:

@@ -118,6 +118,7 @@ class Operation:
         """Runs the program, then deletes what it no longer asks for; returns why the program failed, if it did."""
         deployment, callbacks, transforms = self.deployment, Callbacks(), Transforms()
         defaults = DefaultProviders(self._around.config, recorded_plugins(deployment.resources))
+        self.providers.needed_by = defaults.needed_by
         registrations = Registrations(transforms, callbacks, defaults, self._around.context.root)
         remote = RemoteComponents(deployment, self.providers, registrations, self._around.config)
         monitor = Monitor(

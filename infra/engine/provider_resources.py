@@ -48,6 +48,8 @@ class ProviderResources:
         self._all: list[Provider] = []
         self._states: dict[str, ResourceState] = {}
         self._registered_as: dict[str, str] = {}
+        self.needed_by: dict[str, str] = {}
+        """What the provider of each type was first needed for; see `DefaultProviders`."""
         self._as_resource = _ProviderOfProviders(self)
 
     def remember(self, new: ResourceState, alias: str | None) -> None:
@@ -133,6 +135,8 @@ class ProviderResources:
             provider = self._provide(context)
         except ResourceError as error:
             error.where = error.where or name_of(urn)
+            if needed_by := self.needed_by.get(type_):
+                error.what += f", which {needed_by} needs"
             raise
         self._all.append(provider)
         return provider

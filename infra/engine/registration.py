@@ -110,7 +110,7 @@ class Registrations:
     def read_goal(self, request: Any) -> ReadGoal:
         """The goal of a `ReadResourceRequest`."""
         provider = request.provider or self._default(
-            request.type, request.version, request.pluginDownloadURL, request.packageRef
+            request.type, request.version, request.pluginDownloadURL, request.packageRef, request.name
         )
         return ReadGoal(
             request.type,
@@ -218,7 +218,7 @@ class Registrations:
             return ""
         default = self._default
         return str(options.provider) or default(
-            request.type, options.version, options.plugin_download_url, request.packageRef
+            request.type, options.version, options.plugin_download_url, request.packageRef, request.name
         )
 
     def _trigger(self, options: Any) -> Value:
@@ -234,10 +234,12 @@ class Registrations:
         inherited = self._providers.get(request.parent, {})
         return str(request.providers.get(package) or inherited.get(package, ""))
 
-    def _default(self, token: str, version: str, url: str, package_ref: str) -> str:
-        if package_ref:
-            return self._defaults.reference(*self._package(package_ref, token))
-        return self._defaults.reference(token.partition(":")[0], version, url)
+    def _default(self, token: str, version: str, url: str, package_ref: str, name: str = "") -> str:
+        """The reference of a default provider, needed for the resource of that name, or for the function `token`."""
+        package, version, url = (
+            self._package(package_ref, token) if package_ref else (token.partition(":")[0], version, url)
+        )
+        return self._defaults.reference(package, version, url, needed_by=name or token)
 
     def _package(self, reference: str, token: str) -> tuple[str, str, str]:
         if reference not in self.packages:
