@@ -129,4 +129,8 @@ def _sweep(store: Path, references: References, unreadable: Mapping[str, Dataops
         else:
             with suppress(FileNotFoundError):
                 leftover.unlink()
+    # whoever was killed before writing what was to lie in them has left empty folders
+    for place in (*(store / FOLDER).glob("*"), store / FOLDER):
+        with suppress(OSError):
+            place.rmdir()
     return freed
