@@ -11,13 +11,16 @@ file for writing, and then the first query copies the whole database.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dataops.infra.process.copying import CopyReport, copy_tree
+from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.subvolumes import destroy_subvolume, make_subvolume, snapshot_subvolume
 
 TECHNIQUES = ("snapshot", "reflink", "warm", "copy")
@@ -25,6 +28,8 @@ TECHNIQUES = ("snapshot", "reflink", "warm", "copy")
 
 PROBE = 1 << 18
 """Bytes of the file that a place is tried with."""
+
+_PROBES = ".dataops-probe-"
 
 
 def make_clonable(path: Path) -> None:
@@ -52,15 +57,60 @@ def clone_tree(source: Path, target: Path, *, skip: Collection[str] = ()) -> Cop
 
 
 def technique_at(place: Path) -> str:
-    """How clones are made within a folder, tried with a file that holds data; leaves nothing behind."""
-    with tempfile.TemporaryDirectory(prefix=".dataops-probe-", dir=place) as scratch:
-        source, target = Path(scratch, "source"), Path(scratch, "target")
+    """How clones are made within a folder, tried with a file that holds data.
+
+    Leaves nothing behind, and removes what one that was killed has left.
+    """
+    for left in place.glob(f"{_PROBES}*"):
+        with _held(left) as mine:
+            if mine:
+                _remove_probe(left)
+    with _new_probe(place) as probe:
+        source, target = probe / "source", probe / "target"
         make_clonable(source)
         (source / "data").write_bytes(os.urandom(PROBE))
-        technique = clone_tree(source, target).technique
-        for folder in (source, target):
+        return clone_tree(source, target).technique
+
+
+@contextmanager
+def _new_probe(place: Path) -> Iterator[Path]:
+    """A folder of our own, removed at the end; its lock tells others that whoever made it lives."""
+    while True:
+        probe = Path(tempfile.mkdtemp(prefix=_PROBES, dir=place))
+        with _held(probe) as mine:
+            if not mine:
+                continue  # somebody took it for left before it was locked
+            try:
+                yield probe
+            finally:
+                _remove_probe(probe)
+            return
+
+
+@contextmanager
+def _held(probe: Path) -> Iterator[bool]:
+    """Holds the lock of a folder; False when another process does, or when the folder is gone."""
+    try:
+        descriptor = os.open(probe, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mine = probe.is_dir()
+    except BlockingIOError:
+        mine = False
+    try:
+        yield mine
+    finally:
+        os.close(descriptor)
+
+
+def _remove_probe(probe: Path) -> None:
+    for folder in (probe / "source", probe / "target"):
+        if folder.is_dir():
             destroy_subvolume(folder)
-        return technique
+    remove_tree(probe)
 
 
 def _free(target: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,22 @@ def check_clone(source: Path, target: Path) -> None:
 
 def test_probing_a_place_leaves_nothing_there(tmp_path: Path) -> None:
     assert technique_at(tmp_path) in ("reflink", "snapshot", "copy")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_probe_left_is_removed_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
+    left, used = tmp_path / ".dataops-probe-left", tmp_path / ".dataops-probe-used"
+    for folder in (left, used):
+        folder.mkdir()
+        fill(folder / "source")
+    descriptor = os.open(used, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        technique_at(tmp_path)
+        assert list(tmp_path.iterdir()) == [used]
+    finally:
+        os.close(descriptor)
+    technique_at(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -153,7 +153,7 @@ def test_differences_are_never_to_differences_and_are_given_up_when_they_grow(la
 
 
 def test_a_chunk_that_a_crash_left_damaged_is_not_used_again(layout: PlatformLayout) -> None:
-    rows = b"".join(some_rows(30_000))
+    rows = b"".join(some_rows(60_000))
     first = make_snapshot(layout, {"raw.a": rows})
     files = chunk_files(layout, first, "tables/raw.a")
     (layout.snapshots / first.id / "manifest.json").unlink()
