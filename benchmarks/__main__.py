@@ -2,8 +2,9 @@
 
 import os
 
-from benchmarks import clones, environment, masking, replicas, state
+from benchmarks import environment, replicas, state
 from benchmarks.engine import compare, scale
+from benchmarks.snapshots import capture, clones, masking
 
 compare.compare(count=300, runs=3)
 scale.grow([300, 1000, 3000], "wide")
@@ -12,6 +13,7 @@ environment.compare(runs=3)
 replicas.measure(count=20)
 state.measure()
 masking.measure()
+capture.compare()
 if os.geteuid() == 0:
     clones.compare([1, 5, 10])
 else:

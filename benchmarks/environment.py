@@ -96,20 +96,14 @@ class ByHand:
         )
         url = asked.stdout.strip()
         self.database = warehouse["database"]
+        self.url = url
+        self.dump()
+
+    def dump(self) -> float:
+        """Seconds of dumping production's warehouse into the folder `dump`."""
         tables = [word for schema in ("raw", "marts") for word in ("-n", schema)]
-        dump = [
-            str(self.binaries / "pg_dump"),
-            "-Fd",
-            "-j2",
-            "-Z1",
-            "-O",
-            "-x",
-            *tables,
-            "-f",
-            str(folder / "dump"),
-            url,
-        ]
-        run(dump, folder, platform.environment)
+        options = ["-Fd", "-j2", "-Z1", "-O", "-x", *tables, "-f", str(self.folder / "dump")]
+        return run([str(self.binaries / "pg_dump"), *options, self.url], self.folder, self.platform.environment)
 
     def script(self) -> str:
         """The commands, as a shell script that stops at the first failure."""

@@ -1,6 +1,8 @@
 """Clones of databases of 1, 5 and 10 GB on a reflink pool and by copying, against the bounds that they must keep.
 
-    python -m benchmarks.clones [--sizes 1,5,10] [--kind xfs|btrfs] [--below FOLDER]      (as root: it mounts a pool)
+    python -m benchmarks.snapshots.clones [--sizes 1,5,10] [--together 25] [--kind xfs|btrfs] [--below FOLDER]
+
+As root, since it mounts a pool.
 
 Per size a database of one large table is made by `generate_series` in the pool and removed afterwards. *To the first
 query* is the time from nothing to an indexed SELECT on that table and a committed UPDATE: clone, configure, start,
@@ -14,13 +16,17 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.replicas import proportional_set_size
 from dataops.envs.pool import PoolRequest, create, remove
+from dataops.envs.sweep import processes_of
 from dataops.infra.process import postgres_server
 from dataops.infra.process.cloning import make_clonable
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries
@@ -114,6 +120,40 @@ class Bench:
         postgres_server.remove(golden)
         return found
 
+    def together(self, gigabytes: int, count: int) -> None:
+        """Makes many clones of one golden directory at once, each with its server, and prints what each costs."""
+        golden = self.build(gigabytes)
+        before, began = used(self.pool), time.perf_counter()
+        with ThreadPoolExecutor(count) as threads:
+            all_up, over = threading.Barrier(count + 1), threading.Event()
+
+            def live(number: int) -> tuple[float, int]:
+                """Seconds to the first query, and bytes of memory when all are up."""
+                clone = self.pool / f"replica-{number}"
+                postgres_server.clone(golden, clone)
+                with postgres_server.temporary_server(clone, self.binaries, self.user) as server:
+                    with connect(server) as session:
+                        session.execute(f"SELECT filler FROM facts WHERE id = {number * 1000 + 7}".encode()).fetchone()
+                        session.execute(f"UPDATE facts SET amount = 1 WHERE id = {number * 1000 + 7}".encode())
+                        took = time.perf_counter() - began
+                        all_up.wait()
+                        memory = sum(map(proportional_set_size, processes_of(clone)))
+                        over.wait()
+                return took, memory
+
+            running = [threads.submit(live, number) for number in range(count)]
+            all_up.wait()
+            whole, disk = time.perf_counter() - began, used(self.pool) - before
+            over.set()
+            found = [future.result() for future in running]
+        print(f"\n{count} replicas of {gigabytes} GB at once: all answer after {whole:.1f} s")
+        print(f"  each to its first query, s: {' '.join(f'{took:.1f}' for took, _ in sorted(found))}")
+        print(f"  memory of each, MiB: {' '.join(f'{memory / 2**20:.0f}' for _, memory in found)}")
+        print(f"  disk, on average: {disk / count / 2**20:.1f} MiB of {gigabytes} GB")
+        for number in range(count):
+            postgres_server.remove(self.pool / f"replica-{number}")
+        postgres_server.remove(golden)
+
     def change(self, clone: Path, rows: int) -> int:
         """Changes so many rows of a clone; the bytes that it then takes more, log and checkpoint included."""
         before = used(self.pool)
@@ -157,8 +197,12 @@ def report_flatness(figures: list[Figures]) -> None:
     print(f"\nslowest over fastest size          {flat:8.2f}     {verdict(flat, BOUNDS['flat'])}")
 
 
-def compare(sizes: list[int], kind: str = "xfs", below: Path = Path("/tmp"), runs: int = 5) -> None:
-    """Measures every size in a pool that is made for it and removed afterwards, and prints the figures."""
+def compare(sizes: list[int], kind: str = "xfs", below: Path = Path("/tmp"), runs: int = 5, together: int = 25) -> None:
+    """Measures every size in a pool that is made for it and removed afterwards, and prints the figures.
+
+    Args:
+        together: how many clones of 5 GB, or of the largest size if that is less, are made at once.
+    """
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dataops-bench-", dir=below)))
         place.chmod(0o755)
@@ -169,6 +213,8 @@ def compare(sizes: list[int], kind: str = "xfs", below: Path = Path("/tmp"), run
         user = server_user()
         bench = Bench(install_binaries(place, user), user, pool.mount, place)
         report_flatness([report(bench.measure(gigabytes, runs)) for gigabytes in sizes])
+        if together:
+            bench.together(min(5, max(sizes)), together)
 
 
 if __name__ == "__main__":
@@ -177,5 +223,6 @@ if __name__ == "__main__":
     parser.add_argument("--kind", choices=["xfs", "btrfs"], default="xfs")
     parser.add_argument("--below", type=Path, default=Path("/tmp"), help="where the pool's image and the copies lie")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--together", type=int, default=25, help="clones at once; 0 for none")
     given = parser.parse_args()
-    compare([int(text) for text in given.sizes.split(",")], given.kind, given.below, given.runs)
+    compare([int(text) for text in given.sizes.split(",")], given.kind, given.below, given.runs, given.together)
