@@ -45,7 +45,7 @@ def refresh(store: Path, key_directory: Path, references: References | None = No
         elif known.get(snapshot) != blake3_hex(text):
             try:
                 manifest = open_manifest(storage, snapshot, key_directory)
-                references.add(snapshot, blake3_hex(text), _chunks(storage, manifest, key_directory))
+                references.add(snapshot, blake3_hex(text), chunks_of(storage, manifest, key_directory))
             except UnknownFormatError:
                 references.forget(snapshot)  # it has no chunks
             except DataopsError as error:
@@ -53,7 +53,8 @@ def refresh(store: Path, key_directory: Path, references: References | None = No
     return unreadable
 
 
-def _chunks(storage: Storage, manifest: Manifest, key_directory: Path) -> Iterator[tuple[str, int]]:
+def chunks_of(storage: Storage, manifest: Manifest, key_directory: Path) -> Iterator[tuple[str, int]]:
+    """The names and sizes of the chunks of a snapshot."""
     store_key = keys.store_key(key_directory)
     contents, chunk_keys = load_contents(storage, manifest, store_key), ChunkKeys(store_key)
     sizes = {ref.identity: ref.stored for refs in contents.parts.values() for ref in refs}

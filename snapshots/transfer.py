@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from dataops.infra.errors import ConfigurationError, VerificationError
+from dataops.infra.errors import VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.contents import INDEX, KEY, RECAPTURE
@@ -34,22 +34,11 @@ class Carried:
     of: int
 
 
-def open_storage(url: str) -> Storage:
-    """The storage that a URL names: `s3://bucket/prefix?region=…`, with the parameters of a state's URL.
-
-    Raises:
-        ConfigurationError: it names none.
-    """
-    from dataops.infra.state.s3_location import S3Location
-    from dataops.snapshots.storage.s3 import S3Storage
-
-    if not url.startswith("s3://"):
-        raise ConfigurationError("this is no place for snapshots", hint="s3://bucket/prefix?region=eu-west-1")
-    return S3Storage(S3Location.parse(url))
-
-
-def push(layout: PlatformLayout, snapshot: str, to: Storage) -> Carried:
+def push(layout: PlatformLayout, snapshot: str, to: Storage, check: Callable[[], None] = lambda: None) -> Carried:
     """Carries a snapshot of a platform to another storage; one that is there already is left as it is.
+
+    Args:
+        check: called before the manifest is written; raises when somebody else may have removed chunks meanwhile.
 
     Raises:
         VerificationError: a chunk is missing here.
@@ -61,6 +50,7 @@ def push(layout: PlatformLayout, snapshot: str, to: Storage) -> Carried:
         carried = _carry(source, to)
         for name in (f"{snapshot}/{INDEX}", f"{snapshot}/{KEY}"):
             to.write(name, _whole(source.storage, name))
+        check()
         to.create(f"{snapshot}/{FILE}", _whole(source.storage, f"{snapshot}/{FILE}"))
     return carried
 

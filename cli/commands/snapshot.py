@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
-from dataops.cli.commands.snapshot_options import count_references, open_by_id, platform_layout, size
+from dataops.cli.commands.snapshot_options import at_option, count_references, open_by_id, platform_layout, size
 from dataops.cli.lazy import Entry, LazyGroup
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import ENVIRONMENT, SNAPSHOT
@@ -114,17 +114,24 @@ def capture(name: str, workers: int | None, quiet: bool, cwd: Path, as_json: boo
 
 
 @click.command()
+@at_option
 @folder_option
 @output_option
-def ls(cwd: Path, as_json: bool) -> None:
+def ls(url: str | None, cwd: Path, as_json: bool) -> None:
     """List the snapshots of the platform at hand, oldest first.
 
     \b
-    Example:
+    Examples:
       dataops snapshot ls -o json
+      dataops snapshot ls --at s3://snapshots/shop?region=eu-west-1
     """
     from dataops.snapshots.store import list_snapshots
 
+    if url:
+        from dataops.cli.commands.snapshot_transfer import list_bucket
+
+        list_bucket(url, platform_layout(cwd), as_json)
+        return
     layout = _layout(cwd)
     if layout:
         count_references(layout)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from dataops.cli.commands.env_options import folder_option, output_option
-from dataops.cli.commands.snapshot_options import change, open_by_id, platform_layout, size
+from dataops.cli.commands.snapshot_options import at_option, change, open_by_id, platform_layout, size
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import SNAPSHOT
 from dataops.cli.tables import print_json, print_table
@@ -17,28 +17,32 @@ from dataops.infra.errors import DataopsError, VerificationError
 
 @click.command()
 @click.argument("snapshot_id", metavar="[ID]", required=False, type=SNAPSHOT)
+@at_option
 @folder_option
 @output_option
-def verify(snapshot_id: str | None, cwd: Path, as_json: bool) -> None:
+def verify(snapshot_id: str | None, url: str | None, cwd: Path, as_json: bool) -> None:
     """Read every chunk of a snapshot, or of all, and compare it with what was signed.
 
     \b
     Examples:
       dataops snapshot verify
       dataops snapshot verify 20261123T004042Z-1f0c9a2b3d4e
+      dataops snapshot verify --at s3://snapshots/shop?region=eu-west-1
     """
-    from dataops.snapshots.removal import shredded
+    from dataops.snapshots.bucket import Bucket
+    from dataops.snapshots.contents import is_shredded
     from dataops.snapshots.storage.local import LocalStorage
-    from dataops.snapshots.store import snapshot_ids
+    from dataops.snapshots.store import open_manifest, open_snapshot, snapshot_ids
 
     layout = platform_layout(cwd)
+    storage = Bucket.parse(url).storage if url else LocalStorage(layout.snapshots)
     outcomes, problems = [], []
-    for snapshot in [snapshot_id] if snapshot_id else snapshot_ids(LocalStorage(layout.snapshots)):
-        if not snapshot_id and shredded(layout, snapshot):
+    for snapshot in [snapshot_id] if snapshot_id else snapshot_ids(storage):
+        if not snapshot_id and is_shredded(storage, snapshot):
             outcomes.append({"id": snapshot, "ok": True, "chunks": 0, "detail": "shredded: there is nothing to read"})
             continue
         try:
-            opened = open_by_id(layout, snapshot)
+            opened = open_snapshot(storage, open_manifest(storage, snapshot, layout.keys), layout.keys)
             opened.check_present()
             opened.check()
             chunks = len(opened.contents.chunks())

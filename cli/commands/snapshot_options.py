@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from dataops.infra.errors import NotFoundError
 
 if TYPE_CHECKING:
     from dataops.infra.platform.layout import PlatformLayout
     from dataops.snapshots.chunk_reader import SnapshotReader
+
+at_option = click.option(
+    "--at", "url", metavar="URL", help="In a bucket instead of on this machine: s3://bucket/prefix?region=…"
+)
 
 
 def platform_layout(cwd: Path) -> PlatformLayout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from dataops.cli.commands.env_options import confirm, folder_option, output_option
-from dataops.cli.commands.snapshot_options import in_use, platform_layout, size
+from dataops.cli.commands.snapshot_options import at_option, in_use, platform_layout, size
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import SNAPSHOT
 from dataops.cli.tables import print_json, print_table
 from dataops.infra.errors import ConfigurationError, LockedError
 
 if TYPE_CHECKING:
+    from dataops.infra.platform.layout import PlatformLayout
     from dataops.snapshots.removal import Removed, Retention
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -24,19 +26,25 @@ yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 
 @click.command()
 @click.argument("snapshot_id", metavar="ID", type=SNAPSHOT)
+@at_option
 @yes_option
 @folder_option
 @output_option
-def rm(snapshot_id: str, yes: bool, cwd: Path, as_json: bool) -> None:
+def rm(snapshot_id: str, url: str | None, yes: bool, cwd: Path, as_json: bool) -> None:
     """Remove a snapshot that is not pinned and that no environment is made of.
 
     \b
-    Example:
+    Examples:
       dataops snapshot rm 20261123T004042Z-1f0c9a2b3d4e --yes
+      dataops snapshot rm 20261123T004042Z-1f0c9a2b3d4e --at s3://snapshots/shop?region=eu-west-1
     """
     from dataops.snapshots.removal import check_free, remove
 
     layout = platform_layout(cwd)
+    if url:
+        confirm(f"Remove the snapshot {snapshot_id} from the bucket?", yes, f"dataops snapshot rm {snapshot_id}")
+        _tell(_remove_held(layout, url, [snapshot_id]), as_json)
+        return
     check_free(layout, snapshot_id, in_use(layout))
     confirm(f"Remove the snapshot {snapshot_id}?", yes, f"dataops snapshot rm {snapshot_id}")
     _tell(remove(layout, [snapshot_id]), as_json)
@@ -46,33 +54,42 @@ def rm(snapshot_id: str, yes: bool, cwd: Path, as_json: bool) -> None:
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", help="Keep the N newest.")
 @click.option("--older-than", metavar="DURATION", help="Remove only what is older: 12h, 30d.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@at_option
 @yes_option
 @folder_option
 @output_option
-def prune(keep: int | None, older_than: str | None, dry_run: bool, yes: bool, cwd: Path, as_json: bool) -> None:
+def prune(
+    keep: int | None, older_than: str | None, dry_run: bool, url: str | None, yes: bool, cwd: Path, as_json: bool
+) -> None:
     """Remove old snapshots: those that are beyond both bounds, not pinned, and that no environment is made of.
 
-    The newest snapshot always stays.
+    The newest snapshot always stays. Pins and environments keep what is on this machine, not what is in a bucket.
 
     \b
     Examples:
       dataops snapshot prune --keep 7 --dry-run
       dataops snapshot prune --keep 3 --older-than 30d --yes
+      dataops snapshot prune --keep 30 --at s3://snapshots/shop?region=eu-west-1
     """
+    from dataops.snapshots.bucket import Bucket, decide_held
     from dataops.snapshots.removal import decide, remove
 
     if keep is None and older_than is None:
         raise ConfigurationError("it must be said what to keep", hint="--keep N, --older-than 30d, or both")
     layout = platform_layout(cwd)
     age = _duration(older_than) if older_than else None
-    decided = decide(layout, in_use(layout), keep=keep or 1, older_than=age)
+    if url:
+        decided = decide_held(Bucket.parse(url).storage, keep=keep or 1, older_than=age)
+    else:
+        decided = decide(layout, in_use(layout), keep=keep or 1, older_than=age)
     if dry_run or not decided.going:
         _show(decided, as_json)
         return
     if not as_json:
         _show(decided, as_json)
     confirm(f"Remove these {len(decided.going)} snapshots?", yes, "dataops snapshot prune")
-    _tell(remove(layout, decided.going), as_json)
+    done = _remove_held(layout, url, decided.going) if url else remove(layout, decided.going)
+    _tell(done, as_json)
 
 
 @click.command()
@@ -98,6 +115,16 @@ def shred(snapshot_id: str, yes: bool, cwd: Path, as_json: bool) -> None:
         f"Destroy the key of {snapshot_id}? Nothing brings its data back.", yes, f"dataops snapshot shred {snapshot_id}"
     )
     _tell(destroy(layout, snapshot_id), as_json)
+
+
+def _remove_held(layout: PlatformLayout, url: str, snapshots: Sequence[str]) -> Removed:
+    from dataops.snapshots.bucket import Bucket, remove_held
+    from dataops.snapshots.removal import Removed
+
+    bucket = Bucket.parse(url)
+    with bucket.exclusively("snapshot removal") as check:
+        freed = remove_held(bucket.storage, snapshots, layout.keys, check)
+    return Removed(tuple(snapshots), (), freed)
 
 
 def _duration(text: str) -> timedelta:

@@ -1,19 +1,21 @@
-"""`dataops snapshot push|pull`: snapshots carried to a bucket, and from it to another machine."""
+"""`dataops snapshot push|pull`: snapshots carried to a bucket, and from it to another machine; and what lies there."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dataops.cli.commands.env_options import folder_option, output_option
 from dataops.cli.commands.snapshot_options import platform_layout, size
+from dataops.cli.notices import notice
 from dataops.cli.parameter_types import SNAPSHOT
-from dataops.cli.tables import print_json
+from dataops.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
+    from dataops.infra.platform.layout import PlatformLayout
     from dataops.snapshots.transfer import Carried
 
 
@@ -25,14 +27,20 @@ if TYPE_CHECKING:
 def push(snapshot_id: str, url: str, cwd: Path, as_json: bool) -> None:
     """Copy a snapshot to a bucket: s3://bucket/prefix?region=…, with the parameters of a state's URL.
 
+    Only what is not there yet is carried; one push after another may be cut off, the next goes on. What lies there is
+    seen with `snapshot ls --at URL`, and removed with `snapshot rm` and `prune`.
+
     \b
     Example:
       dataops snapshot push 20261123T004042Z-1f0c9a2b3d4e s3://snapshots/shop?region=eu-west-1
     """
-    from dataops.snapshots.transfer import open_storage
+    from dataops.snapshots.bucket import Bucket
     from dataops.snapshots.transfer import push as carry
 
-    _tell(carry(platform_layout(cwd), snapshot_id, open_storage(url)), "Pushed", as_json)
+    layout, bucket = platform_layout(cwd), Bucket.parse(url)
+    with bucket.exclusively(f"snapshot push {snapshot_id}") as check:
+        carried = carry(layout, snapshot_id, bucket.storage, check)
+    _tell(carried, "Pushed", as_json)
 
 
 @click.command()
@@ -41,19 +49,54 @@ def push(snapshot_id: str, url: str, cwd: Path, as_json: bool) -> None:
 @folder_option
 @output_option
 def pull(snapshot_id: str, url: str, cwd: Path, as_json: bool) -> None:
-    """Copy a snapshot from a bucket, and check it.
+    """Copy a snapshot from a bucket, and check it; ID may be newest.
 
     The platform's keys/store.key and keys/signing.pub must be here: copy them from the machine that captures. The
     masking key stays there.
 
     \b
-    Example:
+    Examples:
+      dataops snapshot pull newest s3://snapshots/shop?region=eu-west-1
       dataops snapshot pull 20261123T004042Z-1f0c9a2b3d4e s3://snapshots/shop?region=eu-west-1
     """
-    from dataops.snapshots.transfer import open_storage
+    from dataops.envs.up import NEWEST
+    from dataops.snapshots.bucket import Bucket, newest_held
     from dataops.snapshots.transfer import pull as carry
 
-    _tell(carry(platform_layout(cwd), snapshot_id, open_storage(url)), "Pulled", as_json)
+    layout, storage = platform_layout(cwd), Bucket.parse(url).storage
+    snapshot = newest_held(storage) if snapshot_id == NEWEST else snapshot_id
+    _tell(carry(layout, snapshot, storage), "Pulled", as_json)
+
+
+def list_bucket(url: str, layout: PlatformLayout, as_json: bool) -> None:
+    """Prints what a bucket holds, oldest first."""
+    from dataops.snapshots.bucket import Bucket, list_held
+
+    found = list_held(Bucket.parse(url).storage, layout.keys)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": held.manifest.id,
+            "environment": held.manifest.environment,
+            "commit": held.manifest.git_commit,
+            "tables": len(held.manifest.tables),
+            "rows": sum(table.rows for table in held.manifest.tables.values()),
+            "objects": len(held.manifest.objects),
+            "bytes": held.manifest.size,
+            "stored": held.stored,
+        }
+        for held in found
+    ]
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        notice("There is no snapshot in the bucket; put one there with `dataops snapshot push`.")
+    else:
+        shown = [
+            (r["id"], r["environment"], r["commit"][:12], str(r["tables"]), f"{r['rows']:,}", str(r["objects"]))
+            + (size(r["bytes"]), size(r["stored"]))
+            for r in rows
+        ]
+        print_table(("ID", "ENVIRONMENT", "COMMIT", "TABLES", "ROWS", "OBJECTS", "BYTES", "STORED"), shown)
 
 
 def _tell(carried: Carried, what: str, as_json: bool) -> None:

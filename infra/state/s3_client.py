@@ -1,11 +1,12 @@
-"""The client for a state's bucket, and its errors in our words."""
+"""The client for a bucket, and its errors in our words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from dataops.infra.errors import (
     AuthenticationError,
@@ -15,6 +16,9 @@ from dataops.infra.errors import (
     NotFoundError,
 )
 from dataops.infra.state.s3_location import S3Location
+
+READS = 4
+"""How often an object is read whose transfer is cut off."""
 
 REFUSED = ("AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden")
 BAD_CREDENTIALS = (
@@ -44,7 +48,7 @@ def open_client(location: S3Location) -> Any:
         from botocore.config import Config
     except ImportError:
         raise ConfigurationError(
-            "state in S3 needs the library boto3, which is not installed",
+            "S3 needs the library boto3, which is not installed",
             where=location.url,
             hint="pip install 'dataops[aws]'",
         ) from None
@@ -104,6 +108,29 @@ def translating(location: S3Location) -> Iterator[None]:
         raise _failure(error, location) from None
 
 
+def read_whole(location: S3Location, request: Callable[[], Any]) -> tuple[bytes, Any] | None:
+    """An object with what S3 answered, asked for again when the connection is cut in the middle of it.
+
+    Args:
+        request: asks for the object; None when there is none.
+    """
+    from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+
+    attempt = 0
+    while True:
+        attempt += 1
+        answer = request()
+        if answer is None:
+            return None
+        with translating(location):
+            try:
+                return cast(bytes, answer["Body"].read()), answer
+            except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
+                if attempt == READS:
+                    raise
+        time.sleep(0.1 * 2**attempt)
+
+
 def code_of(error: Any) -> str:
     """What S3 calls an error, or its HTTP status where there was no body to say it."""
     return str((error.response.get("Error") or {}).get("Code", ""))
@@ -117,7 +144,7 @@ def _refusal(code: str, location: S3Location) -> DataopsError:
         )
     if code in REFUSED:
         return AuthenticationError(
-            f"access to the state in bucket {location.bucket!r} is denied",
+            f"access to {location.what} in bucket {location.bucket!r} is denied",
             where=where,
             hint="its credentials need s3:ListBucket on it, and s3:GetObject, s3:PutObject, s3:DeleteObject in it",
         )
@@ -137,7 +164,7 @@ def _refusal(code: str, location: S3Location) -> DataopsError:
         return ConfigurationError(
             f"bucket {location.bucket!r} is in another region than {location.region or 'the default one'}",
             where=where,
-            hint="add its region to the state's URL: region=…",
+            hint=f"add its region to the URL of {location.what}: region=…",
         )
     if code in BUSY:
         return DeadlineError(
@@ -145,7 +172,7 @@ def _refusal(code: str, location: S3Location) -> DataopsError:
         )
     if code in ("NotImplemented", "501"):
         return ConfigurationError(
-            "this S3 server does not know conditional writes, which keep two machines from both writing a state",
+            "this S3 server does not know conditional writes, which keep two machines from both writing the same thing",
             where=where,
             hint="use a newer version of it, or another server",
         )
@@ -158,7 +185,7 @@ def _failure(error: Any, location: S3Location) -> DataopsError:
     where = f"s3://{location.bucket}/{location.prefix}"
     if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)):
         return AuthenticationError(
-            "there are no credentials for the state in S3",
+            f"there are no credentials for {location.what} in S3",
             where=where,
             hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws sso login`",
         )
@@ -178,14 +205,15 @@ def _failure(error: Any, location: S3Location) -> DataopsError:
             where=where,
             hint="let AWS_CA_BUNDLE name the file of its authority",
         )
-    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
+    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError)):
         return DeadlineError(
             f"the S3 server at {_server(location)} cannot be reached",
             where=where,
-            hint="see to the network, and to `endpoint` in the state's URL; what was recorded is kept",
+            hint=f"see to the network, and to `endpoint` in the URL of {location.what}; what was recorded is kept",
         )
     if isinstance(error, (boto.ParamValidationError, ValueError)):
-        return ConfigurationError("this cannot be the name of a bucket", where=where, hint="correct the state's URL")
+        hint = f"correct the URL of {location.what}"
+        return ConfigurationError("this cannot be the name of a bucket", where=where, hint=hint)
     return DataopsError(f"S3 cannot be used ({type(error).__name__})", where=where, hint="see to the AWS configuration")
 
 

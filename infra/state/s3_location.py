@@ -1,4 +1,4 @@
-"""`s3://` URLs of states, with the parameters that the Pulumi CLI understands."""
+"""`s3://` URLs, of states and of snapshots, with the parameters that the Pulumi CLI understands."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ TEXTS = {
 IGNORED = ("awssdk", "hostname_immutable", "rate_limiter_capacity")
 """Parameters of the CLI's own client that mean nothing to ours."""
 
+STATE = "the state"
 HINT = "write s3://BUCKET/PREFIX?region=REGION, with &endpoint=URL&s3ForcePathStyle=true for another server than AWS"
 
 
@@ -44,6 +45,7 @@ class S3Location:
         profile: in the files of AWS's tools, where credentials come from.
         encryption, key: server-side encryption, such as `aws:kms`, and its key.
         request_checksums, response_checksums: `when_supported` or `when_required`.
+        what: what is kept there, for messages.
     """
 
     url: str
@@ -62,19 +64,24 @@ class S3Location:
     accelerate: bool = False
     dualstack: bool = False
     fips: bool = False
+    what: str = STATE
 
     @classmethod
-    def parse(cls, url: str) -> S3Location:
-        """Reads a URL. `ConfigurationError` when it is none of S3, without repeating what may be a key."""
+    def parse(cls, url: str, what: str = STATE) -> S3Location:
+        """Reads a URL. `ConfigurationError` when it is none of S3, without repeating what may be a key.
+
+        Args:
+            what: what is kept there, for messages.
+        """
         try:
             parts = urlsplit(url)
             given = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         except ValueError:
-            raise ConfigurationError("the state's s3:// URL cannot be read", hint=HINT) from None
+            raise ConfigurationError(f"the s3:// URL of {what} cannot be read", hint=HINT) from None
         where = f"s3://{parts.hostname or ''}{parts.path}"
         if parts.username is not None or parts.password is not None:
             raise ConfigurationError(
-                "credentials do not belong into the state's URL",
+                f"credentials do not belong into the URL of {what}",
                 where=where,
                 hint="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
             )
@@ -83,17 +90,19 @@ class S3Location:
         found: dict[str, Any] = {}
         for name, value in given.items():
             if name in FLAGS:
-                found[FLAGS[name]] = _flag(name, value, where)
+                found[FLAGS[name]] = _flag(name, value, what, where)
             elif name in TEXTS:
                 found[TEXTS[name]] = value
             elif name == "role":
                 raise ConfigurationError(
-                    "`role` is not supported in the state's URL",
+                    f"`role` is not supported in the URL of {what}",
                     where=where,
                     hint="name a profile instead (`profile=…`) that has this `role_arn` in ~/.aws/config",
                 )
             elif name not in IGNORED:
-                raise ConfigurationError(f"the state's URL has the unknown parameter {name!r}", where=where, hint=HINT)
+                raise ConfigurationError(
+                    f"the URL of {what} has the unknown parameter {name!r}", where=where, hint=HINT
+                )
         if endpoint := found.get("endpoint", ""):
             if "://" not in endpoint:
                 endpoint = f"{'http' if found.get('without_tls') else 'https'}://{endpoint}"
@@ -103,12 +112,12 @@ class S3Location:
             found = {"request_checksums": "when_required", "response_checksums": "when_required"} | found
             found["endpoint"] = endpoint
         prefix = unquote(parts.path).strip("/")
-        return cls(url, parts.netloc, f"{prefix}/" if prefix else "", **found)
+        return cls(url, parts.netloc, f"{prefix}/" if prefix else "", what=what, **found)
 
 
-def _flag(name: str, value: str, where: str) -> bool:
+def _flag(name: str, value: str, what: str, where: str) -> bool:
     if value.lower() in ("1", "t", "true"):
         return True
     if value.lower() in ("0", "f", "false"):
         return False
-    raise ConfigurationError(f"{name!r} in the state's URL must be true or false", where=where, hint=f"{name}=true")
+    raise ConfigurationError(f"{name!r} in the URL of {what} must be true or false", where=where, hint=f"{name}=true")

@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any
 
 from dataops.infra.errors import DataopsError, LockedError, VerificationError
-from dataops.infra.state.s3_client import code_of, open_client, translating
+from dataops.infra.state.s3_client import code_of, open_client, read_whole, translating
 from dataops.infra.state.s3_location import S3Location
 
 CONFLICTS = 5
@@ -44,12 +44,11 @@ class S3Storage:
         return time.time() + self._ahead
 
     def read(self, name: str) -> bytes | None:
-        found = self._request("get_object", name, missing=True)
+        found = read_whole(self.location, lambda: self._request("get_object", name, missing=True))
         if found is None:
             return None
-        with translating(self.location):
-            data = cast(bytes, found["Body"].read())
-        self._versions[name] = (_hash(data), found["ETag"])
+        data, answer = found
+        self._versions[name] = (_hash(data), answer["ETag"])
         return data
 
     def write(self, name: str, data: bytes, durable: bool = True) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
-from dataops.infra.state.s3_client import code_of, open_client, translating
+from dataops.infra.state.s3_client import code_of, open_client, read_whole, translating
 from dataops.infra.state.s3_location import S3Location
 
 CONFLICTS = 5
@@ -26,11 +26,8 @@ class S3Storage:
         self._client = open_client(location)
 
     def read(self, name: str) -> bytes | None:
-        found = self._request("get_object", name, missing=True)
-        if found is None:
-            return None
-        with translating(self.location):
-            return cast(bytes, found["Body"].read())
+        found = read_whole(self.location, lambda: self._request("get_object", name, missing=True))
+        return None if found is None else found[0]
 
     def size(self, name: str) -> int | None:
         found = self._request("head_object", name, missing=True)

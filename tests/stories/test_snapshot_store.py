@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from support.s3_server import CREDENTIALS, s3_server
 from support.scratch_platform import ScratchPlatform
 
 pytestmark = pytest.mark.slow
@@ -94,3 +96,31 @@ def test_a_damaged_chunk_is_told_by_its_place(shop: ScratchPlatform, taken: list
         assert not all(v["ok"] for v in json.loads(told.stdout))
     finally:
         chunk.write_bytes(whole)
+
+
+def test_snapshots_in_a_bucket_are_listed_checked_fetched_and_removed(shop: ScratchPlatform, taken: list[str]) -> None:
+    first, second = taken
+    with s3_server() as server:
+        url = server.url(server.bucket(), "/shop")
+        at = ("--at", url)
+        assert "no snapshot in the bucket" in shop.do("snapshot", "ls", *at, **CREDENTIALS).stderr
+        for snapshot in taken:
+            assert f"Pushed {snapshot}" in shop.do("snapshot", "push", snapshot, url, **CREDENTIALS).stdout
+        held = shop.do("snapshot", "ls", *at, "-o", "json", **CREDENTIALS).json
+        assert [s["id"] for s in held] == taken and all(s["stored"] and s["rows"] for s in held)
+        assert second in shop.do("snapshot", "ls", *at, **CREDENTIALS).stdout
+        assert all(v["ok"] for v in shop.do("snapshot", "verify", *at, "-o", "json", **CREDENTIALS).json)
+        shop.do("snapshot", "rm", second, "--yes")
+        assert shop.do("snapshot", "pull", "newest", url, "-o", "json", **CREDENTIALS).json["snapshot"] == second
+        shop.do("snapshot", "verify", second)
+        shown = shop.do("snapshot", "prune", "--keep", "1", "--dry-run", *at, "-o", "json", **CREDENTIALS).json
+        assert shown["going"] == [first]
+        assert f"Removed {first}" in shop.do("snapshot", "prune", "--keep", "1", "-y", *at, **CREDENTIALS).stdout
+        variables: dict[str, Any] = {**CREDENTIALS}
+        gone = shop.run("snapshot", "rm", first, "--yes", *at, **variables)
+        assert gone.status == 6 and "in the bucket" in gone.stderr
+        assert "free again" in shop.do("snapshot", "rm", second, "--yes", *at, **CREDENTIALS).stderr
+        assert server.objects(url.split("/")[2]) == {}
+        refused = shop.run("snapshot", "ls", *at, AWS_ACCESS_KEY_ID="", AWS_EC2_METADATA_DISABLED="true")
+        assert refused.status == 3 and "no credentials for the snapshots" in refused.stderr
+    assert shop.run("snapshot", "ls", "--at", "ftp://x").status == 2

@@ -9,10 +9,11 @@ import pytest
 
 from dataops.infra.errors import AuthenticationError, ConfigurationError, NotFoundError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
+from dataops.snapshots.bucket import Bucket
 from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.memory import MemoryStorage
 from dataops.snapshots.store import list_snapshots
-from dataops.snapshots.transfer import open_storage, pull, push
+from dataops.snapshots.transfer import pull, push
 from support.made_snapshots import changed, layout_in, make_snapshot, some_rows
 from support.s3_server import S3Server, bucket_storage
 from support.stored_snapshots import all_chunks, check, chunks_of, texts
@@ -115,4 +116,4 @@ def test_a_push_that_is_cut_off_cannot_be_seen_and_the_next_one_goes_on(layout: 
 
 def test_what_is_no_place_for_snapshots_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="no place for snapshots"):
-        open_storage("ftp://x")
+        Bucket.parse("ftp://x")
