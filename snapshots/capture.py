@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from dataops.snapshots.manifest import (
     Manifest,
     MaskedColumn,
     StoredData,
+    SubsetEntry,
     blake3_hex,
     object_label,
     table_label,
@@ -39,6 +40,9 @@ from dataops.snapshots.publishing import Draft, new_snapshot
 from dataops.snapshots.quotations import quotations
 from dataops.snapshots.rows import CapturedTable
 from dataops.snapshots.source import Source, open_source
+from dataops.snapshots.subsets.choose import choose
+from dataops.snapshots.subsets.objects import choose_objects
+from dataops.snapshots.subsets.rules import SubsetRule
 from dataops.snapshots.worker import Answer, Assignment, Task
 from dataops.snapshots.workers import Workers
 from dataops.snapshots.writer import DataWriter
@@ -62,12 +66,14 @@ class CaptureOptions:
         production_hosts: addresses to search the data for, beside those that `dataops.yaml` names.
         progress: called with a line for each thing that is done; from several threads.
         document: the `dataops.yaml` that the rules stand in, to say where one is missing.
+        subset: which rows are taken; none for all of them.
     """
 
     workers: int = 0
     production_hosts: tuple[str, ...] = ()
     progress: Callable[[str], None] = _silent
     document: Document | None = None
+    subset: tuple[SubsetRule, ...] = ()
 
 
 _DEFAULT = CaptureOptions()
@@ -106,7 +112,7 @@ def capture(
     search = HostSearch((*platform.production_hosts, *options.production_hosts))
     count = options.workers or min(4, os.cpu_count() or 1)
     with (
-        new_snapshot(layout.snapshots, layout.keys) as draft,
+        new_snapshot(layout.snapshots, layout.keys, whole=not options.subset) as draft,
         Workers(count) as workers,
         open_source(connection, database, binaries) as source,
     ):
@@ -116,6 +122,9 @@ def capture(
         problems.raise_any()
         for what in source.left_out():
             options.progress(f"left out: {what}")
+        subset = None
+        if options.subset:
+            tables, objects, subset = take_subset(source, tables, objects, options)
         parts = _Parts(source, lake, draft, search, options)
         manifest = Manifest(
             id="",
@@ -133,9 +142,27 @@ def capture(
             production_hosts=search.hosts,
             production_references=search.references(),
             unsearched=search.unsearched(),
+            subset=subset,
         )
         source.check_unchanged()
         return draft.publish(manifest, Contents(parts.chunks))
+
+
+def take_subset(
+    source: Source, tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...], options: CaptureOptions
+) -> tuple[tuple[TablePlan, ...], tuple[ObjectPlan, ...], SubsetEntry]:
+    """What is taken of a database and its lake, by the rules of the options; raises as `subsets.choose`."""
+    rules = [rule for rule in options.subset if not rule.lake]
+    chosen = choose(source.leader, source.catalogue, rules, options.progress) if rules else None
+    lake_rules = [rule for rule in options.subset if rule.lake]
+    some = choose_objects(objects, lake_rules)
+    if lake_rules:
+        options.progress(f"{len(some):,} of {len(objects):,} objects")
+    texts = sorted({*(rule.text for rule in lake_rules), *(rule.text for rule in (chosen.rules if chosen else ()))})
+    entry = SubsetEntry(tuple(texts), chosen.portions if chosen else {}, len(objects))
+    if chosen:
+        tables = tuple(replace(plan, selection=chosen.selections.get(plan.table.oid)) for plan in tables)
+    return tables, some, entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,37 @@ class Unsearched:
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """Of a subset, how much of a table it has and why.
+
+    Args:
+        why: `all` or `rule` for what rules say, `down` for rows that go along, `needed` for those that others refer to,
+            `small` for a small table that nothing leads to, `empty` for one that is left out.
+        of: how many rows the table has; None when it is taken whole.
+        estimated: whether that is the server's estimate.
+    """
+
+    why: str
+    of: int | None
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubsetEntry:
+    """That a snapshot is a part of what was captured.
+
+    Args:
+        rules: which rows were asked for, see `subsets.rules`.
+        tables: what is there of each table, by `schema.table`.
+        objects: how many objects the lake had.
+    """
+
+    rules: tuple[str, ...]
+    tables: Mapping[str, Portion]
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """One snapshot.
 
@@ -131,6 +162,7 @@ class Manifest:
         production_hosts: what the data was searched for.
         production_references: what was found.
         unsearched: what was not searched, or not to its end.
+        subset: that it has a part of the rows only; None when it has all.
     """
 
     id: str
@@ -154,12 +186,15 @@ class Manifest:
     production_hosts: tuple[str, ...]
     production_references: tuple[ProductionReference, ...]
     unsearched: tuple[Unsearched, ...] = ()
+    subset: SubsetEntry | None = None
 
     def canonical(self) -> bytes:
         """The bytes that are hashed and signed."""
         body = {"format": FORMAT, **asdict(self)}
         if not self.unsearched:
             del body["unsearched"]  # earlier snapshots have none, and keep their ids
+        if self.subset is None:
+            del body["subset"]
         return canonical_json(body)
 
     @property
@@ -277,5 +312,13 @@ def _parse(body: dict[str, Any]) -> Manifest:
             "production_hosts": tuple(body["production_hosts"]),
             "production_references": tuple(ProductionReference(**entry) for entry in body["production_references"]),
             "unsearched": tuple(Unsearched(**entry) for entry in body.get("unsearched", ())),
+            "subset": _subset(body.get("subset")),
         }
     )
+
+
+def _subset(entry: dict[str, Any] | None) -> SubsetEntry | None:
+    if entry is None:
+        return None
+    tables = {name: Portion(**portion) for name, portion in entry["tables"].items()}
+    return SubsetEntry(tuple(entry["rules"]), tables, entry["objects"])

@@ -18,6 +18,7 @@ from dataops.snapshots.manifest import blake3_hex, canonical_json
 from dataops.snapshots.masking.base import Family, Masker
 from dataops.snapshots.masking.choose import describe, masker_for
 from dataops.snapshots.problems import Missing, Problems
+from dataops.snapshots.subsets.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,16 @@ class MaskedField:
 
 @dataclass(frozen=True, slots=True)
 class TablePlan:
-    """How one table is captured: which columns (generated ones are not) and which of them are changed."""
+    """How one table is captured: which columns (generated ones are not) and which of them are changed.
+
+    Args:
+        selection: which rows; None for all of them.
+    """
 
     table: SourceTable
     columns: tuple[str, ...]
     masked: tuple[MaskedField, ...]
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, slots=True)

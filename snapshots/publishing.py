@@ -58,8 +58,11 @@ class Draft:
 
 
 @contextmanager
-def new_snapshot(store: Path, key_directory: Path) -> Iterator[Draft]:
+def new_snapshot(store: Path, key_directory: Path, *, whole: bool = True) -> Iterator[Draft]:
     """A snapshot to be made, with the store locked; at the end nothing is left of it unless it was published.
+
+    Args:
+        whole: whether it will have all rows; then subsets, which resemble it little, are no help in storing it.
 
     Raises:
         LockedError: another capture is under way; names its process.
@@ -67,7 +70,7 @@ def new_snapshot(store: Path, key_directory: Path) -> Iterator[Draft]:
     """
     store_key = keys.store_key(key_directory, make=True)
     with adding(store, key_directory):
-        before = _before(store, key_directory, store_key)
+        before = _before(store, key_directory, store_key, whole)
         yield Draft(Place(store, store_key), key_directory, before, secrets.token_bytes(32))
 
 
@@ -109,10 +112,12 @@ def _try_to_sweep(store: Path, key_directory: Path) -> None:
         sweep(store, key_directory)
 
 
-def _before(store: Path, key_directory: Path, store_key: bytes) -> Mapping[str, tuple[ChunkRef, ...]]:
+def _before(store: Path, key_directory: Path, store_key: bytes, whole: bool) -> Mapping[str, tuple[ChunkRef, ...]]:
     """The chunks of the newest snapshot that can be opened: the new one is likely to resemble it."""
     storage = LocalStorage(store)
     for snapshot in reversed(snapshot_ids(storage)):
         with suppress(DataopsError):
-            return load_contents(storage, open_manifest(storage, snapshot, key_directory), store_key).parts
+            manifest = open_manifest(storage, snapshot, key_directory)
+            if manifest.subset is None or not whole:
+                return load_contents(storage, manifest, store_key).parts
     return {}

@@ -13,6 +13,7 @@ from dataops.infra.errors import ResourceError
 from dataops.infra.process.commands import last_lines
 from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
+from dataops.snapshots.subsets.selection import Selection
 
 BLOCK = 4 << 20
 LOCK_SECONDS = 60
@@ -56,35 +57,37 @@ class Reader:
     snapshot: str
     binaries: PostgresBinaries
 
-    def rows(self, schema: str, table: str, columns: Sequence[str]) -> Iterator[bytes]:
-        """The rows of a table as COPY text, in pieces that end with a row.
+    def rows(
+        self, schema: str, table: str, columns: Sequence[str], selection: Selection | None = None
+    ) -> Iterator[bytes]:
+        """The rows of a table, or some of them, as COPY text, in pieces that end with a row.
 
         `psql` reads it, because fetching row by row in Python is slow and starves the threads beside it.
 
         Raises:
             ResourceError: the server refuses.
         """
-        listed = f" ({', '.join(map(_quoted, columns))})" if columns else ""
         settings = "".join(f"SET {name} = '{value}';\n" for name, value in SESSION.items())
-        copy = f"COPY {_quoted(schema)}.{_quoted(table)}{listed} TO STDOUT"
-        script = f"{settings}{BEGIN};\nSET TRANSACTION SNAPSHOT '{self.snapshot}';\n{copy};\nCOMMIT;\n"
         command = [str(self.binaries.path("psql")), "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]
         # terse and without context: those would quote rows
         command += ["--set=VERBOSITY=terse", "--set=SHOW_CONTEXT=never", *self.target()]
-        with tempfile.TemporaryFile() as errors:
+        with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as script:
+            # in a file, since a long one would be waited for by psql, and its rows by us
+            script.write(f"{settings}{BEGIN};\nSET TRANSACTION SNAPSHOT '{self.snapshot}';\n".encode())
+            for statement in _copies(schema, table, columns, selection):
+                script.write(statement.encode())
+            script.write(b"COMMIT;\n")
+            script.seek(0)
             with subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE,
+                stdin=script,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=child_environment(self.secrets()),
             ) as process:
-                assert process.stdin is not None
                 assert process.stdout is not None
                 read = partial(process.stdout.read, BLOCK)
                 try:
-                    process.stdin.write(script.encode())
-                    process.stdin.close()
                     yield from whole_rows(iter(read, b""))
                 except BaseException:
                     process.kill()
@@ -108,6 +111,17 @@ class Reader:
         """The variables of Postgres' programs that must not be arguments."""
         password = self.server.get("password")
         return {"PGPASSWORD": str(password)} if password else {}
+
+
+def _copies(schema: str, table: str, columns: Sequence[str], selection: Selection | None) -> Iterator[str]:
+    """The statements that give the rows of a table, one after the other."""
+    listed = ", ".join(map(_quoted, columns))
+    if selection is None:
+        yield f"COPY {_quoted(schema)}.{_quoted(table)}{f' ({listed})' if listed else ''} TO STDOUT;\n"
+        return
+    query = f"SELECT {listed} FROM ONLY {_quoted(schema)}.{_quoted(table)} WHERE ctid = ANY"
+    for rows in selection.literals():
+        yield f"COPY ({query} ({rows})) TO STDOUT;\n"
 
 
 def _quoted(name: str) -> str:

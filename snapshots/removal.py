@@ -21,7 +21,7 @@ from dataops.snapshots.contents import PIN, SHREDDED, is_shredded
 from dataops.snapshots.golden import is_being_built, remove_golden
 from dataops.snapshots.manifest import FILE
 from dataops.snapshots.storage.local import LocalStorage, sync
-from dataops.snapshots.store import LISTED, locked, snapshot_ids
+from dataops.snapshots.store import LISTED, locked, newest, snapshot_ids
 from dataops.snapshots.sweep import REMOVED, destroy_key, sweep
 
 
@@ -71,15 +71,20 @@ def decide(
         keep: how many of the newest stay.
         older_than: only what is older goes.
         now: the time; by default that of the clock.
+
+    Raises:
+        VerificationError: one of the newest manifests is torn or was tampered with.
     """
     storage = LocalStorage(layout.snapshots)
     ids = snapshot_ids(storage)
     limit = (now or datetime.now(UTC)) - older_than if older_than is not None else None
-    newest = set(ids[-keep:] if keep else ())
+    newest_ones = set(ids[-keep:] if keep else ())
+    if keep and ids:
+        newest_ones.add(newest(layout).id)  # subsets taken since do not replace it
     going, staying = [], []
     for snapshot in ids:
         why = _in_use(layout, snapshot, used)
-        if not why and snapshot in newest:
+        if not why and snapshot in newest_ones:
             why = "it is among the newest"
         elif not why and limit is not None and taken_at(snapshot) > limit:
             why = "it is not that old"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dataops.infra.errors import VerificationError
 from dataops.snapshots.chunks import ChunkRef
 from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.hosts import HostSearch
@@ -60,16 +61,18 @@ def capture_table(
     """Copies one table into the store, masked.
 
     Raises:
-        VerificationError: a value cannot be masked.
+        VerificationError: a value cannot be masked, or not the rows were read that were chosen.
         ResourceError: the server refuses.
     """
     columns = [ColumnMasking(field, memory) for field in plan.masked]
     rows = 0
-    for batch in reader.rows(plan.table.schema, plan.table.name, plan.columns):
+    for batch in reader.rows(plan.table.schema, plan.table.name, plan.columns, plan.selection):
         data: Any = memoryview(mask_rows(batch, len(plan.columns), columns)) if columns else batch
         rows += batch.count(b"\n")
         search.look_rows(plan.table.label, plan.columns, data)
         writer.write(data)
+    if plan.selection and rows != plan.selection.rows:
+        raise VerificationError(f"of {plan.table.label} {rows:,} rows were read, {plan.selection.rows:,} were chosen")
     written: Written = writer.finish()
     entry = TableEntry(plan.columns, rows, writer.bytes, written.data)
     return CapturedTable(entry, written.chunks, {column.field.label: column.result() for column in columns})

@@ -51,7 +51,7 @@ def list_snapshots(layout: PlatformLayout) -> list[Manifest]:
 
 
 def newest(layout: PlatformLayout) -> Manifest:
-    """The manifest of the newest snapshot.
+    """The manifest of the newest snapshot that has all rows; of the newest subset where there are only subsets.
 
     Raises:
         NotFoundError: there is none.
@@ -62,7 +62,14 @@ def newest(layout: PlatformLayout) -> Manifest:
         raise NotFoundError(
             "there is no snapshot yet", hint="take one with `dataops snapshot capture --env production`"
         )
-    return load_manifest(layout, names[-1])
+    subset = None
+    for name in reversed(names):
+        manifest = load_manifest(layout, name)
+        if manifest.subset is None:
+            return manifest
+        subset = subset or manifest
+    assert subset is not None
+    return subset
 
 
 def load_manifest(layout: PlatformLayout, snapshot: str) -> Manifest:

@@ -71,15 +71,29 @@ snapshot = LazyGroup(
     type=click.IntRange(1, 64),
     help="Processes that read and mask; by default one per processor, at most 4.",
 )
+@click.option(
+    "--subset",
+    "rules",
+    metavar="RULE",
+    multiple=True,
+    help="Take some rows only: TABLE:5%, :200, :all, :none, :down or :PREDICATE; may be repeated.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No line per table.")
 @folder_option
 @output_option
-def capture(name: str, workers: int | None, quiet: bool, cwd: Path, as_json: bool) -> None:
+def capture(name: str, workers: int | None, rules: tuple[str, ...], quiet: bool, cwd: Path, as_json: bool) -> None:
     """Take a masked snapshot of an environment, by the rules of `masking` in dataops.yaml.
 
+    With --subset it has the rows that the rules choose, and every row that those refer to by foreign keys. A percentage
+    and a number choose the same rows each time, by a hash of their key. TABLE:down takes the rows of a table that refer
+    to chosen rows. Tables that nothing leads to are whole when they are small (8 MiB) and depend on nothing that is
+    incomplete, else empty. The lake is whole but for lake:PATTERN:none, :5% or a number of objects.
+
     \b
-    Example:
+    Examples:
       dataops snapshot capture --env production
+      dataops snapshot capture --subset flights:5% --subset bookings:down
+      dataops snapshot capture --subset "bookings: booked_at > '2026-01-01'" --subset "lake:archive/*:none"
     """
     import resource
     import time
@@ -89,7 +103,9 @@ def capture(name: str, workers: int | None, quiet: bool, cwd: Path, as_json: boo
     from dataops.infra.platform.document import read_document
     from dataops.snapshots.capture import CaptureOptions
     from dataops.snapshots.capture import capture as take
+    from dataops.snapshots.subsets.rules import parse_rules
 
+    subset = parse_rules(rules)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the masking key is in memory
     checkout = Checkout.find(cwd.absolute())
     registry, record = find_environment(name, cwd)
@@ -103,6 +119,7 @@ def capture(name: str, workers: int | None, quiet: bool, cwd: Path, as_json: boo
         production_hosts=production_addresses(registry.all()),
         progress=(lambda line: None) if quiet else lambda line: notice(line, phase="capture", moment="step"),
         document=read_document(platform_folder(cwd.absolute(), checkout.repository) / FILE_NAME),
+        subset=subset,
     )
     began = time.monotonic()
     manifest = take(checkout.platform, connection, database, lake, checkout.layout, record.commit, name, options)
@@ -143,7 +160,7 @@ def ls(url: str | None, cwd: Path, as_json: bool) -> None:
     else:
         headings = ("ID", "ENVIRONMENT", "COMMIT", "TABLES", "ROWS", "OBJECTS", "BYTES", "STORED", "SHARED", "KEPT")
         print_table(
-            headings,
+            (*headings, "SUBSET"),
             [
                 (
                     s["id"],
@@ -156,6 +173,7 @@ def ls(url: str | None, cwd: Path, as_json: bool) -> None:
                     size(s["stored"]),
                     f"{s['shared']:.0%}",
                     "shredded" if s["shredded"] else "pinned" if s["pinned"] else "",
+                    "; ".join(s["subset"] or ()),
                 )
                 for s in summaries
             ],
@@ -196,11 +214,25 @@ def show(snapshot_id: str, verify: bool, cwd: Path, as_json: bool) -> None:
         for name, o in manifest.objects.items()
     ]
     click.echo()
-    print_table(("DATA", "ROWS", "BYTES"), rows)
+    if manifest.subset:
+        shares = [share_of(manifest, name) for name in manifest.tables] + [("", "")] * len(manifest.objects)
+        parts = [(name, count, *share, size) for (name, count, size), share in zip(rows, shares, strict=True)]
+        print_table(("DATA", "ROWS", "OF", "WHY", "BYTES"), parts)
+    else:
+        print_table(("DATA", "ROWS", "BYTES"), rows)
     if manifest.masking:
         click.echo()
         masked = [(n, m.rule, f"{m.distinct:,}", f"{m.changed:,}") for n, m in manifest.masking.items()]
         print_table(("MASKED COLUMN", "RULE", "DIFFERENT VALUES", "ROWS CHANGED"), masked)
+
+
+def share_of(manifest: Manifest, table: str) -> tuple[str, str]:
+    """Of a table in a subset: how many rows there were to choose from, and why these were chosen."""
+    portion = manifest.subset.tables.get(table) if manifest.subset else None
+    if portion is None:
+        return "", ""
+    total = manifest.tables[table].rows if portion.of is None else portion.of
+    return f"{'about ' if portion.estimated else ''}{total:,}", portion.why
 
 
 def places(record: EnvironmentRecord) -> tuple[dict[str, Any], str, Path]:
@@ -246,6 +278,7 @@ def summary(manifest: Manifest, layout: PlatformLayout) -> dict[str, Any]:
         "shared": round(shares.shared, 4),
         "pinned": pinned(layout, manifest.id) is not None,
         "shredded": shredded(layout, manifest.id),
+        "subset": list(manifest.subset.rules) if manifest.subset else None,
         "maskedColumns": len(manifest.masking),
         "policyHash": manifest.policy_hash,
         "schemaHash": manifest.schema_hash,
@@ -258,8 +291,9 @@ def _print_facts(manifest: Manifest, layout: PlatformLayout) -> None:
     told = summary(manifest, layout)
     print_facts(
         [
+            *(("subset", rule) for rule in told["subset"] or ()),
             ("tables", f"{told['tables']} with {told['rows']:,} rows"),
-            ("objects", str(told["objects"])),
+            ("objects", f"{told['objects']}" + (f" of {manifest.subset.objects}" if manifest.subset else "")),
             ("masked", f"{told['maskedColumns']} {'column' if told['maskedColumns'] == 1 else 'columns'}"),
             ("size", size(told["bytes"])),
             ("stored", f"{size(told['stored'])}, {told['shared']:.0%} of it shared with other snapshots; signed"),

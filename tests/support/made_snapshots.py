@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from dataops.snapshots.manifest import (
     IndexEntry,
     Manifest,
     ObjectEntry,
+    SubsetEntry,
     TableEntry,
     object_label,
     table_label,
@@ -32,9 +33,17 @@ def layout_in(folder: Path) -> PlatformLayout:
 
 
 def make_snapshot(
-    layout: PlatformLayout, tables: Mapping[str, bytes], objects: Mapping[str, bytes] | None = None, *, day: int = 0
+    layout: PlatformLayout,
+    tables: Mapping[str, bytes],
+    objects: Mapping[str, bytes] | None = None,
+    *,
+    day: int = 0,
+    rules: Sequence[str] = (),
 ) -> Manifest:
-    """Makes a snapshot of tables, given as COPY text, and objects; taken `day` days after `BEGIN`."""
+    """Makes a snapshot of tables, given as COPY text, and objects; taken `day` days after `BEGIN`.
+
+    With rules it is a subset by those.
+    """
     keys.signing_key(layout.keys)
     with new_snapshot(layout.snapshots, layout.keys) as draft:
         written: dict[str, Written] = {}
@@ -77,6 +86,7 @@ def make_snapshot(
             masking={},
             production_hosts=(),
             production_references=(),
+            subset=SubsetEntry(tuple(rules), {}, len(paths)) if rules else None,
         )
         return draft.publish(manifest, Contents({label: one.chunks for label, one in written.items()}))
 
