@@ -36,6 +36,23 @@ def shared_blocks(folder: Path, kind: str = "xfs", megabytes: int = 0) -> Iterat
             unmount(folder)
 
 
+@contextmanager
+def whole_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """Mounts a file system as `shared_blocks` does, that writes at once whatever it is given; gives the disk's image.
+
+    What is removed stays on the disk as long as nothing else is written there.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        image = Path(scratch, "image")
+        make_image(image, "xfs", megabytes << 20, "tests")
+        _as_root("mount", "-t", "xfs", "-o", "loop,noatime,sync,nodiscard", str(image), str(folder))
+        try:
+            _as_root("chown", f"{os.geteuid()}:{os.getegid()}", str(folder))
+            yield image
+        finally:
+            unmount(folder)
+
+
 def make_pool(request: PoolRequest, home: Path) -> Pool:
     """Makes a pool as whoever runs the tests, typing as root what it says has to be."""
     try:
