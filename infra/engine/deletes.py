@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from dataops.infra.engine.deployment import Bail, Deployment
 from dataops.infra.engine.executor import Executor
 from dataops.infra.engine.plan_keeping import PlanKeeping
@@ -82,17 +84,13 @@ def _only_targets(
     targets = deployment.options.targets
     if not targets.chosen:
         return leftovers
-    there = {id(state) for state in leftovers}
-    condemned, unnamed, reached = set(), [], set[str]()
     # A target that stays has dependents, too, and those that are left over go with it: so does Pulumi.
+    reached = set[str]()
     for state in deployment.resources:
-        named = state.urn in targets.chosen
-        if named or not reached.isdisjoint({state.parent, *named_by(state)}):
+        if state.urn in targets.chosen or not reached.isdisjoint({state.parent, *named_by(state)}):
             reached.add(state.urn)
-            if id(state) in there:
-                condemned.add(id(state))
-                if not named:
-                    unnamed.append(state)
+    condemned = [state for state in leftovers if state.urn in reached]
+    unnamed = [state for state in condemned if state.urn not in targets.chosen]
     if unnamed and not targets.dependents:
         for dependent in unnamed:
             report.error(
@@ -103,7 +101,7 @@ def _only_targets(
         deployment.fail(stop=not deployment.options.preview)
         if not deployment.options.preview:
             raise Bail("targets")
-    return [state for state in leftovers if id(state) in condemned]
+    return condemned
 
 
 def _without_excluded(leftovers: list[ResourceState], deployment: Deployment) -> list[ResourceState]:
@@ -111,13 +109,16 @@ def _without_excluded(leftovers: list[ResourceState], deployment: Deployment) ->
     targets = deployment.options.targets
     if targets.chosen or not targets.excluded:
         return leftovers
-    kept: set[int] = set()
-    for state in deployment.resources:
-        if state.urn in targets.excluded:
-            beginnings = [state]
-            if targets.excluded_dependents:
-                beginnings += deployment.graph.depending_on(state, (), children=True)
-            for beginning in beginnings:
-                kept.add(id(beginning))
-                kept |= {id(needed) for needed in deployment.graph.transitive_dependencies_of(beginning)}
-    return [state for state in leftovers if id(state) not in kept]
+    kept: set[str] = set()
+    pending = deque(state for state in deployment.resources if state.urn in targets.excluded)
+    while pending:
+        state = pending.popleft()
+        if state.urn in kept:
+            continue
+        kept.add(state.urn)
+        pending += deployment.graph.dependencies_of(state)
+        if targets.excluded_dependents:
+            pending += deployment.graph.depending_on(state, kept, children=True)
+    # What waits for its deletion is kept with what bears its name now.
+    kept &= deployment.olds.keys()
+    return [state for state in leftovers if state.urn not in kept]

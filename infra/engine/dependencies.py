@@ -54,7 +54,7 @@ class DependencyGraph:
         return found
 
     def dependencies_of(self, state: ResourceState) -> list[ResourceState]:
-        """What a resource depends on directly, with the children of components and its parent."""
+        """What a resource depends on directly, with everything below components and its parent."""
         mine = self._position[id(state)]
         found: dict[int, None] = {}
         for urn in named_by(state):
@@ -62,24 +62,44 @@ class DependencyGraph:
                 if index < mine:
                     found[index] = None
                     if not self._resources[index].custom:
-                        for child in self._children.get(urn, ()):
-                            if child < mine:
-                                found[child] = None
+                        found |= dict.fromkeys(below for below in self._below(urn) if below < mine)
         for index in self._by_urn.get(state.parent, ()) if state.parent else ():
             if index < mine:
                 found[index] = None
         return [self._resources[index] for index in found]
 
     def transitive_dependencies_of(self, state: ResourceState) -> list[ResourceState]:
-        """What a resource depends on, directly or not."""
+        """What a resource depends on, directly or not, with its parents.
+
+        Of two resources with one URN, one of which waits for its deletion, that one is meant by whatever waits for its
+        deletion too, and the other one by everything else.
+        """
         found: dict[int, ResourceState] = {}
         pending = [state]
         while pending:
-            for needed in self.dependencies_of(pending.pop()):
-                if id(needed) not in found:
+            needy = pending.pop()
+            for urn in {needy.parent, *named_by(needy)}:
+                needed = self._meant(urn, needy)
+                if needed is not None and id(needed) not in found:
                     found[id(needed)] = needed
                     pending.append(needed)
-        return list(found.values())
+        return [needed for needed in found.values() if needed is not state]
+
+    def _meant(self, urn: str, by: ResourceState) -> ResourceState | None:
+        """The resource that is meant by a URN."""
+        candidates = [self._resources[index] for index in self._by_urn.get(urn, ())]
+        alike = [candidate for candidate in candidates if candidate.delete == by.delete]
+        return alike[-1] if alike else candidates[-1] if candidates else None
+
+    def _below(self, urn: str) -> set[int]:
+        """The positions of the children of a resource, and of theirs."""
+        found: set[int] = set()
+        pending = [urn]
+        while pending:
+            children = [child for child in self._children.get(pending.pop(), ()) if child not in found]
+            found.update(children)
+            pending += {self._resources[child].urn for child in children}
+        return found
 
     def waves_of_deletion(self, condemned: Iterable[ResourceState]) -> list[list[ResourceState]]:
         """Resources in waves: each wave may be deleted at once, after the waves before it."""

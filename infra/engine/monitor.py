@@ -20,6 +20,7 @@ from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step
 from dataops.infra.engine.step_generator import StepGenerator
 from dataops.infra.engine.transforms import Transforms
+from dataops.infra.engine.turns import Turn, Turns
 from dataops.infra.errors import DataopsError, ResourceError
 from dataops.infra.providers import wire
 from dataops.infra.providers.asset_hash import with_hashes
@@ -78,19 +79,25 @@ class Monitor:
         self._config = config
         self._messages = load("resource_pb2")
         self._skipped: set[str] = set()
+        self._turns = Turns()
         self.stack_outputs: tuple[str, Properties] | None = None
         self.finished = False
         self.may_shut_down = threading.Event()
 
-    def register(self, goal: Goal) -> ResourceState:
-        """Plans and performs what a goal needs; `Bail` when the deployment stops."""
+    def register(self, goal: Goal, turn: Turn | None = None) -> ResourceState:
+        """Plans and performs what a goal needs, when its turn comes if it has one; `Bail` when the deployment stops."""
         if self._deployment.cancelled.is_set():
             raise Bail(goal.name)
         draft = self._planned(lambda: self._generator.open(goal), goal)
         if step := reread_step(self._deployment, self._generator, draft):
+            if turn is not None:
+                turn.wait()
             self._executor.run([step])
             draft.old = self._executor.refreshed[id(step.old)]
-        steps = self._needed(self._planned(lambda: self._generator.plan(draft), goal))
+        steps = self._planned(lambda: self._generator.plan(draft), goal)
+        if turn is not None:
+            turn.wait()
+        steps = self._needed(steps)
         state = self._executor.run(steps) if steps else draft.old
         assert state is not None
         if any(step.op in ("import", "import-replacement") for step in steps):
@@ -100,10 +107,12 @@ class Monitor:
         return state
 
     def RegisterResource(self, request: Any, context: Any) -> Any:
-        return self._served(context, lambda: self._register(request))
+        with self._turns.take() as turn:
+            return self._served(context, lambda: self._register(request, turn))
 
     def ReadResource(self, request: Any, context: Any) -> Any:
-        return self._served(context, lambda: self._read(request))
+        with self._turns.take() as turn:
+            return self._served(context, lambda: self._read(request, turn))
 
     def RegisterResourceOutputs(self, request: Any, context: Any) -> Any:
         return self._served(context, lambda: self._register_outputs(request))
@@ -170,15 +179,16 @@ class Monitor:
         self.may_shut_down.wait()
         return _empty()
 
-    def _register(self, request: Any) -> Any:
+    def _register(self, request: Any, turn: Turn) -> Any:
         try:
-            registration = self._understood(lambda: self._registrations.read(request))
+            registration = self._understood(lambda: self._registrations.read(request, turn.end))
             if request.remote:
+                turn.end()
                 return self._remote.construct(request, registration)
         except DataopsError as error:
             self._refuse(error, request.parent, request.type, request.name)
         try:
-            state = self.register(registration.goal)
+            state = self.register(registration.goal, turn)
         except _Skipped as skipped:
             return self._without_result(skipped.step)
         except StepFailed as failed:
@@ -234,9 +244,18 @@ class Monitor:
         self._deployment.fail(stop=True)
         raise Bail(urn)
 
-    def _read(self, request: Any) -> Any:
+    def _read(self, request: Any, turn: Turn) -> Any:
         goal = self._understood(lambda: self._registrations.read_goal(request))
-        state = self._executor.run(self._needed(self._planned(lambda: self._generator.plan_read(goal), goal)))
+        steps = self._planned(lambda: self._generator.plan_read(goal), goal)
+        turn.wait()
+        try:
+            state = self._executor.run(self._needed(steps))
+        except (_Skipped, StepFailed) as failed:
+            if not self._deployment.options.continue_on_error:
+                raise
+            # Such an answer has no way to say that there is no result: the program goes on with nothing that was read.
+            self._skipped.add(failed.step.urn)
+            return self._messages.ReadResourceResponse(urn=failed.step.urn)
         assert state is not None
         answer = self._messages.ReadResourceResponse(urn=state.urn)
         wire.to_struct(

@@ -149,7 +149,11 @@ class Operation:
             if deployment.options.kind == "destroy":
                 self._forget_program()
             if not deployment.cancelled.is_set():
-                self._finish_leftovers()
+                try:
+                    self._finish_leftovers()
+                except Bail:
+                    # What cannot be deleted does not take from the stack the outputs that it has by now.
+                    deployment.fail(stop=True)
             if deployment.options.kind != "destroy":
                 self._stack_outputs = monitor.stack_outputs
                 self.finish_stack()

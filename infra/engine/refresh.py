@@ -26,6 +26,7 @@ def refresh_all(deployment: Deployment, providers: ProviderResources, executor: 
         if scope.covers(state, by_provider=False):
             providers.ensure(state.provider, state.urn)
             steps.append(Step("refresh", old=state))
+        scope.spread(state, by_provider=False)
     executor.run_at_once(steps)
 
 
@@ -63,10 +64,12 @@ def plan_as_found(generator: StepGenerator, draft: Draft) -> list[Step] | None:
 def refresh_leftovers(
     deployment: Deployment, generator: StepGenerator, providers: ProviderResources, executor: Executor
 ) -> None:
-    """Reads what is recorded and the program has not asked for."""
+    """Reads what is recorded and the program has not asked for; of what depends on a target, only what was named."""
     steps = []
+    targets = deployment.options.targets
     for state in deployment.resources:
-        if not generator.operated_on(state.urn) and generator.scope.covers(state):
+        named = state.urn in targets.chosen if targets.chosen else state.urn not in targets.excluded
+        if named and not generator.operated_on(state.urn):
             providers.ensure(state.provider, state.urn)
             steps.append(Step("refresh", old=state))
     executor.run_at_once(steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,14 +55,19 @@ class Registrations:
         self._awaited: dict[tuple[str, str, str], list[Call]] = {}
         self.packages: dict[str, tuple[str, str, str]] = {}
 
-    def read(self, request: Any) -> Registration:
-        """What a `RegisterResourceRequest` comes to."""
+    def read(self, request: Any, before_transforms: Callable[[], None]) -> Registration:
+        """What a `RegisterResourceRequest` comes to.
+
+        Args:
+            before_transforms: called before any transforms are, which may register resources themselves.
+        """
         properties = wire.from_struct(request.object)
         above = self._goals.get(request.parent)
         options = self._options(request, above)
         own = self._own_transforms(request)
         calls = self._transforms.for_resource(own, self._ancestors(request.parent))
         if calls:
+            before_transforms()
             if request.transforms:
                 properties = with_dependencies(properties, request)
             properties, options = self._transforms.apply(calls, request, properties, options)

@@ -198,6 +198,7 @@ class StepGenerator:
                     Step("create-replacement", old, draft.new, leaves_old=True),
                     Step("replace", old, draft.new, leaves_old=True),
                 ]
+            self.scope.spread(draft.new)
             if old is None:
                 if targeted:
                     self.planned[draft.urn] = "create"

@@ -60,12 +60,11 @@ class Scope:
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
-        self._chosen: set[str] = set()
-        self._excluded: set[str] = set()
+        self._spread: set[str] = set()
 
     def includes(self, state: ResourceState) -> bool:
         """Whether an update may change a resource; providers and the stack itself are always in."""
-        return self.covers(state) or is_provider(state.type) or state.type == ROOT_STACK_TYPE
+        return self.covers(state) or _always_in(state)
 
     def covers(self, state: ResourceState, by_provider: bool = True) -> bool:
         """Whether a resource of any type is among those chosen, and not excluded.
@@ -77,24 +76,34 @@ class Scope:
         if not by_provider:
             state = state.copy(provider="")
         if targets.chosen:
-            found = state.urn in targets.chosen or (targets.dependents and _depends_on(state, self._chosen))
-            if found:
-                self._chosen.add(state.urn)
-            return found
+            return state.urn in targets.chosen or (targets.dependents and self._depends_on(state, targets.chosen))
         if targets.excluded:
-            out = state.urn in targets.excluded or (targets.excluded_dependents and _depends_on(state, self._excluded))
-            if out:
-                self._excluded.add(state.urn)
-            return not out
+            return not (
+                state.urn in targets.excluded
+                or (targets.excluded_dependents and self._depends_on(state, targets.excluded))
+            )
         return True
+
+    def spread(self, state: ResourceState, by_provider: bool = True) -> None:
+        """Lets what depends on a resource be chosen or excluded with it; see `covers`."""
+        if self._targets.chosen:
+            follows = self.covers(state, by_provider)
+        else:
+            follows = bool(self._targets.excluded) and not (_always_in(state) or self.covers(state, by_provider))
+        if follows:
+            self._spread.add(state.urn)
 
     def replaces(self, urn: str, old: ResourceState | None) -> bool:
         """Whether a resource is to be replaced whatever it is like: it was named, or marked as tainted."""
         return urn in self._targets.replaced or (old is not None and bool(old.extra.get("taint")))
 
+    def _depends_on(self, state: ResourceState, named: UrnPatterns) -> bool:
+        """Whether a resource depends on one that was named, whether or not the program has that, or follows one."""
+        return any(urn in named or urn in self._spread for urn in (state.parent, *named_by(state)))
 
-def _depends_on(state: ResourceState, urns: set[str]) -> bool:
-    return not urns.isdisjoint({state.parent, *named_by(state)})
+
+def _always_in(state: ResourceState) -> bool:
+    return is_provider(state.type) or state.type == ROOT_STACK_TYPE
 
 
 def _regex(pattern: str) -> str:
