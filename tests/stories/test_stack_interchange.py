@@ -64,25 +64,39 @@ def console(tmp_path: Path) -> Console:
     return console
 
 
-def theirs(console: Console, *words: str, fails: bool = False, **variables: str) -> str:
-    """Runs the other hands' command on the stack `dev`; gives what it printed."""
+def their_command(*words: str) -> list[str]:
+    """The other hands' command, about the stack `dev`."""
+    command = [PULUMI] if PULUMI else [str(Path(sys.executable).with_name("dataops")), "stack"]
+    return [*command, *words, "--stack", "dev", "--non-interactive"]
+
+
+def their_variables(console: Console) -> dict[str, str]:
+    """The environment of the other hands' command."""
     python = Path(sys.executable)
-    environment = {
+    return {
         **console.variables,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_HOME": str(console.folder.parent / "another-home"),
         "PATH": os.pathsep.join([str(python.parent), console.variables["PATH"]]),
         "DATAOPS_PYTHON": str(python),
         **interpreter_variables(python, {}),
-        **variables,
     }
-    command = [PULUMI] if PULUMI else [str(python.with_name("dataops")), "stack"]
-    at_stack = (*words, "--stack", "dev")
-    done = subprocess.run(
-        [*command, *at_stack, "--non-interactive"], cwd=console.folder, env=environment, capture_output=True, text=True
-    )
+
+
+def theirs(console: Console, *words: str, fails: bool = False, **variables: str) -> str:
+    """Runs the other hands' command on the stack `dev`; gives what it printed."""
+    environment = their_variables(console) | variables
+    done = subprocess.run(their_command(*words), cwd=console.folder, env=environment, capture_output=True, text=True)
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + (done.stderr if fails else "")
+
+
+def wait_for(path: Path) -> None:
+    """Waits until a running command has made something."""
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.05)
 
 
 def test_a_stack_passes_from_hand_to_hand(console: Console, tmp_path: Path) -> None:
@@ -121,10 +135,7 @@ def test_after_a_crash_of_ours_theirs_see_the_last_state_and_ours_everything(con
     console.write("__main__.py", PROGRAM + "\nlake.path.apply(lambda path: time.sleep(60))\n")
     console.stack("config", "set", "lake", "two")
     running = console.start("stack", "up", "--yes", "--skip-preview")
-    for _ in range(600):
-        if (tmp_path / "made" / "two").is_dir():
-            break
-        time.sleep(0.05)
+    wait_for(tmp_path / "made" / "two")
     time.sleep(0.3)
     running.send_signal(signal.SIGKILL)
     running.communicate()
@@ -139,3 +150,67 @@ def test_after_a_crash_of_ours_theirs_see_the_last_state_and_ours_everything(con
     assert str(tmp_path / "made" / "two") in lakes
     console.stack("up", "--yes")
     theirs(console, "preview", "--expect-no-changes")
+
+
+def test_after_a_crash_of_theirs_ours_takes_the_lock_over_and_goes_on(console: Console, tmp_path: Path) -> None:
+    console.write("__main__.py", PROGRAM + "\nlake.path.apply(lambda path: time.sleep(60))\n")
+    with subprocess.Popen(
+        their_command("up", "--yes", "--skip-preview"),
+        cwd=console.folder, env=their_variables(console), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as running:  # fmt: skip
+        wait_for(tmp_path / "made" / "one")
+        time.sleep(0.3)
+        os.killpg(running.pid, signal.SIGKILL)
+    console.write("__main__.py", PROGRAM)
+    again = console.stack("up", "--yes", "--skip-preview")
+    assert f"(pid {running.pid})" in again.stderr and "who is gone, was taken over" in again.stderr
+    theirs(console, "preview", "--expect-no-changes")
+
+
+def test_an_update_whose_lock_theirs_broke_changes_no_state_and_keeps_what_it_did(
+    console: Console, tmp_path: Path
+) -> None:
+    console.stack("up", "--yes")
+    console.stack("config", "set", "lake", "two")
+    held = tmp_path / "held"
+    waiting = f"\n\ndef wait(path):\n    while Path({str(held)!r}).exists():\n        time.sleep(0.05)\n"
+    console.write("__main__.py", PROGRAM + waiting + "\nlake.path.apply(wait)\n")
+    held.touch()
+    ours = console.start("stack", "up", "--yes", "--skip-preview")
+    wait_for(tmp_path / "made" / "two")
+    console.write("__main__.py", PROGRAM)
+    assert "locked" in theirs(console, "up", "--yes", "--skip-preview", fails=True)
+    theirs(console, "cancel", "--yes")
+    if PULUMI:
+        # It knows of no journal: it makes the same lake once more, which is no harm, since ours are made so.
+        theirs(console, "up", "--yes", "--skip-preview")
+    held.unlink()
+    told = ours.communicate()[1]
+    assert ours.returncode == 10 and "was broken while this command held it" in told
+
+    if PULUMI:
+        assert console.run("stack", "up", "--yes").status == 11
+        assert str(tmp_path / "made" / "two") in console.stack("recover", "--set-aside").stdout
+    console.stack("up", "--yes")
+    theirs(console, "preview", "--expect-no-changes")
+
+
+def test_resources_move_between_stacks_by_either(console: Console) -> None:
+    console.stack("up", "--yes")
+    console.stack("init", "other", "--no-select")
+    at = "urn:pulumi:{}::shop::dataops:local:Lake::lake"
+    stacks = ("--source", "organization/shop/dev", "--dest", "organization/shop/other")
+    if PULUMI:
+        subprocess.run(
+            [PULUMI, "state", "move", *stacks, at.format("dev"), "--yes", "--non-interactive"],
+            cwd=console.folder, env=their_variables(console), check=True, capture_output=True,
+        )  # fmt: skip
+    else:
+        console.stack("state", "move", *stacks, at.format("dev"), "--yes")
+    moved = console.stack("export", "--stack", "other").json["deployment"]["resources"]
+    assert at.format("other") in [resource["urn"] for resource in moved]
+    console.stack("state", "move", "--source", "other", "--dest", "dev", at.format("other"), "--yes")
+    theirs(console, "refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    theirs(console, "preview", "--expect-no-changes")
+    console.stack("preview", "--expect-no-changes")
