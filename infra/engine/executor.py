@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from dataops.infra.engine.deployment import Bail, Deployment
@@ -63,8 +63,11 @@ class Executor:
         self.errored: list[ResourceState] = []
         self.refreshed: dict[int, ResourceState | None] = {}
 
-    def run(self, steps: Sequence[Step]) -> ResourceState | None:
+    def run(self, steps: Sequence[Step], begun: Callable[[], None] | None = None) -> ResourceState | None:
         """Performs steps one after the other and returns the state that they leave.
+
+        Args:
+            begun: called as soon as nothing but a failure of the first step can stop it.
 
         Raises:
             StepFailed: one of them failed, and the rest was not begun.
@@ -78,6 +81,8 @@ class Executor:
                 for step in steps:
                     if self._deployment.cancelled.is_set():
                         raise Bail(step.urn)
+                    if begun is not None:
+                        begun()
                     result = self._run_one(step) or result
         finally:
             with self._lock:

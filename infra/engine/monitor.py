@@ -85,24 +85,23 @@ class Monitor:
         self.may_shut_down = threading.Event()
 
     def register(self, goal: Goal, turn: Turn | None = None) -> ResourceState:
-        """Plans and performs what a goal needs, when its turn comes if it has one; `Bail` when the deployment stops."""
+        """Plans and performs what a goal needs, at once or when its turn comes; `Bail` when the deployment stops."""
         if self._deployment.cancelled.is_set():
             raise Bail(goal.name)
-        draft = self._planned(lambda: self._generator.open(goal), goal)
+        turn = turn or self._turns.skip()
+        draft = self._planned(lambda: self._generator.open(goal), goal, turn)
         if step := reread_step(self._deployment, self._generator, draft):
-            if turn is not None:
-                turn.wait()
-            self._executor.run([step])
-            draft.old = self._executor.refreshed[id(step.old)]
-        steps = self._planned(lambda: self._generator.plan(draft), goal)
-        if turn is not None:
             turn.wait()
+            self._executor.run([step], turn.begin)
+            draft.old = self._executor.refreshed[id(step.old)]
+        steps = self._planned(lambda: self._generator.plan(draft), goal, turn)
+        turn.wait()
         steps = self._needed(steps)
-        state = self._executor.run(steps) if steps else draft.old
+        state = self._executor.run(steps, turn.begin) if steps else draft.old
         assert state is not None
         if any(step.op in ("import", "import-replacement") for step in steps):
             imported = self._deployment.news[state.urn]
-            steps = self._needed(self._planned(lambda: self._generator.plan_imported(goal, imported), goal))
+            steps = self._needed(self._planned(lambda: self._generator.plan_imported(goal, imported), goal, turn))
             return (self._executor.run(steps) if steps else None) or imported
         return state
 
@@ -208,14 +207,16 @@ class Monitor:
         self._skipped.add(step.urn)
         return self._messages.RegisterResourceResponse(urn=step.urn, result=self._messages.FAIL)
 
-    def _planned(self, plan: Callable[[], Planned], goal: Goal | ReadGoal) -> Planned:
-        """Plans; a refusal is told, and stops the deployment."""
+    def _planned(self, plan: Callable[[], Planned], goal: Goal | ReadGoal, turn: Turn) -> Planned:
+        """Plans; a refusal is told, and stops the deployment once all that was asked for before has begun."""
         try:
             return plan()
         except Bail:
+            turn.give_up()
             self._deployment.fail(stop=True)
             raise
         except DataopsError as error:
+            turn.give_up()
             self._refuse(error, goal.parent, goal.type, goal.name)
 
     def _needed(self, steps: list[Step]) -> list[Step]:
@@ -246,10 +247,10 @@ class Monitor:
 
     def _read(self, request: Any, turn: Turn) -> Any:
         goal = self._understood(lambda: self._registrations.read_goal(request))
-        steps = self._planned(lambda: self._generator.plan_read(goal), goal)
+        steps = self._planned(lambda: self._generator.plan_read(goal), goal, turn)
         turn.wait()
         try:
-            state = self._executor.run(self._needed(steps))
+            state = self._executor.run(self._needed(steps), turn.begin)
         except (_Skipped, StepFailed) as failed:
             if not self._deployment.options.continue_on_error:
                 raise

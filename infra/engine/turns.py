@@ -1,7 +1,8 @@
 """Turns: what is asked for at the same time is begun in the order in which it was asked for.
 
-Goals are planned side by side, but none is performed before those that came earlier are planned: one that cannot be
-stops the deployment, and nothing that was asked for after it may happen then, however long its provider took to say so.
+Goals are planned side by side, but none is begun before those that came earlier are planned, and one that cannot be
+planned stops the deployment only when those have begun: whatever was asked for before it happens, and nothing after it,
+however long a provider took to say so.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from collections import deque
 
 
 class Turn:
-    """One place in the row."""
+    """One place in both rows."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
-        self.ended = False
-        self.reached = threading.Event()
+        self._planned = turns.planning.enter()
+        self._begun = turns.beginning.enter()
 
     def __enter__(self) -> Turn:
         return self
@@ -24,33 +25,64 @@ class Turn:
     def __exit__(self, *raised: object) -> None:
         self.end()
 
-    def end(self) -> None:
-        """Lets those that came later go ahead of what is still to be done; more than once does no harm."""
-        self._turns.end(self)
-
     def wait(self) -> None:
-        """Ends the turn, and waits until all earlier ones have been ended."""
+        """Says that this is planned, and waits until everything earlier is."""
+        self._turns.planning.leave(self._planned)
+        self._planned.first.wait()
+
+    def begin(self) -> None:
+        """Says that this has begun; more than once does no harm."""
+        self._turns.beginning.leave(self._begun)
+
+    def end(self) -> None:
+        """Says that nobody needs to wait for this; more than once does no harm."""
+        self._turns.planning.leave(self._planned)
+        self._turns.beginning.leave(self._begun)
+
+    def give_up(self) -> None:
+        """Ends the turn, and waits until everything earlier has begun or ended."""
         self.end()
-        self.reached.wait()
+        self._begun.first.wait()
 
 
 class Turns:
-    """The row of those that are not ended, first come first."""
+    """Those that are not planned, and those that have not begun, first come first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._row: deque[Turn] = deque()
+        self.planning = _Row()
+        self.beginning = _Row()
 
     def take(self) -> Turn:
         """A turn after all that were taken before."""
-        turn = Turn(self)
         with self._lock:
-            self._row.append(turn)
-        return turn
+            return Turn(self)
 
-    def end(self, turn: Turn) -> None:
-        """Ends a turn; whose turn has come by that goes on."""
+    def skip(self) -> Turn:
+        """The turn of what waits for nothing, and nothing waits for: others cannot be planned without it."""
+        return Turn(Turns())
+
+
+class _Place:
+    def __init__(self) -> None:
+        self.left = False
+        self.first = threading.Event()
+
+
+class _Row:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._places: deque[_Place] = deque()
+
+    def enter(self) -> _Place:
+        place = _Place()
         with self._lock:
-            turn.ended = True
-            while self._row and self._row[0].ended:
-                self._row.popleft().reached.set()
+            self._places.append(place)
+        return place
+
+    def leave(self, place: _Place) -> None:
+        """Leaves a place; those who have left before and are behind nobody else by that go on."""
+        with self._lock:
+            place.left = True
+            while self._places and self._places[0].left:
+                self._places.popleft().first.set()

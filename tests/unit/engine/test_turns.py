@@ -4,32 +4,52 @@ from __future__ import annotations
 
 import threading
 
-from dataops.infra.engine.turns import Turns
+from dataops.infra.engine.turns import Turn, Turns
 
 
-def test_nothing_goes_ahead_of_what_came_earlier_and_is_still_planned() -> None:
-    turns, begun = Turns(), []
+def test_nothing_is_begun_before_what_came_earlier_is_planned() -> None:
+    turns = Turns()
+    begun: list[str] = []
     first, second, third = (turns.take() for _ in range(3))
 
-    def go(turn: object, name: str) -> None:
-        turn.wait()  # type: ignore[attr-defined]
+    def go(turn: Turn, name: str) -> None:
+        turn.wait()
         begun.append(name)
 
     threads = [threading.Thread(target=go, args=(turn, name)) for turn, name in ((third, "third"), (second, "second"))]
     for thread in threads:
         thread.start()
-    assert not second.reached.is_set() and not third.reached.is_set()
-    begun.append("first is refused")
-    first.end()
+    begun.append("first is planned")
+    first.wait()
     for thread in threads:
         thread.join()
-    assert begun[0] == "first is refused"
+    assert begun[0] == "first is planned"
     assert sorted(begun[1:]) == ["second", "third"]
 
 
-def test_a_turn_may_be_ended_more_than_once() -> None:
+def test_what_is_refused_stops_others_only_when_what_came_earlier_has_begun() -> None:
+    turns = Turns()
+    told: list[str] = []
+    first, second = turns.take(), turns.take()
+
+    def refuse() -> None:
+        second.give_up()
+        told.append("second is refused")
+
+    thread = threading.Thread(target=refuse)
+    thread.start()
+    first.wait()
+    told.append("first has begun")
+    first.begin()
+    thread.join()
+    assert told == ["first has begun", "second is refused"]
+
+
+def test_a_turn_may_be_ended_more_than_once_and_what_has_none_waits_for_nothing() -> None:
     turns = Turns()
     with turns.take() as turn:
         turn.wait()
+        turns.skip().wait()
+        turns.skip().give_up()
         turn.end()
-    turns.take().wait()
+    turns.take().give_up()
