@@ -25,7 +25,7 @@ from dataops.infra.resources.urn import ROOT_STACK_TYPE
 
 
 class EventLog:
-    """Writes each event as a line of JSON to a file; one log may take in a preview and then its update."""
+    """Writes each event as a line of JSON to a file; of a preview and the update after it, the latter remains."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -35,6 +35,10 @@ class EventLog:
         self._count = 0
 
     def receive(self, event: Event) -> None:
+        if isinstance(event, PreludeEvent):
+            self._file.seek(0)
+            self._file.truncate()
+            self._count = 0
         self._file.write(json.dumps(to_json(event, self._count)) + "\n")
         self._count += 1
         # Readers follow the file while the update runs.
@@ -78,7 +82,8 @@ class PreviewDigest:
             if self._shows(event.metadata):
                 self._document["steps"].append(_step(event))
         elif isinstance(event, DiagnosticEvent) and event.severity != "debug":
-            message = {"message": event.message, "severity": event.severity}
+            prefix = f"{event.severity}: " if event.severity in ("warning", "error") else ""
+            message = {"message": prefix + event.message, "severity": event.severity}
             self._document.setdefault("diagnostics", []).append(
                 {**({"urn": event.urn} if event.urn else {}), **message}
             )
@@ -111,7 +116,10 @@ def _step(event: ResourcePreEvent) -> dict[str, Any]:
         step["diffReasons"] = list(metadata.diffs)
     if metadata.keys:
         step["replaceReasons"] = list(metadata.keys)
-    step["detailedDiff"] = metadata.detailed_diff
+    detailed = metadata.detailed_diff
+    step["detailedDiff"] = detailed and {
+        path: {"kind": diff["diffKind"], "inputDiff": diff["inputDiff"]} for path, diff in detailed.items()
+    }
     return step
 
 

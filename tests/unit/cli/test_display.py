@@ -254,8 +254,8 @@ def test_names_that_differ_at_their_end_differ_on_a_narrow_screen() -> None:
     ]
 
 
-def test_the_event_log_has_one_event_a_line_in_order(tmp_path: Path) -> None:
-    play([EventLog(tmp_path / "events")], update())
+def test_the_event_log_has_one_event_a_line_in_order_without_those_of_the_preview_before(tmp_path: Path) -> None:
+    play([EventLog(tmp_path / "events")], [*update(planning=True), *update()])
     lines = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
     assert [line["sequence"] for line in lines] == list(range(len(update())))
     assert "preludeEvent" in lines[0]
@@ -279,6 +279,15 @@ def test_a_preview_as_json_is_one_document(capsys: pytest.CaptureFixture[str]) -
     assert digest["changeSummary"] == {"same": 2, "create": 1, "update": 1}
     assert {"message", "severity"} <= set(digest["diagnostics"][0])
     assert all(found["severity"] != "debug" for found in digest["diagnostics"])
+    assert digest["diagnostics"][0]["message"].startswith("error: shelf c")
+
+
+def test_a_preview_as_json_tells_kinds_of_differences_as_pulumi_does(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"size": {"diffKind": "update", "inputDiff": True}}
+    changed = replace(step("update", state("b", size=1), state("b", size=2)), detailed_diff=told)
+    play([PreviewDigest()], [ResourcePreEvent(changed, True)])
+    (shown,) = json.loads(capsys.readouterr().out)["steps"]
+    assert shown["detailedDiff"] == {"size": {"kind": "update", "inputDiff": True}}
 
 
 def test_a_preview_as_json_leaves_out_what_stays_but_for_the_stack(capsys: pytest.CaptureFixture[str]) -> None:
