@@ -36,7 +36,7 @@ def main() -> int:
         import pulumi.runtime
     except ImportError:
         return _tell(report, "the Pulumi SDK cannot be imported", traceback.format_exc())
-    _unwrap_pickler()
+    _spare()
     gc.freeze()
     gc.set_threshold(*COLLECTED)
     gc.enable()
@@ -74,27 +74,17 @@ def main() -> int:
         sys.stderr.flush()
 
 
-def _unwrap_pickler() -> None:
-    """Undoes what the SDK leaves behind each time it serialises a dynamic provider.
+def _spare() -> None:
+    """Applies `sdk_savings.py`, which lies beside this file and in no package that this interpreter knows."""
+    from importlib.machinery import SourceFileLoader
+    from importlib.util import module_from_spec, spec_from_loader
 
-    `pulumi.dynamic.serialize_provider` (seen in 3.272) wraps a method of the standard library's pickler and does not
-    unwrap it: each resource makes the next one slower, and some three hundred of them end in a RecursionError.
-    """
-    import pickle
-
-    from pulumi.dynamic import dynamic
-
-    serialize = dynamic.serialize_provider
-    pickler = vars(pickle)["_Pickler"]
-
-    def serialize_provider(provider: Any) -> Any:
-        unwrapped = pickler._batch_setitems
-        try:
-            return serialize(provider)
-        finally:
-            pickler._batch_setitems = unwrapped
-
-    dynamic.serialize_provider = serialize_provider
+    name = "dataops_sdk_savings"
+    spec = spec_from_loader(name, SourceFileLoader(name, os.path.join(os.path.dirname(__file__), "sdk_savings.py")))
+    assert spec is not None and spec.loader is not None
+    savings = module_from_spec(spec)
+    spec.loader.exec_module(savings)
+    savings.spare()
 
 
 def _configure(pulumi: Any, settings: dict[str, Any]) -> None:
