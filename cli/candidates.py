@@ -56,7 +56,7 @@ def snapshot(ctx: click.Context) -> Iterable[str]:
     """Ids of snapshots, the newest first."""
     layout = _layout(ctx)
     folders = layout.snapshots.glob("2*Z-*/manifest.json") if layout else ()
-    return ["newest", *sorted((path.parent.name for path in folders), reverse=True)]
+    return ["newest", "empty", *sorted((path.parent.name for path in folders), reverse=True)]
 
 
 def stack(ctx: click.Context) -> Iterable[str]:

@@ -19,7 +19,7 @@ from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import EnvironmentRecord, Registry
 from dataops.envs.running import refuse_running
 from dataops.envs.stack import Tools, open_stack, state_is_there
-from dataops.envs.up import UpRequest, plan, refuse
+from dataops.envs.up import UpRequest, held_snapshot, plan, refuse
 from dataops.envs.update import make_it_so
 from dataops.infra.errors import ConfigurationError, PolicyError
 
@@ -30,7 +30,7 @@ class ResetRequest:
 
     Args:
         name: the replica.
-        snapshot: where its data come from; "" for the one it has, `newest` for the newest.
+        snapshot: where its data come from, see `dataops.snapshots.choosing`; "" for the one it has.
         force: also while a pipeline runs in it.
     """
 
@@ -55,9 +55,10 @@ def reset(
     with hold(registry.folder, request.name, f"env reset {request.name}") as lease:
         record = registry.get(request.name)
         refuse_reset(record, request.force)
-        change = plan_reset(request, record, checkout, recorded_variables(record, tools))
-        refuse(change, checkout)
-        return make_it_so(change, checkout, tools, clock, lease)
+        variables = recorded_variables(record, tools)
+        with held_snapshot(lambda: plan_reset(request, record, checkout, variables), checkout.layout) as change:
+            refuse(change, checkout)
+            return make_it_so(change, checkout, tools, clock, lease)
 
 
 def plan_reset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from dataops.envs.registry import Registry
+from dataops.snapshots.manifest import base_of
 
 
 def snapshots_in_use(registry: Registry) -> dict[str, list[str]]:
@@ -19,5 +20,5 @@ def snapshots_in_use(registry: Registry) -> dict[str, list[str]]:
     used: defaultdict[str, list[str]] = defaultdict(list)
     for record in records:
         if record.snapshot:
-            used[record.snapshot].append(record.name)
+            used[base_of(record.snapshot)].append(record.name)
     return dict(used)

@@ -102,7 +102,7 @@ SETTINGS = (
     ),
     Setting(
         "snapshot",
-        "The data of a replica: an id or `newest`; by default the snapshot it has, else the newest.",
+        "The data of a replica: an id, `newest`, `empty` or `subset:RULE`; by default what it has, else the newest.",
         "--snapshot ID",
         "DATAOPS_SNAPSHOT",
         file=("defaults", "snapshot"),

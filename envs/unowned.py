@@ -25,6 +25,7 @@ from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import size_of
 from dataops.infra.process.sockets import substitutes
 from dataops.snapshots.golden import PARTIAL, RECORD, is_being_built
+from dataops.snapshots.manifest import base_of
 from dataops.snapshots.store import LOCK
 
 MARKS = (
@@ -197,10 +198,10 @@ class Search:
                 yield Finding("sockets", str(directory), ours, gone, "remove it", size, name, _identity(directory))
 
     def _golden(self, used: set[str]) -> Iterator[Finding]:
-        known = {path.name for path in _entries(self.layout.snapshots)} | used
+        known = {path.name for path in _entries(self.layout.snapshots)} | {*map(base_of, used)}
         for folder in (folder for place in self.layout.places for folder in _entries(place / "golden")):
             half = folder.name.startswith(PARTIAL)
-            snapshot = folder.name.removeprefix(PARTIAL).partition("_")[0]
+            snapshot = base_of(folder.name.removeprefix(PARTIAL).partition("_")[0])
             if folder.is_symlink() or not folder.is_dir() or (folder.name.startswith(".") and not half):
                 continue
             if is_being_built(folder):
@@ -291,7 +292,7 @@ def _entries(folder: Path) -> list[Path]:
 
 def _golden_snapshot(folder: Path) -> str:
     try:
-        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["snapshot"])
+        return base_of(str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["snapshot"]))
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from dataops.envs.change import Change, UpdateReport
 from dataops.envs.checkout import Checkout
@@ -16,10 +18,8 @@ from dataops.envs.registry import Registry
 from dataops.envs.stack import Tools
 from dataops.envs.update import make_it_so
 from dataops.infra.errors import NotFoundError
+from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process.identity import user_name
-
-NEWEST = "newest"
-"""What stands for the newest snapshot where an id is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class UpRequest:
 
     Args:
         branch: whose code it runs.
-        snapshot: where its data comes from: an id or `newest`; "" for the one it has, or the newest.
+        snapshot: where its data comes from, see `dataops.snapshots.choosing`; "" for the one it has, or the newest.
         target: where it runs.
         variables: variables that override the declared ones.
         from_phase: the phase from which on everything is done again; "" for what differs only.
@@ -59,9 +59,9 @@ def up(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) 
             # Another branch of the same slug may have been faster to take the name, which is free no more.
             if (chosen := environment_name(request.branch, checkout)) == name:
                 note_rewritten(request.branch, name, checkout, clock)
-                change = plan(request, name, commit, checkout)
-                refuse(change, checkout)
-                return make_it_so(change, checkout, tools, clock, lease)
+                with held_snapshot(partial(plan, request, name, commit, checkout), checkout.layout) as change:
+                    refuse(change, checkout)
+                    return make_it_so(change, checkout, tools, clock, lease)
         name = chosen
 
 
@@ -106,7 +106,7 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
         branch=request.branch,
         commit=commit,
         target=request.target,
-        snapshot=choose_snapshot(request.snapshot, registry, name, checkout),
+        snapshot=chosen_snapshot(request.snapshot, registry, name, checkout),
         developer=user_name(),
         production_hosts=forbidden(checkout, platform, registry.all()),
         configuration=platform.configuration("replica"),
@@ -136,14 +136,32 @@ def environment_name(branch: str, checkout: Checkout) -> str:
     return name_for(branch, taken)
 
 
-def choose_snapshot(asked: str, registry: Registry, name: str, checkout: Checkout) -> str:
+def chosen_snapshot(asked: str, registry: Registry, name: str, checkout: Checkout) -> str:
     """The snapshot that was asked for, else the one the replica has already, else the newest.
 
     Raises:
-        NotFoundError: there is no such snapshot, or none at all.
+        NotFoundError: there is no such snapshot, or none at all; says which there are.
     """
-    from dataops.snapshots.store import load_manifest, newest
+    from dataops.snapshots.choosing import NEWEST, choose_snapshot
 
     record = registry.load(name)
-    wanted = asked or (record.snapshot if record else "") or NEWEST
-    return (newest(checkout.layout) if wanted == NEWEST else load_manifest(checkout.layout, wanted)).id
+    return choose_snapshot(asked or (record.snapshot if record else "") or NEWEST, checkout.layout).id
+
+
+@contextmanager
+def held_snapshot(decide: Callable[[], Change], layout: PlatformLayout) -> Iterator[Change]:
+    """What is decided, with its snapshot kept from being removed until the environment's record says that it is used.
+
+    Args:
+        decide: decides; once more when its snapshot was removed in that very moment.
+    """
+    from dataops.snapshots.store import keeping
+
+    with ExitStack() as stack:
+        change = decide()
+        try:
+            stack.enter_context(keeping(layout.snapshots, change.snapshot))
+        except NotFoundError:
+            change = decide()
+            stack.enter_context(keeping(layout.snapshots, change.snapshot))
+        yield change

@@ -25,6 +25,7 @@ from dataops.snapshots.lake import ObjectPlan, plan_objects
 from dataops.snapshots.manifest import (
     POST_DATA,
     PRE_DATA,
+    SCHEMA,
     IndexEntry,
     Manifest,
     MaskedColumn,
@@ -212,7 +213,7 @@ class _Parts:
         }
 
     def _schema(self, label: str, text: bytes) -> StoredData:
-        self.search.look("schema", text)
+        self.search.look(SCHEMA, text)
         with DataWriter(self.draft.place, rows=False, before=self.draft.before.get(label, ())) as writer:
             writer.write(text)
             written = writer.finish()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dataops.infra.errors import NotFoundError, VerificationError
 from dataops.snapshots.chunks import ChunkKeys, hash_of, split, unpack
 from dataops.snapshots.contents import OWN_FILES, RECAPTURE, Contents
-from dataops.snapshots.manifest import FILE, Manifest
+from dataops.snapshots.manifest import FILE, Manifest, base_of
 from dataops.snapshots.storage.base import Storage
 
 
@@ -93,8 +93,9 @@ class SnapshotReader:
             VerificationError: one is not, or there are files that do not belong to the snapshot.
             NotFoundError: the snapshot was removed meanwhile.
         """
-        found = {name for name, _ in self.storage.names(f"{self.manifest.id}/")}
-        for name in sorted(found - {f"{self.manifest.id}/{own}" for own in OWN_FILES}):
+        folder = base_of(self.manifest.id)
+        found = {name for name, _ in self.storage.names(f"{folder}/")}
+        for name in sorted(found - {f"{folder}/{own}" for own in OWN_FILES}):
             what = f"among the files of the snapshot {self.manifest.id} is one that does not belong there: {name}"
             raise VerificationError(what, where=self.storage.describe(name), hint="remove it")
         sizes = {ref.identity: ref.stored for refs in self.contents.parts.values() for ref in refs}
@@ -121,5 +122,5 @@ class SnapshotReader:
             reader.read(*identity)
 
     def _still_there(self) -> None:
-        if self.storage.size(f"{self.manifest.id}/{FILE}") is None:
+        if self.storage.size(f"{base_of(self.manifest.id)}/{FILE}") is None:
             raise NotFoundError(f"the snapshot {self.manifest.id} was removed while it was read", hint=RECAPTURE)

@@ -30,6 +30,7 @@ PIN = "pin"
 OWN_FILES = frozenset({FILE, INDEX, KEY, PIN, SHREDDED})
 """What lies in the folder of a snapshot; its data are chunks, which lie elsewhere."""
 RECAPTURE = "take a new snapshot with `dataops snapshot capture`"
+RESTORABLE = "`--snapshot newest` takes the newest that can be read; `dataops snapshot ls` lists all"
 _RECORD = struct.Struct(">32sIIB")
 
 
@@ -103,7 +104,7 @@ def unwrap_key(storage: Storage, snapshot: str, store_key: bytes) -> bytes:
     from cryptography.exceptions import InvalidTag
 
     if is_shredded(storage, snapshot):
-        raise ShreddedError(f"the snapshot {snapshot} was shredded: its key was destroyed", hint=RECAPTURE)
+        raise ShreddedError(f"the snapshot {snapshot} was shredded: its key was destroyed", hint=RESTORABLE)
     name = f"{snapshot}/{KEY}"
     text = storage.read(name)
     if text is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,9 @@ from dataops.snapshots.manifest import FILE
 from dataops.snapshots.storage.local import LocalStorage, sync
 from dataops.snapshots.store import LISTED, locked, newest, snapshot_ids
 from dataops.snapshots.sweep import REMOVED, destroy_key, sweep
+
+Used = Callable[[], Mapping[str, Sequence[str]]]
+"""Gives the environments that are made of a snapshot, by its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,12 @@ def check_free(layout: PlatformLayout, snapshot: str, used: Mapping[str, Sequenc
         raise PolicyError(f"the snapshot {snapshot} stays: {why}", hint=hint)
 
 
-def remove(layout: PlatformLayout, snapshots: Collection[str]) -> Removed:
+def remove(layout: PlatformLayout, snapshots: Collection[str], used: Used = dict) -> Removed:
     """Takes snapshots away, with the golden directories that were made of them, and sweeps.
+
+    Args:
+        snapshots: their ids.
+        used: asked again for each, when nobody can begin to use it any more: somebody may have begun since `decide`.
 
     Raises:
         VerificationError: it cannot be told which chunks another snapshot has; then only manifests are gone.
@@ -124,6 +131,9 @@ def remove(layout: PlatformLayout, snapshots: Collection[str]) -> Removed:
     for snapshot in snapshots:
         try:
             with _alone(layout, snapshot) as folder:
+                if why := _in_use(layout, snapshot, used()):
+                    left.append(Retained(snapshot, why))
+                    continue
                 (layout.snapshots / REMOVED).touch(mode=0o600)
                 sync(layout.snapshots)
                 (folder / FILE).unlink()
@@ -136,13 +146,19 @@ def remove(layout: PlatformLayout, snapshots: Collection[str]) -> Removed:
     return Removed(tuple(gone), tuple(left), _sweep(layout) if gone else 0)
 
 
-def shred(layout: PlatformLayout, snapshot: str) -> Removed:
+def shred(layout: PlatformLayout, snapshot: str, used: Used = dict) -> Removed:
     """Destroys the key of a snapshot, and with it what can be known of its data; the manifest stays.
+
+    Args:
+        snapshot: its id.
+        used: as for `remove`.
 
     Raises:
         LockedError: somebody is restoring it.
+        PolicyError: somebody has begun to use it.
     """
     with _alone(layout, snapshot):
+        check_free(layout, snapshot, used())
         (layout.snapshots / REMOVED).touch(mode=0o600)
         LocalStorage(layout.snapshots).create(f"{snapshot}/{SHREDDED}", _note(""))
         destroy_key(layout.snapshots, snapshot)
@@ -201,7 +217,7 @@ def _in_use(layout: PlatformLayout, snapshot: str, used: Mapping[str, Sequence[s
 
 
 def _golden(layout: PlatformLayout, snapshot: str) -> list[Path]:
-    return sorted(layout.golden.glob(f"{snapshot}_*"))
+    return sorted(layout.golden.glob(f"{snapshot}[_-]*"))  # that of its schema alone, too
 
 
 def _remove_golden(layout: PlatformLayout, snapshot: str) -> None:

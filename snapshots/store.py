@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -27,8 +28,17 @@ from dataops.infra.process.processes import is_alive
 from dataops.snapshots import keys
 from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.chunks import ChunkKeys
-from dataops.snapshots.contents import load_contents
-from dataops.snapshots.manifest import FILE, Manifest, unseal
+from dataops.snapshots.contents import Contents, is_shredded, load_contents
+from dataops.snapshots.manifest import (
+    FILE,
+    POST_DATA,
+    PRE_DATA,
+    Manifest,
+    base_of,
+    id_without_rows,
+    unseal,
+    without_rows,
+)
 from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.local import LocalStorage
 
@@ -53,14 +63,19 @@ def list_snapshots(layout: PlatformLayout) -> list[Manifest]:
 def newest(layout: PlatformLayout) -> Manifest:
     """The manifest of the newest snapshot that has all rows; of the newest subset where there are only subsets.
 
+    Those that were shredded are passed over.
+
     Raises:
         NotFoundError: there is none.
         VerificationError: it is torn or was tampered with.
     """
-    names = snapshot_ids(LocalStorage(layout.snapshots))
+    storage = LocalStorage(layout.snapshots)
+    ids = snapshot_ids(storage)
+    names = [name for name in ids if not is_shredded(storage, name)]
     if not names:
         raise NotFoundError(
-            "there is no snapshot yet", hint="take one with `dataops snapshot capture --env production`"
+            "every snapshot was shredded" if ids else "there is no snapshot yet",
+            hint="take one with `dataops snapshot capture --env production`",
         )
     subset = None
     for name in reversed(names):
@@ -84,6 +99,8 @@ def load_manifest(layout: PlatformLayout, snapshot: str) -> Manifest:
 
 def open_manifest(storage: Storage, snapshot: str, key_directory: Path) -> Manifest:
     """As `load_manifest`, for any storage and a directory of keys."""
+    if snapshot == id_without_rows(snapshot):
+        return without_rows(open_manifest(storage, base_of(snapshot), key_directory))
     name = f"{snapshot}/{FILE}"
     text = storage.read(name) if ID.fullmatch(snapshot) else None
     if text is None:
@@ -114,16 +131,33 @@ def reading(store: Path, manifest: Manifest, key_directory: Path) -> Iterator[Sn
     Raises:
         NotFoundError: it was removed meanwhile.
     """
-    path = store / manifest.id / FILE
+    with keeping(store, manifest.id):
+        storage = LocalStorage(store)
+        if manifest.id == base_of(manifest.id):
+            yield open_snapshot(storage, manifest, key_directory)
+            return
+        whole = open_snapshot(storage, open_manifest(storage, base_of(manifest.id), key_directory), key_directory)
+        schema = {label: whole.contents.parts[label] for label in (PRE_DATA, POST_DATA)}
+        yield replace(whole, manifest=manifest, contents=Contents(dict.fromkeys(manifest.data(), ()) | schema))
+
+
+@contextmanager
+def keeping(store: Path, snapshot: str) -> Iterator[None]:
+    """Keeps a snapshot from being removed meanwhile.
+
+    Raises:
+        NotFoundError: it was removed already.
+    """
+    path = store / base_of(snapshot) / FILE
     try:
         held = open(path, "rb")
     except FileNotFoundError:
-        raise NotFoundError(f"there is no snapshot `{manifest.id}`", hint=LISTED) from None
+        raise NotFoundError(f"there is no snapshot `{snapshot}`", hint=LISTED) from None
     with held:
         fcntl.flock(held, fcntl.LOCK_SH)
         if not path.exists():
-            raise NotFoundError(f"the snapshot {manifest.id} was removed just now", hint=LISTED)
-        yield open_snapshot(LocalStorage(store), manifest, key_directory)
+            raise NotFoundError(f"the snapshot {snapshot} was removed just now", hint=LISTED)
+        yield
 
 
 def snapshot_ids(storage: Storage) -> list[str]:

@@ -15,7 +15,13 @@ from dataops.cli.parameter_types import ENVIRONMENT, SNAPSHOT
 
 @click.command()
 @click.argument("name", type=ENVIRONMENT)
-@click.option("--snapshot", type=SNAPSHOT, metavar="ID", help="Its data: an id or newest; by default what it has.")
+@click.option(
+    "--snapshot",
+    "--to",
+    type=SNAPSHOT,
+    metavar="ID",
+    help="Its data: an id, newest, empty or subset:RULE; by default what it has.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also while a pipeline runs in it.")
 @engine_option
@@ -32,7 +38,8 @@ def reset(
     \b
     Examples:
       dataops env reset feature-x --yes
-      dataops env reset feature-x --snapshot newest
+      dataops env reset feature-x --to newest
+      dataops env reset feature-x --to empty
     """
     from dataops.envs.phases import PhaseClock
     from dataops.envs.reset import ResetRequest, checkout_of, refuse_reset

@@ -36,7 +36,10 @@ def replica_options(function: Command) -> Command:
     options = [
         click.option("-b", "--branch", type=BRANCH, help="Whose code it runs; by default the one that is checked out."),
         click.option(
-            "--snapshot", type=SNAPSHOT, metavar="ID", help="Its data: an id or newest; by default what it has."
+            "--snapshot",
+            type=SNAPSHOT,
+            metavar="ID",
+            help="Its data: an id, newest, empty or subset:RULE; by default what it has.",
         ),
         click.option("--target", type=click.Choice(["local"]), help="Where it runs; by default here, as processes."),
         click.option("--from-step", "phase", metavar="PHASE", help="Do this phase and all later ones again."),
@@ -73,9 +76,13 @@ def up(asked: dict[str, str | None], variables: tuple[str, ...], engine: str | N
     environment, the supervisor and the services are removed and made anew; warehouse and lake are laid anew from the
     snapshot, at the same address and with the same passwords; everything else is checked and put right in place.
 
+    --snapshot empty gives the schema of the newest snapshot without rows and objects. --snapshot subset:RULE gives the
+    newest snapshot that was captured with that rule (several: subset:RULE; RULE); production is not asked.
+
     \b
     Examples:
       dataops env up --branch feature/x
+      dataops env up --branch feature/x --snapshot "subset:flights:5%"
       dataops env up --branch feature/x --var LOG_LEVEL=debug
       dataops env up --branch feature/x --from-step services
     """

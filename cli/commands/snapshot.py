@@ -186,23 +186,21 @@ def ls(url: str | None, cwd: Path, as_json: bool) -> None:
 @folder_option
 @output_option
 def show(snapshot_id: str, verify: bool, cwd: Path, as_json: bool) -> None:
-    """Show what a snapshot holds and what was masked; ID may be newest.
+    """Show what a snapshot holds and what was masked; ID may be newest, or subset:RULE.
 
     \b
     Examples:
       dataops snapshot show newest
       dataops snapshot show 20261123T004042Z-1f0c9a2b3d4e
     """
-    from dataops.envs.up import NEWEST
-    from dataops.snapshots.store import load_manifest, newest
+    from dataops.snapshots.choosing import meant
+    from dataops.snapshots.store import load_manifest
 
     layout = platform_layout(cwd)
-    if snapshot_id == NEWEST:
-        snapshot_id = newest(layout).id
-    manifest = load_manifest(layout, snapshot_id)
+    manifest = load_manifest(layout, meant(snapshot_id, layout))
     count_references(layout)
     if verify:
-        open_by_id(layout, snapshot_id).check()
+        open_by_id(layout, manifest.id).check()
     if as_json:
         print_json({**asdict(manifest), "store": {k: v for k, v in summary(manifest, layout).items() if k in STORE}})
         return

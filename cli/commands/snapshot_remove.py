@@ -47,7 +47,7 @@ def rm(snapshot_id: str, url: str | None, yes: bool, cwd: Path, as_json: bool) -
         return
     check_free(layout, snapshot_id, in_use(layout))
     confirm(f"Remove the snapshot {snapshot_id}?", yes, f"dataops snapshot rm {snapshot_id}")
-    _tell(remove(layout, [snapshot_id]), as_json)
+    _tell(remove(layout, [snapshot_id], lambda: in_use(layout)), as_json)
 
 
 @click.command()
@@ -63,7 +63,8 @@ def prune(
 ) -> None:
     """Remove old snapshots: those that are beyond both bounds, not pinned, and that no environment is made of.
 
-    The newest snapshot always stays. Pins and environments keep what is on this machine, not what is in a bucket.
+    The newest snapshot always stays, and on this machine the newest that is no subset. Pins and environments keep what
+    is on this machine, not what is in a bucket.
 
     \b
     Examples:
@@ -88,7 +89,7 @@ def prune(
     if not as_json:
         _show(decided, as_json)
     confirm(f"Remove these {len(decided.going)} snapshots?", yes, "dataops snapshot prune")
-    done = _remove_held(layout, url, decided.going) if url else remove(layout, decided.going)
+    done = _remove_held(layout, url, decided.going) if url else remove(layout, decided.going, lambda: in_use(layout))
     _tell(done, as_json)
 
 
@@ -114,7 +115,7 @@ def shred(snapshot_id: str, yes: bool, cwd: Path, as_json: bool) -> None:
     confirm(
         f"Destroy the key of {snapshot_id}? Nothing brings its data back.", yes, f"dataops snapshot shred {snapshot_id}"
     )
-    _tell(destroy(layout, snapshot_id), as_json)
+    _tell(destroy(layout, snapshot_id, lambda: in_use(layout)), as_json)
 
 
 def _remove_held(layout: PlatformLayout, url: str, snapshots: Sequence[str]) -> Removed:

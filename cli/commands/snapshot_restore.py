@@ -37,7 +37,8 @@ def restore(snapshot_id: str, dsn: str, clean: bool, yes: bool, quiet: bool, cwd
     """Restore the warehouse of a snapshot into any Postgres: all of it, or nothing when something fails.
 
     The database must be empty, or --clean. The password comes from PGPASSWORD or ~/.pgpass, or with the DSN on
-    standard input. Everything restored belongs to the user who is connected; roles are not made. ID may be `newest`.
+    standard input. Everything restored belongs to the user who is connected; roles are not made. ID may be `newest`
+    or `subset:RULE`.
 
     \b
     Examples:
@@ -48,8 +49,9 @@ def restore(snapshot_id: str, dsn: str, clean: bool, yes: bool, quiet: bool, cwd
     from dataops.envs.guard import forbidden
     from dataops.envs.registry import Registry
     from dataops.infra.platform.quantities import size_text
+    from dataops.snapshots.choosing import meant
     from dataops.snapshots.restore_into import restore_into, version_text
-    from dataops.snapshots.store import load_manifest, newest, reading
+    from dataops.snapshots.store import load_manifest, reading
     from dataops.snapshots.target import check_dsn, open_target, refuse_production
 
     end_in_order()
@@ -58,7 +60,7 @@ def restore(snapshot_id: str, dsn: str, clean: bool, yes: bool, quiet: bool, cwd
     check_dsn(dsn, typed)
     checkout = Checkout.find(cwd.absolute())
     layout, records = checkout.layout, Registry(checkout.layout.registry).all()
-    manifest = newest(layout) if snapshot_id == "newest" else load_manifest(layout, snapshot_id)
+    manifest = load_manifest(layout, meant(snapshot_id, layout))
     refuse_production(dsn, forbidden(checkout, checkout.platform, records))
     if clean:
         confirm(f"Remove everything in the database that {_described(dsn)} says?", yes, "dataops snapshot restore")

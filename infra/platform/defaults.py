@@ -15,7 +15,7 @@ class Defaults(Section):
 
     target: Literal["local"] | None = Field(default=None, description="Where replicas run.")
     snapshot: Text | None = Field(
-        default=None, description="The snapshot that replicas are made of: an id, or `newest`."
+        default=None, description="The snapshot that replicas are made of: an id, `newest`, `empty` or `subset:RULE`."
     )
     warm: Annotated[int, Field(ge=0, le=4)] | None = Field(
         default=None,

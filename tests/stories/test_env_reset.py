@@ -70,6 +70,38 @@ def test_a_reset_brings_the_data_back_and_keeps_everything_else(shop: ScratchPla
     shop.do("env", "down", "feature-reset", "--yes", "--force")
 
 
+def test_a_replica_is_made_of_a_subset_and_emptied_in_place(shop: ScratchPlatform) -> None:
+    def orders(name: str) -> int:
+        with psycopg.connect(connection(shop, name)) as session:
+            row = session.execute("SELECT count(*) FROM raw.orders").fetchone()
+            assert row is not None
+            return int(row[0])
+
+    shop.branch("feature/part")
+    missing = shop.run("env", "up", "--branch", "feature/part", "--snapshot", "subset:orders:7")
+    assert missing.status == 6 and 'dataops snapshot capture --subset "orders:7"' in missing.stderr
+    taken = shop.do("snapshot", "capture", "--subset", "orders:7", "-o", "json").json
+    assert taken["subset"] == ["raw.orders:7"]
+    assert "7 of 50" in " ".join(shop.do("snapshot", "capture", "--subset", "orders:7").stderr.split())
+    shown = shop.do("snapshot", "show", "subset:orders:7").stdout
+    assert "raw.orders:7" in shown and ["warehouse:raw.orders", "7", "50", "rule"] in [
+        line.split()[:4] for line in shown.splitlines()
+    ]
+    assert "raw.orders:7" in shop.do("snapshot", "ls").stdout
+
+    made = up(shop, "feature/part", "--snapshot", "subset:orders:7")
+    assert orders("feature-part") == 7 and up(shop, "feature/part")["changed"] is False
+    report = shop.do("env", "reset", "feature-part", "--to", "empty", "--yes", "-o", "json").json
+    assert report["snapshot"].endswith("-empty") and orders("feature-part") == 0
+    assert up(shop, "feature/part")["changed"] is False
+    assert shop.run("snapshot", "rm", report["snapshot"].removesuffix("-empty"), "--yes").status == 5
+    whole = up(shop, "feature/part", "--snapshot", "latest")["snapshot"]
+    assert orders("feature-part") == 50 and whole != made["snapshot"]
+    shop.do("snapshot", "prune", "--keep", "1", "--yes")
+    assert whole in shop.do("snapshot", "ls").stdout
+    shop.do("env", "down", "feature-part", "--yes", "--force")
+
+
 def test_a_reset_takes_another_snapshot_in_place(shop: ScratchPlatform) -> None:
     shop.branch("feature/fresh")
     made = up(shop, "feature/fresh")

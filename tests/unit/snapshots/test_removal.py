@@ -16,7 +16,7 @@ from dataops.snapshots.contents import ShreddedError
 from dataops.snapshots.publishing import new_snapshot
 from dataops.snapshots.references import References
 from dataops.snapshots.removal import check_free, decide, pin, pinned, remove, shred, shredded, unpin
-from dataops.snapshots.store import list_snapshots, locked, newest, reading
+from dataops.snapshots.store import keeping, list_snapshots, locked, newest, reading
 from dataops.snapshots.sweep import sweep
 from dataops.snapshots.writer import DataWriter
 from support.made_snapshots import BEGIN, changed, layout_in, make_snapshot, some_rows
@@ -127,6 +127,30 @@ def test_a_snapshot_that_somebody_restores_is_left(layout: PlatformLayout) -> No
     with pytest.raises(NotFoundError):
         with reading(layout.snapshots, first, layout.keys):
             pass
+
+
+def test_a_snapshot_that_somebody_began_to_use_after_it_was_decided_on_is_left(layout: PlatformLayout) -> None:
+    first, second, third = several(layout, 3)
+    going = decide(layout, {}, keep=1).going
+    assert going == (first, second)
+    done = remove(layout, going, lambda: {second: ["feature-x"]})  # its `env up` was faster
+    assert done.snapshots == (first,)
+    assert [(kept.snapshot, kept.why) for kept in done.left] == [(second, "feature-x is made of it")]
+    with pytest.raises(PolicyError, match="feature-x is made of it"):
+        shred(layout, second, lambda: {second: ["feature-x"]})
+    assert ids(layout) == [second, third]
+    whole(layout)
+
+
+def test_a_snapshot_that_an_environment_is_about_to_be_made_of_is_left(layout: PlatformLayout) -> None:
+    first, _ = several(layout, 2)
+    with keeping(layout.snapshots, first):
+        assert remove(layout, [first]).snapshots == ()
+        with pytest.raises(LockedError):
+            shred(layout, first)
+    assert remove(layout, [first]).snapshots == (first,)
+    with pytest.raises(NotFoundError), keeping(layout.snapshots, first):
+        pass
 
 
 def test_a_capture_keeps_what_it_uses_again_although_its_snapshot_is_removed_meanwhile(layout: PlatformLayout) -> None:

@@ -18,10 +18,10 @@ from dataops.infra.errors import (
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process import postgres_server
 from dataops.snapshots.golden import ensure_golden
-from dataops.snapshots.manifest import Manifest
+from dataops.snapshots.manifest import Manifest, id_without_rows
 from dataops.snapshots.removal import decide
 from dataops.snapshots.storage.local import LocalStorage
-from dataops.snapshots.store import newest, snapshot_ids
+from dataops.snapshots.store import load_manifest, newest, snapshot_ids
 from dataops.snapshots.subsets.rules import parse_rules
 from support.made_snapshots import layout_in, make_snapshot
 from support.postgres import open_directory
@@ -153,6 +153,21 @@ def test_a_subset_is_taken_of_a_standby(subset: Restored) -> None:
             manifest = there.capture(subset=parse_rules(["players:1", "bookings: booking_id > 0"]))
     assert manifest.tables["raw.players"].rows >= 1
     assert manifest.tables["raw.bookings"].rows == subset.manifest.tables["raw.bookings"].rows
+
+
+@pytest.mark.slow
+def test_a_schema_without_rows_is_restored_from_a_snapshot(restored: Restored) -> None:
+    production, base = restored.production, restored.manifest.id
+    empty = load_manifest(production.layout, id_without_rows(base))
+    golden = ensure_golden(empty, production.layout)
+    assert golden.data_directory != restored.golden.data_directory and golden.tables == restored.golden.tables
+    assert [*golden.lake_directory.iterdir()] == []
+    with open_directory() as directory, running_clone(golden, directory) as connection:
+        for table in empty.tables:
+            assert numbers(connection, f"SELECT count(*) FROM {table}") == [0]
+        assert numbers(connection, "SELECT last_value FROM raw.tickets") == [1000]
+        keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated"
+        assert numbers(connection, keys) == numbers(production.connection, keys)
 
 
 def test_replicas_are_made_of_the_newest_snapshot_that_has_everything(tmp_path: Path) -> None:
