@@ -59,12 +59,12 @@ def pull(snapshot_id: str, url: str, cwd: Path, as_json: bool) -> None:
       dataops snapshot pull newest s3://snapshots/shop?region=eu-west-1
       dataops snapshot pull 20261123T004042Z-1f0c9a2b3d4e s3://snapshots/shop?region=eu-west-1
     """
-    from dataops.envs.up import NEWEST
     from dataops.snapshots.bucket import Bucket, newest_held
+    from dataops.snapshots.choosing import LATEST, NEWEST
     from dataops.snapshots.transfer import pull as carry
 
     layout, storage = platform_layout(cwd), Bucket.parse(url).storage
-    snapshot = newest_held(storage) if snapshot_id == NEWEST else snapshot_id
+    snapshot = newest_held(storage) if snapshot_id in (NEWEST, LATEST) else snapshot_id
     _tell(carry(layout, snapshot, storage), "Pulled", as_json)
 
 
