@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -89,29 +90,34 @@ class InterruptibleCommand(PulumiCommand):
         environment = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
         words = [self.command, "--non-interactive", *(word for word in args if word != "--non-interactive")]
         said: tuple[list[str], list[str]] = ([], [])
-        with subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env=environment,
-            encoding="utf-8",
-            start_new_session=True,
-        ) as process:
-            readers = [
-                threading.Thread(target=_read, args=(stream, lines, hear), daemon=True)
-                for stream, lines, hear in ((process.stdout, said[0], on_output), (process.stderr, said[1], on_error))
-            ]
-            for reader in readers:
-                reader.start()
+        with ThreadPoolExecutor(1, "pulumi") as starter:
+            # by another thread, since an interrupt reaches this one wherever it is, also before it knows the process
+            started = starter.submit(
+                subprocess.Popen,
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env=environment,
+                encoding="utf-8",
+                start_new_session=True,
+            )
             try:
+                process = started.result()
+                heard = ((process.stdout, said[0], on_output), (process.stderr, said[1], on_error))
+                readers = [threading.Thread(target=_read, args=what, daemon=True) for what in heard]
+                for reader in readers:
+                    reader.start()
                 process.wait()
+                for reader in readers:
+                    reader.join()
             except KeyboardInterrupt:
-                _interrupt(process)
+                _interrupt(started.result())
                 raise
-            for reader in readers:
-                reader.join()
+            finally:
+                with started.result():
+                    pass  # closes its pipes
         self.last = CommandResult("\n".join(said[0]), "\n".join(said[1]), process.returncode)
         if process.returncode:
             raise create_command_error(self.last)
