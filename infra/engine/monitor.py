@@ -94,14 +94,14 @@ class Monitor:
             turn.wait()
             self._executor.run([step], turn.begin)
             draft.old = self._executor.refreshed[id(step.old)]
-        steps = self._planned(lambda: self._generator.plan(draft), goal, turn)
+        steps = self._planned(lambda: self._generator.plan(draft, turn), goal, turn)
         turn.wait()
         steps = self._needed(steps)
         state = self._executor.run(steps, turn.begin) if steps else draft.old
         assert state is not None
         if any(step.op in ("import", "import-replacement") for step in steps):
             imported = self._deployment.news[state.urn]
-            steps = self._needed(self._planned(lambda: self._generator.plan_imported(goal, imported), goal, turn))
+            steps = self._needed(self._planned(lambda: self._generator.plan_imported(goal, imported, turn), goal, turn))
             return (self._executor.run(steps) if steps else None) or imported
         return state
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dataops.infra.engine import diffing
 from dataops.infra.engine.deployment import Bail, Deployment
+from dataops.infra.engine.goal import Goal
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.step import Step, delete_step
@@ -49,6 +50,11 @@ def allow_replacement(
         report.warning(message, draft.urn)
 
 
+def deletes_first(goal: Goal, diff: DiffResult) -> bool:
+    """Whether a replacement deletes before it creates: as the program says, else as the provider does."""
+    return diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
+
+
 def plan_replacement(
     generator: StepGenerator,
     deployment: Deployment,
@@ -60,8 +66,7 @@ def plan_replacement(
     """The steps that replace a resource, called with the generator's lock held."""
     old, new = draft.old, draft.new
     assert old is not None
-    first = draft.goal.delete_before_replace
-    if not (diff.delete_before_replace if first is None else first):
+    if not deletes_first(draft.goal, diff):
         return [
             Step("create-replacement", old, new, diff.replaces, diff.changed, diff.detailed, leaves_old=True),
             Step("replace", old, new, diff.replaces, diff.changed, diff.detailed, leaves_old=True),

@@ -17,11 +17,12 @@ from dataops.infra.engine.names import Names
 from dataops.infra.engine.plan_keeping import PlanKeeping
 from dataops.infra.engine.provider_resources import ProviderResources
 from dataops.infra.engine.refresh import plan_as_found
-from dataops.infra.engine.replacement import allow_replacement, plan_replacement
+from dataops.infra.engine.replacement import allow_replacement, deletes_first, plan_replacement
 from dataops.infra.engine.reporting import Reporter
 from dataops.infra.engine.state_builder import new_state, read_state
 from dataops.infra.engine.step import Step
 from dataops.infra.engine.targets import Scope
+from dataops.infra.engine.turns import Turn
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers.base import Changes, CheckFailure, DiffResult, Provider
 from dataops.infra.resources.references import named_by
@@ -68,8 +69,11 @@ class StepGenerator:
         with self.lock:
             return self._open(goal)
 
-    def plan(self, draft: Draft) -> list[Step]:
+    def plan(self, draft: Draft, turn: Turn) -> list[Step]:
         """The steps that a goal needs, in order; the last to make its state is the one to answer with.
+
+        Args:
+            turn: waited for where the plans of others matter.
 
         Raises:
             Bail: it cannot be; the reasons were reported.
@@ -82,16 +86,20 @@ class StepGenerator:
             return self._allowed(steps)
         if goal.custom and goal.import_id and self._imports(draft):
             return self._allowed(self._plan_import(draft))
-        return self._allowed(self._plan_checked(draft))
+        if draft.old is not None and not self._settled(draft.old):
+            # What it no longer depends on may have to be deleted first, and it with that.
+            turn.wait_for_earlier()
+            draft.recreating = draft.urn in self.deletes
+        return self._allowed(self._plan_checked(draft, turn))
 
-    def plan_imported(self, goal: Goal, imported: ResourceState) -> list[Step]:
+    def plan_imported(self, goal: Goal, imported: ResourceState, turn: Turn) -> list[Step]:
         """The steps that bring a resource which has just been imported to its goal; none when it is there."""
         with self.lock:
             planned = self.planned[imported.urn]
             # What was imported has no trigger yet: the next update records it.
             new = new_state(goal, imported.urn, imported, None).copy(replacement_trigger=None)
             provider = self._providers.for_resource(goal.custom, goal.type, goal.provider, imported.urn)
-        steps = self._plan_checked(Draft(goal, imported.urn, imported, new, provider, False, False))
+        steps = self._plan_checked(Draft(goal, imported.urn, imported, new, provider, False, False), turn)
         with self.lock:
             self.planned[imported.urn] = planned
         return [] if all(step.op == "same" for step in steps) else self._allowed(steps)
@@ -168,7 +176,12 @@ class StepGenerator:
             self.planned[draft.urn] = "import"
             return [Step("import", None, draft.new, ignore_changes=ignored)]
 
-    def _plan_checked(self, draft: Draft) -> list[Step]:
+    def _settled(self, old: ResourceState) -> bool:
+        """Whether it is planned what becomes of everything that a recorded resource depends on."""
+        with self.lock:
+            return all(not urn or self.operated_on(urn) for urn in (old.parent, *named_by(old)))
+
+    def _plan_checked(self, draft: Draft, turn: Turn) -> list[Step]:
         goal, old = draft.goal, draft.old
         with self.lock:
             targeted = self.scope.includes(draft.new)
@@ -209,7 +222,7 @@ class StepGenerator:
             if not targeted:
                 self._refuse_other_provider(old)
                 return self._untargeted(old, draft.urn)
-        return self._plan_diff(draft, inputs, replaced)
+        return self._plan_diff(draft, turn, inputs, replaced)
 
     def _check(self, draft: Draft, old_inputs: Properties | None, inputs: Properties) -> Properties:
         assert draft.provider is not None
@@ -224,7 +237,7 @@ class StepGenerator:
         what = f"property {failure.property} has a problem" if failure.property else "has a problem"
         self._report.error(f"{new.type} resource '{name_of(new.urn)}': {what}: {failure.reason}", new.urn)
 
-    def _plan_diff(self, draft: Draft, inputs: Properties, replaced: bool) -> list[Step]:
+    def _plan_diff(self, draft: Draft, turn: Turn, inputs: Properties, replaced: bool) -> list[Step]:
         old = draft.old
         assert old is not None
         triggered = self._triggered(draft, old)
@@ -246,6 +259,8 @@ class StepGenerator:
                 self._check(draft, None, draft.goal.properties)
                 if draft.invalid:
                     raise Bail(draft.urn)
+            if deletes_first(draft.goal, diff):
+                turn.wait_for_earlier()
         with self.lock:
             if draft.urn in self.deletes:
                 return self._recreate(draft)

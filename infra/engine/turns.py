@@ -2,7 +2,8 @@
 
 Goals are planned side by side, but none is begun before those that came earlier are planned, and one that cannot be
 planned stops the deployment only when those have begun: whatever was asked for before it happens, and nothing after it,
-however long a provider took to say so.
+however long a provider took to say so. Where one plan depends on others, as in a cascade of deletions, it is made after
+those of what came earlier.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ class Turn:
     def wait(self) -> None:
         """Says that this is planned, and waits until everything earlier is."""
         self._turns.planning.leave(self._planned)
+        self.wait_for_earlier()
+
+    def wait_for_earlier(self) -> None:
+        """Waits until everything earlier is planned: this may depend on how."""
         self._planned.first.wait()
 
     def begin(self) -> None:
@@ -78,11 +83,14 @@ class _Row:
         place = _Place()
         with self._lock:
             self._places.append(place)
+            self._places[0].first.set()
         return place
 
     def leave(self, place: _Place) -> None:
-        """Leaves a place; those who have left before and are behind nobody else by that go on."""
+        """Leaves a place; whoever is behind nobody else by that goes on."""
         with self._lock:
             place.left = True
             while self._places and self._places[0].left:
                 self._places.popleft().first.set()
+            if self._places:
+                self._places[0].first.set()

@@ -53,3 +53,25 @@ def test_a_turn_may_be_ended_more_than_once_and_what_has_none_waits_for_nothing(
         turns.skip().give_up()
         turn.end()
     turns.take().give_up()
+
+
+def test_a_plan_that_depends_on_others_is_made_after_those_that_came_earlier_and_before_later_ones() -> None:
+    turns = Turns()
+    told: list[str] = []
+    first, second, third = (turns.take() for _ in range(3))
+    first.wait_for_earlier()
+
+    def plan(turn: Turn, name: str) -> None:
+        turn.wait_for_earlier()
+        told.append(name)
+        turn.wait()
+
+    later = ((third, "third"), (second, "second"))
+    threads = [threading.Thread(target=plan, args=(turn, name)) for turn, name in later]
+    for thread in threads:
+        thread.start()
+    told.append("first")
+    first.wait()
+    for thread in threads:
+        thread.join()
+    assert told == ["first", "second", "third"]
