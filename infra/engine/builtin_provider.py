@@ -1,4 +1,4 @@
-"""The provider of the package `pulumi`: stack references and stashes."""
+"""The provider of the package `pulumi`: stack references, stashes, and functions that look at stacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dataops.infra.providers.base import (
     ReadResult,
     UpdateResult,
 )
-from dataops.infra.resources.state import ResourceState
+from dataops.infra.resources.state import Deployment, ResourceState
 from dataops.infra.resources.urn import type_of
 from dataops.infra.resources.values import Properties, has_secrets
 
@@ -30,12 +30,12 @@ class BuiltinProvider:
     """What the engine itself provides.
 
     Args:
-        stack_outputs: the outputs of another stack, by its name.
+        recorded: what is recorded of another stack, by its name.
         find: a resource of this deployment, by its URN.
     """
 
-    def __init__(self, stack_outputs: Callable[[str], Properties], find: Callable[[str], ResourceState | None]) -> None:
-        self._stack_outputs = stack_outputs
+    def __init__(self, recorded: Callable[[str], Deployment], find: Callable[[str], ResourceState | None]) -> None:
+        self._recorded = recorded
         self._find = find
 
     def check_config(self, urn: str, old: Properties, new: Properties) -> CheckResult:
@@ -101,9 +101,15 @@ class BuiltinProvider:
             state = self._find(str(args.get("urn")))
             if state is None:
                 raise ResourceError(f"unknown resource {args.get('urn')}")
-            return InvokeResult({"urn": state.urn, "id": state.id, "state": state.outputs})
+            found: Properties = {"urn": state.urn, "id": state.id, "provider": state.provider, "state": state.outputs}
+            return InvokeResult(found)
         if token == "pulumi:pulumi:readStackOutputs":
             return InvokeResult(self._reference(args))
+        if token == "pulumi:pulumi:readStackResourceOutputs":
+            name = args["stackName"]
+            resources = [state for state in self._recorded(str(name)).resources if not state.delete]
+            outputs = {state.urn: {"type": state.type, "outputs": state.outputs} for state in resources}
+            return InvokeResult({"name": name, "outputs": outputs})
         raise ResourceError(f"there is no function {token}")
 
     def cancel(self) -> None:
@@ -119,6 +125,6 @@ class BuiltinProvider:
         return found
 
     def _reference(self, inputs: Properties) -> Properties:
-        outputs = self._stack_outputs(str(inputs["name"]))
+        outputs = self._recorded(str(inputs["name"])).outputs()
         secret = sorted(key for key, value in outputs.items() if has_secrets(value))
         return {"name": inputs["name"], "outputs": outputs, "secretOutputNames": secret}

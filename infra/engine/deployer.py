@@ -14,7 +14,7 @@ from dataops.infra.errors import NotFoundError
 from dataops.infra.events.engine_events import EventSink
 from dataops.infra.providers.base import Provider
 from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
-from dataops.infra.resources.values import Properties
+from dataops.infra.resources.state import Deployment
 from dataops.infra.state.backend import Backend, LockHolder, StackReference, UpdateRecord
 from dataops.infra.state.encryption import SecretsManager
 
@@ -176,16 +176,16 @@ class EmbeddedDeployer:
             from dataops.infra.engine.update_run import UpdateRun
 
             around = Surroundings(
-                config, self._registry, dynamic, lambda name: self._stack_outputs(name, stack.project), context
+                config, self._registry, dynamic, lambda name: self._recorded(name, stack.project), context
             )
             return UpdateRun(kind, preview, stack, options, on_event, session, around).go(process)
 
-    def _stack_outputs(self, name: str, project: str) -> Properties:
-        """The outputs of another stack, for stack references; `NotFoundError` when there is none."""
+    def _recorded(self, name: str, project: str) -> Deployment:
+        """What is recorded of another stack, for references to it; `NotFoundError` when there is none."""
         reference = StackReference.parse(name, project)
         if not self._backend.exists(reference):
             raise NotFoundError(f"there is no stack {name!r}", hint="stack references name organization/PROJECT/STACK")
-        return self._backend.load(reference, self._secrets).outputs()
+        return self._backend.load(reference, self._secrets)
 
 
 def _load_protocol() -> None:

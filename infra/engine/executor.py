@@ -161,6 +161,8 @@ class Executor:
             raise StepFailed(step) from error
         self._recorder.success(number, step, outcome.state)
         self._note(step, outcome)
+        if outcome.state is not None and step.op != "replace" and "id" in outcome.state.additional_secret_outputs:
+            self._report.warning("the id of a resource cannot be made secret", step.urn)
         if outcome.not_ready and step.op != "refresh":
             assert outcome.state is not None
             self._fail(step, not_ready_message(outcome.state, outcome.not_ready), status=PARTIAL_STATUS)

@@ -29,6 +29,7 @@ from dataops.infra.engine.transforms import Transforms
 from dataops.infra.errors import DataopsError, ProgramError
 from dataops.infra.providers.base import Provider
 from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
+from dataops.infra.resources.state import Deployment as Recorded
 from dataops.infra.resources.state import ResourceState
 from dataops.infra.resources.urn import ROOT_STACK_TYPE
 from dataops.infra.resources.values import Properties, Secret
@@ -47,14 +48,14 @@ class Surroundings:
         config: the stack's configuration.
         registry: finds providers.
         dynamic: connects to a dynamic provider that has been started early; None when none was.
-        stack_outputs: the outputs of another stack, by name.
+        recorded: what is recorded of another stack, by its name.
         context: what providers are told.
     """
 
     config: Mapping[str, str | Secret]
     registry: ProviderRegistry
     dynamic: Callable[[], Provider] | None
-    stack_outputs: Callable[[str], Properties]
+    recorded: Callable[[str], Recorded]
     context: ProviderContext
 
 
@@ -248,7 +249,7 @@ class Operation:
 
     def _provide(self, context: ProviderContext) -> Provider:
         if context.package == "pulumi":
-            return BuiltinProvider(self._around.stack_outputs, self.deployment.news.get)
+            return BuiltinProvider(self._around.recorded, self.deployment.news.get)
         if context.package == "pulumi-python" and self._dynamic is not None:
             connect, self._dynamic = self._dynamic, None
             return connect()

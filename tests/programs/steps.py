@@ -25,6 +25,8 @@ if step == "secret":
     a = Thing("a", value=password)
     Thing("b", value=pulumi.Output.format("{0}!", a.value))
     pulumi.export("a", a.value)
+if step == "secret id":
+    Thing("a", value="1", opts=pulumi.ResourceOptions(additional_secret_outputs=["id"]))
 if step == "options":
     base = Thing("base", value="1")
     Thing("kept", value="1", opts=pulumi.ResourceOptions(retain_on_delete=True))
@@ -39,6 +41,10 @@ if step == "reads":
     doubled = pulumi.runtime.invoke("world:index:double", {"value": 21}).value
     pulumi.export("found", found.value)
     pulumi.export("doubled", doubled["result"])
+if step == "looks":
+    stack = {"stackName": "organization/world/dev"}
+    told = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", stack).value
+    pulumi.export("there", {urn: found["outputs"].get("value") for urn, found in told["outputs"].items()})
 if step == "imports":
     Thing("adopted", value="there", opts=pulumi.ResourceOptions(import_="outside-1"))
 if step.startswith("hooks"):

@@ -18,6 +18,7 @@ from dataops.infra.errors import ProgramError
 from dataops.infra.providers import wire
 from dataops.infra.providers.protocol import load
 from dataops.infra.providers.registry import ProviderContext, ProviderRegistry
+from dataops.infra.resources.state import Deployment
 from dataops.infra.resources.values import Secret
 from support.engine_world import SECRETS, STACK, World
 
@@ -162,6 +163,6 @@ def apply(
     world.events.clear()
     registry = ProviderRegistry({"world": lambda context: world.provider})
     with world.backend.begin(STACK, "preview" if preview else kind, SECRETS) as session:
-        around = Surroundings({}, registry, None, lambda name: {}, ProviderContext("", root=Path.cwd()))
+        around = Surroundings({}, registry, None, lambda name: Deployment(), ProviderContext("", root=Path.cwd()))
         run = UpdateRun(kind, preview, STACK, options or UpdateOptions(), world.events.append, session, around)
         return run.go(GraphProgram(nodes))

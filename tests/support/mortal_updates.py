@@ -160,7 +160,7 @@ def _perform(request: dict[str, Any], say: Any) -> None:
     storage = MortalStorage(Path(request["state"]), Fate(request["kill_at"], last_words))
     with StackBackend(storage).begin(STACK, "update", _secrets(request["salt"])) as session:
         registry = ProviderRegistry({"world": lambda context: world})
-        around = Surroundings({}, registry, None, lambda name: {}, ProviderContext("", root=Path.cwd()))
+        around = Surroundings({}, registry, None, lambda name: Deployment(), ProviderContext("", root=Path.cwd()))
         run = UpdateRun("update", False, STACK, UpdateOptions(), receive, session, around)
         failed = run.go(GraphProgram(nodes)).failed
     say({"failed": failed, "warnings": warnings})

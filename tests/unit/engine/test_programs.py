@@ -183,3 +183,14 @@ def test_what_a_program_says_becomes_events_in_their_severities(world: World) ->
     world.up("steps.py", step="speaks")
     assert ("", "to the output") in world.messages("info")
     assert ("", "take care") in world.messages("warning")
+
+
+def test_that_an_id_cannot_be_secret_is_told(world: World) -> None:
+    assert not world.up("steps.py", step="secret id").failed
+    assert ("a", "the id of a resource cannot be made secret") in world.messages("warning")
+
+
+def test_a_program_may_look_at_the_resources_of_a_stack(world: World) -> None:
+    world.up("steps.py", step="kept")
+    there = world.up("steps.py", step="looks").outputs["there"]
+    assert there["urn:pulumi:dev::world::world:index:Thing::made"] == "1"
