@@ -23,7 +23,7 @@ class Checkout:
     Args:
         repository: the git repository.
         subdirectory: the platform's folder in it, "" for its top.
-        platform: `dataops.yaml` as it is in the work tree that the user stands in.
+        platform: `dataops.yaml`, and `masking.yaml` beside it, as they are in the work tree that the user stands in.
         layout: where the platform's files lie on this machine.
     """
 
@@ -81,14 +81,16 @@ class Checkout:
             ConfigurationError: the commit has none, or it is not valid; `where` is `file:line`.
         """
         from dataops.infra.platform.loader import parse_platform
+        from dataops.infra.platform.masking_file import masking_file
 
         path = Path(self.subdirectory) / FILE_NAME
         text = self._file_of(commit, path)
+        rules = self.repository.file_at(commit, masking_file(path).as_posix())
         here = self.repository.top / path
-        if here.is_file() and here.read_text(encoding="utf-8") == text:
+        if _text_of(here) == text and _text_of(masking_file(here)) == rules:
             return self.platform
         try:
-            return parse_platform(path, text)
+            return parse_platform(path, text, rules)
         except ConfigurationError as error:
             mend = f"it is so in commit {commit[:12]}: mend it on its branch and commit that"
             error.hint = f"{error.hint}; {mend}" if error.hint else mend
@@ -109,6 +111,10 @@ class Checkout:
                 f"commit {commit[:12]} has no {path}", hint="write one on that branch with `dataops init` and commit it"
             )
         return text
+
+
+def _text_of(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def platform_folder(start: Path, repository: Repository) -> Path:

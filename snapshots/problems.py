@@ -79,8 +79,9 @@ class Problems:
         if not self.found:
             return
         lines = list(self.found[1:])
+        apart = self.document is not None and self.document.file(("masking",)) != self.document.path
         if self.missing:
-            lines += ["add to dataops.yaml:", "  masking:"]
+            lines += ["add to masking.yaml:"] if apart else ["add to dataops.yaml:", "  masking:"]
         sections: dict[str, dict[str, list[str]]] = {}
         for missing in self.missing:
             sections.setdefault(missing.section, {}).setdefault(missing.owner, []).append(missing.line)
@@ -100,7 +101,7 @@ class Problems:
         place: tuple[str, ...] = ("masking",)
         if self.missing:
             place = ("masking", self.missing[0].section, self.missing[0].owner)
-        return f"{self.document.path}:{self.document.line(place)}"
+        return self.document.where(place)
 
 
 def yaml_key(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`dataops schema`: the JSON Schema of dataops.yaml."""
+"""`dataops schema`: the JSON Schema of dataops.yaml, and of masking.yaml."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import click
 
 
 @click.command()
-def schema() -> None:
-    """Print the JSON Schema of dataops.yaml, for editors.
+@click.option("--masking", is_flag=True, help="That of masking.yaml.")
+def schema(masking: bool) -> None:
+    """Print the JSON Schema of dataops.yaml, or of masking.yaml, for editors.
 
     \b
-    Example:
+    Examples:
       dataops schema > dataops.schema.json
+      dataops schema --masking > masking.schema.json
     """
-    from dataops.infra.platform.schema import schema_text
+    from dataops.infra.platform.schema import masking_schema, platform_schema, schema_text
 
-    click.echo(schema_text(), nl=False)
+    click.echo(schema_text(masking_schema() if masking else platform_schema()), nl=False)

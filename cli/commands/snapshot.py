@@ -100,7 +100,7 @@ def capture(name: str, workers: int | None, rules: tuple[str, ...], quiet: bool,
 
     from dataops.envs.checkout import FILE_NAME, Checkout, platform_folder
     from dataops.envs.guard import production_addresses
-    from dataops.infra.platform.document import read_document
+    from dataops.infra.platform.loader import read_platform_document
     from dataops.snapshots.capture import CaptureOptions
     from dataops.snapshots.capture import capture as take
     from dataops.snapshots.subsets.rules import parse_rules
@@ -118,7 +118,7 @@ def capture(name: str, workers: int | None, rules: tuple[str, ...], quiet: bool,
         workers=workers or 0,
         production_hosts=production_addresses(registry.all()),
         progress=(lambda line: None) if quiet else lambda line: notice(line, phase="capture", moment="step"),
-        document=read_document(platform_folder(cwd.absolute(), checkout.repository) / FILE_NAME),
+        document=read_platform_document(platform_folder(cwd.absolute(), checkout.repository) / FILE_NAME),
         subset=subset,
     )
     began = time.monotonic()

@@ -24,14 +24,20 @@ from dataops.infra.errors import VerificationError
     show_default=True,
     help="Where to look.",
 )
-@click.option("--write", is_flag=True, help="Add the rules to dataops.yaml; nothing else in it changes.")
+@click.option("--write", is_flag=True, help="Add the rules to the file; nothing else in it changes.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["dataops.yaml", "masking.yaml"]),
+    help="Where rules belong; by default in masking.yaml where there is one.",
+)
 @folder_option
 @output_option
-def classify(name: str, write: bool, cwd: Path, as_json: bool) -> None:
+def classify(name: str, write: bool, target: str | None, cwd: Path, as_json: bool) -> None:
     """Propose masking rules for every column, file and part of a document that has none.
 
     They are told from names, types and a sample of the values, which stays in memory: what is printed are names of
-    patterns and how many values match them. The result is a unified diff of dataops.yaml.
+    patterns and how many values match them. The result is a unified diff of dataops.yaml or masking.yaml.
 
     \b
     Exit codes: 0 everything has a rule, or --write has added it; 11 rules are missing.
@@ -46,8 +52,9 @@ def classify(name: str, write: bool, cwd: Path, as_json: bool) -> None:
     from dataops.cli.commands.snapshot import places
     from dataops.envs.checkout import FILE_NAME, Checkout, platform_folder
     from dataops.infra.platform.document import read_text
-    from dataops.infra.platform.loader import parse_platform
+    from dataops.infra.platform.loader import load_platform, parse_platform
     from dataops.infra.platform.masking_edit import add_rules, replace_file
+    from dataops.infra.platform.masking_file import masking_file
     from dataops.infra.process.postgres_binaries import install_binaries
     from dataops.infra.process.users import server_user
     from dataops.snapshots.classify import classify as look
@@ -57,12 +64,15 @@ def classify(name: str, write: bool, cwd: Path, as_json: bool) -> None:
     _, record = find_environment(name, cwd)
     connection, database, lake = places(record)
     folder = platform_folder(cwd.absolute(), checkout.repository)
-    file = folder / FILE_NAME
+    platform, beside = folder / FILE_NAME, masking_file(folder / FILE_NAME)
+    apart = target == beside.name if target else beside.exists()
+    file = beside if apart else platform
     binaries = install_binaries(checkout.layout.home, server_user())
-    text = read_text(file)
-    proposals = look(parse_platform(file, text).policy, connection, database, lake, binaries)
-    new = add_rules(file, text, additions(proposals))
-    parse_platform(file, new)
+    text = read_text(file) if file.exists() else ""
+    proposals = look(load_platform(platform).policy, connection, database, lake, binaries)
+    new = add_rules(file, text, additions(proposals), apart=apart)
+    rules = read_text(beside) if beside.exists() else None
+    parse_platform(platform, read_text(platform), new) if apart else parse_platform(platform, new, rules)
     if write and proposals:
         replace_file(file, new)
     if as_json:
@@ -83,7 +93,8 @@ def classify(name: str, write: bool, cwd: Path, as_json: bool) -> None:
         )
     else:
         where = file.resolve().relative_to(checkout.repository.top.resolve()).as_posix()
-        lines = unified_diff(text.splitlines(), new.splitlines(), f"a/{where}", f"b/{where}", lineterm="")
+        before = f"a/{where}" if text else "/dev/null"
+        lines = unified_diff(text.splitlines(), new.splitlines(), before, f"b/{where}", lineterm="")
         for line in lines:
             click.echo(line)
     if write and proposals:
@@ -92,7 +103,8 @@ def classify(name: str, write: bool, cwd: Path, as_json: bool) -> None:
         raise VerificationError(
             f"{len(proposals)} columns or files have no masking rule",
             where=str(file),
-            hint="look at each rule, then run `dataops snapshot classify --write`",
+            hint="look at each rule, then run `dataops snapshot classify --write`"
+            + (f" --to {target}" if target else ""),
         )
     else:
         notice("Everything has a rule.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,18 +21,34 @@ MOST_REPEATED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Plain values and the line (from 1) of each place; `key_lines` are those of the keys themselves."""
+    """Plain values and the line (from 1) of each place.
+
+    Args:
+        duplicates: the places of keys that are given twice.
+        files: the files of places that do not stand in `path`.
+    """
 
     path: Path
     value: Any
     lines: dict[Location, int] = field(repr=False)
     duplicates: tuple[Location, ...] = ()
+    files: Mapping[Location, Path] = field(default_factory=dict, repr=False)
 
     def line(self, location: Location) -> int:
         """The line of a place, or of the nearest enclosing one that is written down."""
         while location and location not in self.lines:
             location = location[:-1]
         return self.lines.get(location, 1)
+
+    def file(self, location: Location) -> Path:
+        """The file in which the line of a place is."""
+        while location and location not in self.lines:
+            location = location[:-1]
+        return self.files.get(location, self.path)
+
+    def where(self, location: Location) -> str:
+        """A place as `file:line`."""
+        return f"{self.file(location)}:{self.line(location)}"
 
     def has(self, location: Location) -> bool:
         """Whether the place exists in the document."""

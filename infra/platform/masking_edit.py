@@ -1,4 +1,4 @@
-"""Adding rules to a `dataops.yaml` as text: nothing else in the file changes, no comment, no quote, no blank line."""
+"""Adding masking rules to a file as text: nothing else in it changes, no comment, no quote, no blank line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ Additions = Mapping[str, Mapping[str, Mapping[str, str]]]
 """What to add below `masking`: section, owner, column as a key of YAML, and its rule in flow style with a comment."""
 
 
-def add_rules(path: Path, text: str, additions: Additions) -> str:
+def add_rules(path: Path, text: str, additions: Additions, *, apart: bool = False) -> str:
     """The text of a platform file with rules added.
 
     Args:
         path: for messages.
         text: the file as it is.
         additions: what to add; owners and columns as they stand in YAML.
+        apart: whether it is a file of masking rules alone.
 
     Raises:
         ConfigurationError: the file is not YAML, or is written in a way that nothing can be added to as text.
@@ -30,14 +31,14 @@ def add_rules(path: Path, text: str, additions: Additions) -> str:
     for section, owners in additions.items():
         for owner, columns in owners.items():
             if columns:
-                text = _add(text, section, owner, columns)
+                text = _add(text, section, owner, columns, apart)
     changed = parse_document(path, text)
     after = changed.value
     if (
         changed.duplicates
         or not _holds(after, before)
         or not all(
-            column in (after["masking"][section].get(_plain(owner)) or {})
+            column in ((after if apart else after["masking"])[section].get(_plain(owner)) or {})
             for section, owners in additions.items()
             for owner, columns in owners.items()
             for column in map(_plain, columns)
@@ -54,17 +55,20 @@ def replace_file(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         draft.write_text(text, encoding="utf-8")
-        draft.chmod(path.stat().st_mode & 0o7777)
+        if path.exists():
+            draft.chmod(path.stat().st_mode & 0o7777)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _add(text: str, section: str, owner: str, columns: Mapping[str, str]) -> str:
+def _add(text: str, section: str, owner: str, columns: Mapping[str, str], apart: bool) -> str:
     lines = [f"{column}: {rule}" for column, rule in columns.items()]
-    masking = _child(_root(text), "masking")
+    masking = _root(text) if apart else _child(_root(text), "masking")
     if masking is None:
-        block = ["masking:", f"  {section}:", f"    {owner}:", *(f"      {line}" for line in lines)]
+        block = [f"{section}:", f"  {owner}:", *(f"    {line}" for line in lines)]
+        if not apart:
+            block = ["masking:", *(f"  {line}" for line in block)]
         return (text if text.endswith("\n") or not text else text + "\n") + "".join(f"{line}\n" for line in block)
     found = _child(masking, section)
     if found is None or not found.value:

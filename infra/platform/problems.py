@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,14 @@ class Problem:
         location: the place in words, as `pipelines.flights.steps[0].run`; "" for the whole file.
         what: what is wrong with it.
         hint: what to write instead, where that is known.
+        file: the file, where it is not the platform file itself.
     """
 
     line: int
     location: str
     what: str
     hint: str = ""
+    file: str = ""
 
     def __str__(self) -> str:
         text = f"{self.location}: {self.what}" if self.location else self.what
@@ -54,13 +56,13 @@ class PlatformError(ConfigurationError):
 
     def __init__(self, path: Path, problems: Iterable[Problem]) -> None:
         self.path = path
-        self.problems = tuple(sorted(set(problems)))
+        self.problems = tuple(sorted(set(problems), key=lambda problem: (problem.file, problem)))
         first, *others = self.problems
         super().__init__(
             f"{first.location}: {first.what}" if first.location else first.what,
-            where=f"{path}:{first.line}",
+            where=f"{first.file or path}:{first.line}",
             hint=first.hint or None,
-            details="\n".join(f"{path}:{problem.line}: {problem}" for problem in others) or None,
+            details="\n".join(f"{p.file or path}:{p.line}: {p}" for p in others) or None,
         )
 
 
@@ -89,7 +91,21 @@ def nearest(word: str, known: Iterable[str], kind: str = "") -> str:
 
 def duplicate_problems(document: Document) -> list[Problem]:
     """Keys that stand twice in one mapping; YAML parsers otherwise drop the first silently."""
-    return [Problem(document.line(place), dotted(place), "the key is given twice") for place in document.duplicates]
+    return [problem_at(document, place, "the key is given twice") for place in document.duplicates]
+
+
+def problem_at(document: Document, place: Location, what: str, hint: str = "") -> Problem:
+    """What is wrong at a place of a document."""
+    return in_its_file(document, place, Problem(document.line(place), dotted(place), what, hint))
+
+
+def in_its_file(document: Document, place: Location, problem: Problem) -> Problem:
+    """A problem with the file that its place stands in, if that is not the document's own."""
+    file = document.file(place)
+    if file == document.path:
+        return problem
+    head, _, rest = problem.location.partition(".")  # the file holds what is below this key
+    return replace(problem, location=rest if head == "masking" else problem.location, file=str(file))
 
 
 def shape_problems(document: Document, errors: Iterable[Any], schema: dict[str, Any]) -> list[Problem]:
@@ -98,12 +114,14 @@ def shape_problems(document: Document, errors: Iterable[Any], schema: dict[str, 
     # a list whose every item is wrong counts as empty for pydantic
     below = {tuple(error["loc"][:-1]) for error in found if error["loc"] and isinstance(error["loc"][-1], int)}
     real = [error for error in found if not (error["type"] == "too_short" and tuple(error["loc"]) in below)]
-    return [_explain(document, error, schema) for error in real]
+    return [
+        in_its_file(document, _in_document(document, error["loc"]), _explain(document, error, schema)) for error in real
+    ]
 
 
 def _explain(document: Document, error: Any, schema: dict[str, Any]) -> Problem:
     kind, context = error["type"], error.get("ctx", {})
-    location = _in_document(document, error["loc"], kind)
+    location = _in_document(document, error["loc"])
     line, given = document.line(location), error["input"]
     if kind == "missing":
         key = str(error["loc"][-1])
@@ -172,7 +190,7 @@ def _shown(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def _in_document(document: Document, loc: Iterable[str | int], kind: str) -> Location:
+def _in_document(document: Document, loc: Iterable[str | int]) -> Location:
     """Pydantic's location without the parts that are not in the file: union tags, `[key]`, a missing key."""
     place: Location = ()
     for part in loc:

@@ -10,7 +10,7 @@ from dataops.infra.platform.masking_references import Finding, masking_findings,
 from dataops.infra.platform.model import Platform
 from dataops.infra.platform.names import MANAGED_SETTINGS, RESERVED_ROLES, RESERVED_VARIABLES, Dataset
 from dataops.infra.platform.pipelines import Pipeline
-from dataops.infra.platform.problems import Problem, dotted, nearest
+from dataops.infra.platform.problems import Problem, nearest, problem_at
 
 RUNNER = "runner"
 """The service that starts pipelines when they are due."""
@@ -21,11 +21,7 @@ RESERVED_NAMESPACE = "dataops"
 
 def reference_problems(platform: Platform, document: Document) -> list[Problem]:
     """Every reference that leads nowhere; the file's shape has been checked before."""
-    return [
-        Problem(document.line(place), dotted(place), what, hint)
-        for check in _CHECKS
-        for place, what, hint in check(platform)
-    ]
+    return [problem_at(document, place, what, hint) for check in _CHECKS for place, what, hint in check(platform)]
 
 
 def known_datasets(platform: Platform) -> set[str]:

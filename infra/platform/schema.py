@@ -1,10 +1,11 @@
-"""The JSON Schema of `dataops.yaml`, for editors and for whoever generates the file."""
+"""The JSON Schemas of `dataops.yaml` and `masking.yaml`, for editors and for whoever generates the file."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from dataops.infra.platform.masking import Masking
 from dataops.infra.platform.model import Platform
 
 
@@ -17,6 +18,15 @@ def platform_schema() -> dict[str, Any]:
     }
 
 
-def schema_text() -> str:
-    """The schema as it is published in `docs/dataops.schema.json`."""
-    return json.dumps(platform_schema(), indent=2, ensure_ascii=False) + "\n"
+def masking_schema() -> dict[str, Any]:
+    """That of the masking rules in a file of their own."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Masking.model_json_schema(by_alias=True),
+        "title": "masking.yaml",
+    }
+
+
+def schema_text(schema: dict[str, Any]) -> str:
+    """A schema as it is published in `docs/dataops.schema.json` and `docs/masking.schema.json`."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

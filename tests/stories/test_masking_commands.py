@@ -34,6 +34,24 @@ def test_rules_are_proposed_as_a_diff_and_written_with_every_comment_kept(shop: 
         file.write_text(before)
 
 
+def test_rules_are_written_to_a_file_of_their_own(shop: ScratchPlatform) -> None:
+    file, rules = shop.folder / "dataops.yaml", shop.folder / "masking.yaml"
+    before = file.read_text()
+    less = before.replace("raw.orders: {keep: [order_id, amount], customer: name}", "raw.orders: {keep: [order_id]}")
+    try:
+        file.write_text(less)
+        proposed = shop.run("snapshot", "classify", "--to", "masking.yaml")
+        assert proposed.status == 11 and "+  raw.orders:" in proposed.stdout and not rules.exists()
+        subprocess.run(["git", "apply", "--check"], cwd=shop.folder, input=proposed.stdout, text=True, check=True)
+        shop.do("snapshot", "classify", "--write", "--to", "masking.yaml")
+        assert file.read_text() == less and "customer: " in rules.read_text()
+        assert shop.do("snapshot", "classify", "-o", "json").json == {"written": False, "proposals": []}
+        shop.do("snapshot", "capture", "--env", "production")
+    finally:
+        file.write_text(before)
+        rules.unlink(missing_ok=True)
+
+
 def test_what_masking_did_is_shown_and_a_canary_is_looked_for(shop: ScratchPlatform) -> None:
     snapshot = shop.do("snapshot", "ls", "-o", "json").json[0]["id"]
     seen = shop.do("snapshot", "check-masking", snapshot, "-o", "json").json

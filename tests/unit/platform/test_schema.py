@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dataops.infra.platform.schema import platform_schema, schema_text
+from dataops.infra.platform.schema import masking_schema, platform_schema, schema_text
 
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_published_schema_is_current() -> None:
+def test_the_published_schemas_are_current() -> None:
     published = (ROOT / "docs" / "dataops.schema.json").read_text(encoding="utf-8")
-    assert published == schema_text(), "run `dataops schema > docs/dataops.schema.json`"
+    assert published == schema_text(platform_schema()), "run `dataops schema > docs/dataops.schema.json`"
+    published = (ROOT / "docs" / "masking.schema.json").read_text(encoding="utf-8")
+    assert published == schema_text(masking_schema()), "run `dataops schema --masking > docs/masking.schema.json`"
 
 
 def test_every_key_is_described() -> None:
