@@ -105,6 +105,24 @@ def record_line(number: int, synced: int, record: Mapping[str, Any]) -> bytes:
     return b"%08x %s" % (zlib.crc32(rest), rest)
 
 
+class _Waiter:
+    """One who waits until a record is on disk: woken by a lock of its own, so that those who wake do not queue for one.
+
+    Attributes:
+        leads: it is this one's turn to write.
+        failure: why the record will never be on disk.
+    """
+
+    __slots__ = ("failure", "leads", "number", "woken")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.leads = False
+        self.failure: BaseException | None = None
+        self.woken = threading.Lock()
+        self.woken.acquire()
+
+
 class JournalWriter:
     """Appends records; callers that wait at the same time share an fsync.
 
@@ -117,13 +135,11 @@ class JournalWriter:
         self._create = create
         self._log: Log | None = None
         self._changed = threading.Lock()
-        # Those who wait for the batch that is being written, and for the one after it; which is which alternates.
-        self._batches = [threading.Condition(self._changed), threading.Condition(self._changed)]
-        self._current = 0
-        self._flying = -1
         self._waiting: list[tuple[int, Mapping[str, Any]]] = []
+        self._waiters: list[_Waiter] = []
         self._count = 0
         self._synced = -1
+        # Somebody writes, or has been woken to.
         self._writing = False
         self._failure: BaseException | None = None
         self._put({"version": FORMAT, **header})
@@ -140,28 +156,37 @@ class JournalWriter:
 
     def sync(self, number: int) -> None:
         """Returns when the record of that number is on disk; the error of the log when it cannot be written."""
-        with self._changed:
-            while self._synced < number:
+        waiter = _Waiter(number)
+        try:
+            with self._changed:
+                if self._synced >= number:
+                    return
                 if self._failure is not None:
                     raise self._failure
                 if self._writing:
-                    batch = self._batches[self._current if number <= self._flying else 1 - self._current]
-                    try:
-                        batch.wait()
-                    except BaseException:
-                        # The one who was woken to write the next batch may be the one who is interrupted.
-                        batch.notify_all()
-                        raise
-                    continue
-                self._write()
+                    self._waiters.append(waiter)
+                else:
+                    self._writing = waiter.leads = True
+            if not waiter.leads:
+                waiter.woken.acquire()
+            if waiter.leads:
+                self._write(waiter)
+        except BaseException:
+            with self._changed:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+                if waiter.leads:
+                    # Interrupted before its turn came to anything: it goes to another.
+                    self._pass_on(waiter)
+            raise
+        if waiter.failure is not None:
+            raise waiter.failure
 
-    def _write(self) -> None:
-        """Writes what is waiting, letting others add and wait meanwhile."""
-        self._writing = True
-        batch, self._waiting = self._waiting, []
-        last, synced = self._count - 1, self._synced
-        self._flying = last
-        self._changed.release()
+    def _write(self, leader: _Waiter) -> None:
+        """Writes what is waiting, letting others add and wait meanwhile; then it is the turn of one of those."""
+        with self._changed:
+            batch, self._waiting = self._waiting, []
+            last, synced = self._count - 1, self._synced
         failure: BaseException | None = None
         try:
             if self._log is None:
@@ -169,20 +194,27 @@ class JournalWriter:
             self._log.append(b"".join(record_line(number, synced, record) for number, record in batch))
         except BaseException as error:
             failure = error
-        self._changed.acquire()
-        self._writing = False
-        if failure is None:
-            self._synced = last
-        else:
-            # What a failed fsync left on disk is unknown and a second one would lie, so this journal is finished.
-            self._failure = failure
-        self._batches[self._current].notify_all()
-        self._current = 1 - self._current
-        # One of the next batch writes it; the others need not know before it is on disk.
-        if failure is None:
-            self._batches[self._current].notify()
-        else:
-            self._batches[self._current].notify_all()
+        with self._changed:
+            if failure is None:
+                self._synced = last
+            else:
+                # What a failed fsync left on disk is unknown and a second one would lie, so this journal is finished.
+                self._failure = leader.failure = failure
+            ended = [waiter for waiter in self._waiters if failure is not None or waiter.number <= last]
+            self._waiters = [waiter for waiter in self._waiters if failure is None and waiter.number > last]
+            self._pass_on(leader)
+        for waiter in ended:
+            waiter.failure = failure
+            waiter.woken.release()
+
+    def _pass_on(self, leader: _Waiter) -> None:
+        """Has one of those who wait write the next batch; the others need not know before it is on disk."""
+        leader.leads = False
+        self._writing = bool(self._waiters)
+        if self._waiters:
+            following = self._waiters.pop(0)
+            following.leads = True
+            following.woken.release()
 
     def _put(self, record: Mapping[str, Any]) -> int:
         number = self._count

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ class CountingLog:
         self.gate = threading.Event()
 
     def append(self, data: bytes) -> None:
-        self.gate.wait(10)
+        self.gate.wait(60)
         self.data += data
         self.calls += 1
 
@@ -128,6 +129,37 @@ def test_writers_that_wait_together_share_an_fsync() -> None:
         thread.join()
     assert log.calls == 1
     assert [entry["n"] for entry in read_journal(log.data, "here").entries] == list(range(50))
+
+
+def test_one_who_is_interrupted_while_waiting_leaves_the_turn_to_the_others() -> None:
+    log = CountingLog()
+    writer = JournalWriter(lambda: log, {})
+    threads = [threading.Thread(target=lambda: writer.sync(writer.add({"n": 0})))]
+    threads[0].start()
+    wait_until(lambda: writer._writing)
+
+    def interrupt() -> None:
+        wait_until(lambda: len(writer._waiters) == 1)
+        threads.append(threading.Thread(target=lambda: writer.sync(writer.add({"n": 2}))))
+        threads[-1].start()
+        wait_until(lambda: len(writer._waiters) == 2)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threads.append(threading.Thread(target=interrupt))
+    threads[1].start()
+    with pytest.raises(KeyboardInterrupt):
+        writer.sync(writer.add({"n": 1}))
+    log.gate.set()
+    for thread in threads:
+        thread.join()
+    assert [entry["n"] for entry in read_journal(log.data, "here").entries] == [0, 1, 2]
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_many_threads_lose_nothing(tmp_path: Path) -> None:
