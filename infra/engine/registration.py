@@ -23,7 +23,16 @@ from dataops.infra.resources.state import CustomTimeouts
 from dataops.infra.resources.urn import PROVIDER_TYPE_PREFIX, is_provider, type_of
 from dataops.infra.resources.values import Archive, Asset, Output, Properties, Value, contains
 
-_HOOKS = ("before_create", "after_create", "before_update", "after_update", "before_delete", "after_delete", "on_error")
+_HOOKS = {
+    "before_create": "BeforeCreate",
+    "after_create": "AfterCreate",
+    "before_update": "BeforeUpdate",
+    "after_update": "AfterUpdate",
+    "before_delete": "BeforeDelete",
+    "after_delete": "AfterDelete",
+    "on_error": "OnError",
+}
+"""The moments of hooks: their fields in a request, their names in the state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +297,7 @@ def _normal_path(text: str, name: str) -> str:
 
 
 def _hooks(message: Any) -> dict[str, list[str]]:
-    named = {"".join(w.capitalize() for w in field.split("_")): list(getattr(message, field)) for field in _HOOKS}
+    named = {moment: list(getattr(message, field)) for field, moment in _HOOKS.items()}
     return {moment: names for moment, names in named.items() if names}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -45,6 +45,8 @@ class Reporter:
         self._preview = preview
         self._secrets = secrets
         self._lock = threading.Lock()
+        self._untold: deque[Event] = deque()
+        self._telling = threading.Lock()
         self._changes: Counter[str] = Counter()
         self._started = time.monotonic()
         self._steps = 0
@@ -69,6 +71,8 @@ class Reporter:
         """The last events: the summary and the end."""
         self._emit(SummaryEvent(self.changes, self.seconds, self._maybe_corrupt, self._preview, failed))
         self._emit(CancelEvent())
+        with self._telling:
+            self._tell()
 
     def starting(self, step: Step, made: ResourceState | None) -> None:
         """A step begins; `made` is what the resource is by now, where that is more than the plan of it."""
@@ -179,8 +183,18 @@ class Reporter:
         )
 
     def _emit(self, event: Event) -> None:
-        with self._lock:
-            self._on_event(event)
+        """Tells an event, or leaves that to the thread which is telling one: none waits for another's display."""
+        self._untold.append(event)
+        # Looked at again after each turn: an event may have come when the one who was telling had seen none left.
+        while self._untold and self._telling.acquire(blocking=False):
+            try:
+                self._tell()
+            finally:
+                self._telling.release()
+
+    def _tell(self) -> None:
+        while self._untold:
+            self._on_event(self._untold.popleft())
 
 
 def _is_internal(step: Step) -> bool:
