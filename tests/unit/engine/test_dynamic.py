@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,13 +20,27 @@ from support.engine_world import SECRETS, STACK, World
 
 pytestmark = pytest.mark.slow
 
+LeftOver = Callable[[], list[str]]
 
-def test_a_provider_process_that_dies_is_reported_with_its_last_words() -> None:
+
+@pytest.fixture
+def left_over() -> LeftOver:
+    """Programs and provider hosts that still run; children that were there before are somebody else's."""
+    before = psutil.Process().children()
+
+    def found() -> list[str]:
+        children = [child for child in psutil.Process().children() if child not in before]
+        return [child.name() for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+    return found
+
+
+def test_a_provider_process_that_dies_is_reported_with_its_last_words(left_over: LeftOver) -> None:
     world = World()
     assert world.up("dies.py", how="dies").failed
     name, message = world.messages()[0]
     assert name == "it" and "the provider is gone" in message and "out of memory, say" in message
-    assert _left_over() == []
+    assert left_over() == []
 
 
 def test_a_provider_that_raises_is_reported_with_its_own_lines_only() -> None:
@@ -58,7 +73,7 @@ def test_unknown_outcomes_are_forgotten_where_the_provider_adopts_what_it_left()
     assert world.backend.load(STACK, SECRETS).pending_operations == []
 
 
-def test_an_interrupted_update_finishes_and_records_what_it_was_doing(tmp_path: Path) -> None:
+def test_an_interrupted_update_finishes_and_records_what_it_was_doing(tmp_path: Path, left_over: LeftOver) -> None:
     world, started = World(), tmp_path / "started"
     interrupter = threading.Thread(target=_interrupt_once_there_is, args=(started,))
     interrupter.start()
@@ -68,7 +83,7 @@ def test_an_interrupted_update_finishes_and_records_what_it_was_doing(tmp_path: 
     recorded = world.backend.export(STACK)["deployment"]
     assert "late" in [resource.get("id") for resource in recorded["resources"]]
     assert not recorded.get("pending_operations")
-    assert _left_over() == []
+    assert left_over() == []
 
 
 def test_a_program_may_have_many_dynamic_resources() -> None:
@@ -91,9 +106,3 @@ def _interrupt_once_there_is(file: Path) -> None:
     while not file.exists():
         time.sleep(0.02)
     signal.raise_signal(signal.SIGINT)
-
-
-def _left_over() -> list[str]:
-    """Programs and provider hosts that still run; other children belong to the fixtures of other tests."""
-    children = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-    return [child.name() for child in children if child.name() != "postgres"]
