@@ -1,6 +1,6 @@
 """How the engine grows with the number of resources: create, no-op, a tenth changed, destroy; wide and deep.
 
-    python -m benchmarks.engine.scale [--counts 300 1000 3000] [--shape wide|deep]
+    python -m benchmarks.engine.scale [--counts 300 1000 3000 10000] [--shape wide|deep]
 
 Time is wall time and the processor's, the engine's with the program's; the exponent is fitted to the latter, which a
 busy machine disturbs less. Memory is the largest of the processes. Journal bytes are counted while it grows.
@@ -20,14 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.engine.compare import DATAOPS, Scratch
-
-OPERATIONS = {
-    "create": ("up", {}),
-    "no-op": ("up", {}),
-    "change a tenth": ("up", {"CHANGED": "yes"}),
-    "destroy": ("destroy", {}),
-}
+from benchmarks.engine.compare import DATAOPS, OPERATIONS, Scratch
 
 
 @dataclass(frozen=True)
@@ -92,30 +85,30 @@ def exponent(measured: Sequence[Measured]) -> float:
 
 
 def grow(counts: Sequence[int], shape: str) -> None:
-    """Prints every operation at every count."""
+    """Prints every operation at every count, and how each grows."""
     found: dict[str, list[Measured]] = {name: [] for name in OPERATIONS}
+    print(f"\n{shape}: seconds of wall and of processor, MiB, journal bytes for each resource")
     for count in counts:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name) / "scale"
             folder.mkdir()
-            scratch = Scratch(DATAOPS, "dynamic", count, folder)
-            scratch.environment["SHAPE"] = shape
+            scratch = Scratch(DATAOPS, "dynamic", count, folder, shape)
             for operation, (verb, variables) in OPERATIONS.items():
-                found[operation].append(measure(scratch, count, verb, variables))
-    print(f"\n{shape}: seconds of wall and of processor, MiB, journal bytes for each resource")
+                row = measure(scratch, count, verb, variables)
+                found[operation].append(row)
+                print(
+                    f"  {operation:<16}{count:>7}{row.wall:9.2f}{row.processor:9.2f}{row.memory:8.0f}"
+                    f"{row.journal / count:9.0f}",
+                    flush=True,
+                )
     for operation, rows in found.items():
-        for row in rows:
-            print(
-                f"  {operation:<16}{row.count:>7}{row.wall:9.2f}{row.processor:9.2f}{row.memory:8.0f}"
-                f"{row.journal / row.count:9.0f}"
-            )
         if len(rows) > 1:
             print(f"  {operation:<16} grows with the number of resources to the power of {exponent(rows):.2f}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--counts", type=int, nargs="+", default=[300, 1000, 3000])
+    parser.add_argument("--counts", type=int, nargs="+", default=[300, 1000, 3000, 10000])
     parser.add_argument("--shape", choices=["wide", "deep"], default="wide")
     asked = parser.parse_args()
     grow(asked.counts, asked.shape)
