@@ -6,46 +6,50 @@ rule before the first row is read. Rows are masked on their way, in memory; what
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from dataops.infra.errors import ResourceError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.platform.model import Platform
 from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.users import server_user
 from dataops.snapshots import keys
-from dataops.snapshots.chunks import ChunkRef
-from dataops.snapshots.contents import Contents
+from dataops.snapshots.chunks import ChunkKeys
+from dataops.snapshots.gathered import Gathered
+from dataops.snapshots.grounds import grounds_of
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import ObjectPlan, plan_objects
+from dataops.snapshots.left_out import left_out
 from dataops.snapshots.manifest import (
     POST_DATA,
     PRE_DATA,
     SCHEMA,
     IndexEntry,
     Manifest,
-    MaskedColumn,
     StoredData,
     SubsetEntry,
     blake3_hex,
-    object_label,
-    table_label,
 )
 from dataops.snapshots.policy import TablePlan, plan_tables, policy_hash
 from dataops.snapshots.problems import Problems
 from dataops.snapshots.publishing import Draft, new_snapshot
 from dataops.snapshots.quotations import quotations
+from dataops.snapshots.ranges import usual_size
 from dataops.snapshots.rows import CapturedTable
 from dataops.snapshots.source import Source, open_source
 from dataops.snapshots.subsets.choose import choose
 from dataops.snapshots.subsets.objects import choose_objects
 from dataops.snapshots.subsets.rules import SubsetRule
-from dataops.snapshots.worker import Answer, Assignment, Task
-from dataops.snapshots.workers import Workers
+from dataops.snapshots.tasks import Task, group_tasks
+from dataops.snapshots.unfinished import Unfinished
+from dataops.snapshots.worker import Answer, Assignment
+from dataops.snapshots.workers import Workers, usual_jobs
 from dataops.snapshots.writer import DataWriter
 
 if TYPE_CHECKING:
@@ -63,14 +67,16 @@ class CaptureOptions:
     """What can be chosen about a capture.
 
     Args:
-        workers: processes that read and mask at the same time; 0 for as many as there are processors, at most 4.
+        jobs: processes that read and mask at the same time; 0 for as many as there are processors.
+        range_bytes: how much of a table one of them reads at a time; 0 for what suits the database.
         production_hosts: addresses to search the data for, beside those that `dataops.yaml` names.
         progress: called with a line for each thing that is done; from several threads.
         document: the `dataops.yaml` that the rules stand in, to say where one is missing.
         subset: which rows are taken; none for all of them.
     """
 
-    workers: int = 0
+    jobs: int = 0
+    range_bytes: int = 0
     production_hosts: tuple[str, ...] = ()
     progress: Callable[[str], None] = _silent
     document: Document | None = None
@@ -111,42 +117,65 @@ def capture(
     masking_key = keys.masking_key(layout.keys)
     keys.signing_key(layout.keys)
     search = HostSearch((*platform.production_hosts, *options.production_hosts))
-    count = options.workers or min(4, os.cpu_count() or 1)
-    with (
-        new_snapshot(layout.snapshots, layout.keys, whole=not options.subset) as draft,
-        Workers(count) as workers,
-        open_source(connection, database, binaries) as source,
-    ):
+    count = options.jobs or usual_jobs()
+    with ExitStack() as stack:
+        draft = stack.enter_context(new_snapshot(layout.snapshots, layout.keys, whole=not options.subset))
+        workers = stack.enter_context(Workers(count))
+        source = stack.enter_context(open_source(connection, database, binaries))
         problems = Problems(options.document)
         tables = plan_tables(source.catalogue, platform.policy, masking_key, problems)
         objects = plan_objects(lake, platform.policy, masking_key, problems)
         problems.raise_any()
-        for what in source.left_out():
+        missing = left_out(source.leader)
+        for what in missing:
             options.progress(f"left out: {what}")
         subset = None
         if options.subset:
             tables, objects, subset = take_subset(source, tables, objects, options)
-        parts = _Parts(source, lake, draft, search, options)
+        gathered = Gathered(ChunkKeys(draft.place.store_key))
+        schema = Schema(*(source.dump(section) for section in ("pre-data", "post-data")))
+        policy = policy_hash(platform.policy)
+        others = (*search.hosts, *(f"subset {rule.text}" for rule in options.subset))
+        grounds = grounds_of(source, schema.hash, policy, masking_key, others)
+        record = stack.enter_context(Unfinished(draft.place, environment, grounds, source.since))
+        parts = _Parts(source, lake, draft, search, options, gathered, record)
         manifest = Manifest(
             id="",
             platform=platform.name,
             environment=environment,
             created=source.created,
             git_commit=git_commit,
-            policy_hash=policy_hash(platform.policy),
+            policy_hash=policy,
             lsn=source.lsn,
             server_version=source.server_version,
             database=database,
             index=IndexEntry(0, ""),
             materialized_views=tuple(f"{schema}.{name}" for schema, name in source.catalogue.materialized_views),
-            **parts.write(tables, objects, workers),
+            **parts.write(schema, tables, objects, workers),
             production_hosts=search.hosts,
             production_references=search.references(),
             unsearched=search.unsearched(),
             subset=subset,
+            left_out=missing,
         )
         source.check_unchanged()
-        return draft.publish(manifest, Contents(parts.chunks))
+        published = draft.publish(manifest, gathered.contents())
+        record.remove()
+        return published
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The schema as SQL: what precedes the rows, and what follows."""
+
+    pre_data: bytes
+    post_data: bytes
+
+    @property
+    def hash(self) -> str:
+        """Equal for equal schemas."""
+        hashes = (blake3_hex(_NOT_SCHEMA.sub(b"", text)) for text in (self.pre_data, self.post_data))
+        return blake3_hex("".join(hashes).encode())
 
 
 def take_subset(
@@ -168,110 +197,63 @@ def take_subset(
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The data of a snapshot in the making; `chunks` are those of what was written so far, by label."""
+    """The data of a snapshot in the making."""
 
     source: Source
     lake: Path
     draft: Draft
     search: HostSearch
     options: CaptureOptions
-    chunks: dict[str, tuple[ChunkRef, ...]] = field(default_factory=dict)
+    gathered: Gathered
+    record: Unfinished
 
-    def write(self, tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...], workers: Workers) -> dict[str, Any]:
+    def write(
+        self, schema: Schema, tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...], workers: Workers
+    ) -> dict[str, Any]:
         """Writes all data and returns the fields of the manifest that describe them; the first failure ends it."""
-        pre_data, post_data = (self.source.dump(section) for section in ("pre-data", "post-data"))
         assignment = Assignment(
             self.source.reader,
             self.lake,
             self.draft.place,
             self.search.hosts,
-            quotations((pre_data + post_data).decode()),
+            quotations((schema.pre_data + schema.post_data).decode()),
         )
-        answers: dict[str, Answer] = {}
+        lock = Lock()
 
         def done(task: Task, answer: Answer) -> None:
-            answers[_label(task)] = answer
-            self.chunks[index_label(task.plan)] = answer.captured.chunks if answer.captured else ()
-            self.search.add(answer.references, answer.unsearched)
-            self.options.progress(_progress(task, answer))
+            with lock:
+                found = self.record.take(task, answer)
+                if found.captured:
+                    self.gathered.add(task, found.captured)
+                self.search.add(found.references, found.unsearched)
+            self.options.progress(_progress(task, found) + (", in the store already" if answer.unchanged else ""))
 
-        workers.perform(assignment, group_tasks(tables, objects, self.draft.before), done)
-        captured = {label: answer.captured for label, answer in sorted(answers.items()) if answer.captured}
-        schema_hash = blake3_hex("".join(_schema_hash(text) for text in (pre_data, post_data)).encode())
+        size = self.options.range_bytes or usual_size(plan.table for plan in tables)
+        groups = group_tasks(tables, objects, self.draft.before, size, self.source.server_version)
+        try:
+            workers.perform(assignment, [list(map(self.record.expect, group)) for group in groups], done)
+        except ResourceError:
+            self.source.check_alive()  # what a worker says of a snapshot that is gone is not the reason
+            raise
         return {
-            "pre_data": self._schema(PRE_DATA, pre_data),
-            "post_data": self._schema(POST_DATA, post_data),
-            "schema_hash": schema_hash,
+            "pre_data": self._schema(PRE_DATA, schema.pre_data),
+            "post_data": self._schema(POST_DATA, schema.post_data),
+            "schema_hash": schema.hash,
             "sequences": self.source.sequences(),
-            "tables": {name: part.entry for name, part in captured.items() if isinstance(part, CapturedTable)},
-            "objects": {
-                name.removeprefix("lake:"): part.entry
-                for name, part in captured.items()
-                if not isinstance(part, CapturedTable)
-            },
-            "masking": _merge([part.masking for part in captured.values()]),
+            "tables": self.gathered.tables(),
+            "objects": self.gathered.objects(),
+            "masking": self.gathered.masking(),
         }
 
     def _schema(self, label: str, text: bytes) -> StoredData:
         self.search.look(SCHEMA, text)
-        with DataWriter(self.draft.place, rows=False, before=self.draft.before.get(label, ())) as writer:
+        with DataWriter(self.draft.place, rows=False, before=self.draft.before.within(label)) as writer:
             writer.write(text)
-            written = writer.finish()
-        self.chunks[label] = written.chunks
-        return written.data
-
-
-def index_label(plan: TablePlan | ObjectPlan) -> str:
-    """The label in the index of what is captured."""
-    return table_label(plan.table.label) if isinstance(plan, TablePlan) else object_label(plan.path)
-
-
-def group_tasks(
-    tables: Sequence[TablePlan], objects: Sequence[ObjectPlan], before: Mapping[str, tuple[ChunkRef, ...]]
-) -> list[list[Task]]:
-    """Tasks that one worker should perform in turn, the most work first, so that none is left alone at the end.
-
-    An object goes with the table whose columns have the same rules: it is likely to hold the same values, whose masks
-    are known by then.
-    """
-    largest_first = sorted(range(len(tables)), key=lambda i: -tables[i].table.bytes * (1 + 4 * len(tables[i].masked)))
-    groups = [[Task(tables[i], before.get(index_label(tables[i]), ()))] for i in largest_first]
-    homes: dict[frozenset[str], list[Task]] = {}
-    for group in groups:
-        homes.setdefault(_rules(group[0].plan), group)
-    for plan in sorted(objects, key=lambda plan: -plan.identity.size):
-        task, rules = Task(plan, before.get(index_label(plan), ())), _rules(plan)
-        if rules and rules in homes:
-            homes[rules].append(task)
-        else:
-            groups.append([task])
-    return groups
-
-
-def _rules(plan: TablePlan | ObjectPlan) -> frozenset[str]:
-    return frozenset(f"{field.label.rpartition('.')[2]} {field.rule}" for field in plan.masked)
-
-
-def _label(task: Task) -> str:
-    return task.plan.table.label if isinstance(task.plan, TablePlan) else task.plan.label
+            return self.gathered.add_schema(label, writer.finish())
 
 
 def _progress(task: Task, answer: Answer) -> str:
     if isinstance(answer.captured, CapturedTable):
-        return f"{_label(task)}: {answer.captured.entry.rows:,} rows"
-    return f"{_label(task)}: {answer.captured.entry.bytes if answer.captured else 0:,} bytes"
-
-
-def _schema_hash(text: bytes) -> str:
-    return blake3_hex(_NOT_SCHEMA.sub(b"", text))
-
-
-def _merge(parts: list[dict[str, MaskedColumn]]) -> dict[str, MaskedColumn]:
-    """Adds up what was done to the partitions of a table; their distinct values may overlap, so the most counts."""
-    merged: dict[str, MaskedColumn] = {}
-    for part in parts:
-        for label, column in part.items():
-            known = merged.get(label, MaskedColumn(column.rule, 0, 0))
-            changed = known.changed + column.changed
-            merged[label] = MaskedColumn(column.rule, max(known.distinct, column.distinct), changed)
-    return merged
+        part = "" if task.part.whole else f" from page {task.part.first:,} on"
+        return f"{task.label}{part}: {answer.captured.entry.rows:,} rows"
+    return f"{task.label}: {answer.captured.entry.bytes if answer.captured else 0:,} bytes"

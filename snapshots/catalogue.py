@@ -18,12 +18,16 @@ _OWN = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _NO_EXTENSION = """NOT EXISTS (
   SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"""
 
+# a standby has no rows of unlogged tables
+_READABLE = "CASE WHEN pg_is_in_recovery() THEN ARRAY['p'] ELSE ARRAY['p', 'u'] END::\"char\"[]"
 TABLES = f"""
-SELECT c.oid, n.nspname, c.relname, rn.nspname, rc.relname, c.relfilenode, pg_table_size(c.oid)
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT c.oid, n.nspname, c.relname, rn.nspname, rc.relname, c.relfilenode, coalesce(pg_table_size(c.oid), 0),
+  CASE am.amname WHEN 'heap' THEN
+    coalesce(pg_relation_size(c.oid, 'main') / current_setting('block_size')::int, 0) ELSE 0 END
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am am ON am.oid = c.relam
 JOIN pg_class rc ON rc.oid = CASE WHEN c.relispartition THEN pg_partition_root(c.oid) ELSE c.oid END
 JOIN pg_namespace rn ON rn.oid = rc.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_OWN} AND {_NO_EXTENSION}
+WHERE c.relkind = 'r' AND c.relpersistence = ANY({_READABLE}) AND {_OWN} AND {_NO_EXTENSION}
 ORDER BY n.nspname, c.relname"""
 
 COLUMNS = """
@@ -79,17 +83,14 @@ ORDER BY 2, 3, 1"""
 
 RELATIONS = f"""
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = %s AND {_OWN} AND {_NO_EXTENSION} AND (c.relkind <> 'm' OR c.relispopulated) ORDER BY c.oid"""
+WHERE c.relkind = %s AND c.relpersistence = ANY({_READABLE}) AND {_OWN} AND {_NO_EXTENSION}
+  AND (c.relkind <> 'm' OR c.relispopulated) ORDER BY c.oid"""
 
-UNSUPPORTED = f"""
+UNSUPPORTED = """
 SELECT 'the encoding ' || pg_encoding_to_char(encoding) || ', in which text need not be valid' FROM pg_database
 WHERE datname = current_database() AND pg_encoding_to_char(encoding) = 'SQL_ASCII'
 UNION ALL
-SELECT 'large objects, which no rule can cover: ' || count(*) FROM pg_largeobject_metadata HAVING count(*) > 0
-UNION ALL
-SELECT 'the policy ' || p.polname || ' on ' || n.nspname || '.' || c.relname || ' is for roles that no replica has'
-FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE p.polroles <> '{{0}}' AND {_OWN}"""
+SELECT 'large objects, which no rule can cover: ' || count(*) FROM pg_largeobject_metadata HAVING count(*) > 0"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A table that holds rows itself; `root` is the partitioned table it is part of, else itself."""
+    """A table that holds rows itself.
+
+    Args:
+        oid, schema, name: what it is called.
+        root: the partitioned table it is part of, else itself.
+        bytes: its size, without indexes.
+        filenode: its file; another one when all rows were written anew.
+        columns: its columns, in order.
+        pages: of its heap, 0 where it has none; rows can be read by them.
+    """
 
     oid: int
     schema: str
@@ -117,6 +127,7 @@ class SourceTable:
     bytes: int
     filenode: int
     columns: tuple[Column, ...]
+    pages: int = 0
 
     @property
     def label(self) -> str:
@@ -172,8 +183,8 @@ def read_catalogue(connection: Connection) -> Catalogue:
         )
     return Catalogue(
         tuple(
-            SourceTable(oid, schema, name, f"{root_schema}.{root}", size, filenode, tuple(columns[oid]))
-            for oid, schema, name, root_schema, root, filenode, size in found
+            SourceTable(oid, schema, name, f"{root_schema}.{root}", size, filenode, tuple(columns[oid]), pages)
+            for oid, schema, name, root_schema, root, filenode, size, pages in found
         ),
         tuple(
             ForeignKey(name, f"{schema}.{table}", tuple(own), f"{other_schema}.{other}", tuple(others))

@@ -11,6 +11,7 @@ from dataops.snapshots.masking.base import Family, Masker, Row, UnmaskableError
 from dataops.snapshots.policy import MaskedField
 from dataops.snapshots.problems import yaml_key
 from dataops.snapshots.quotations import Quotation
+from dataops.snapshots.ranges import WHOLE, Range
 
 REMEMBERED = 1 << 26
 """How much is remembered of one rule: characters of the values, and `OVERHEAD` for each."""
@@ -73,10 +74,12 @@ class ColumnMasking:
     Args:
         field: the column and its rule.
         memory: the worker's.
+        part: of the table, which is masked here.
     """
 
-    def __init__(self, field: MaskedField, memory: Memory) -> None:
+    def __init__(self, field: MaskedField, memory: Memory, part: Range = WHOLE) -> None:
         self.field = field
+        self._part = part
         self.changed = 0
         self.rows = 0
         """Rows before those that are masked now."""
@@ -140,7 +143,8 @@ class ColumnMasking:
     ) -> VerificationError:
         field = self.field
         rule = field.rule if len(field.rule) <= TOLD else field.rule.partition("(")[0]
-        where = "" if row is None else f" (first in row {self.rows + row + 1:,} as they were read)"
+        begin = f" from page {self._part.first:,} on" if self._part.first else ""
+        where = "" if row is None else f" (first in row {self.rows + row + 1:,}{begin} as they were read)"
         details = None
         if add:
             table, _, column = field.label.rpartition(".")

@@ -14,7 +14,7 @@ import json
 import secrets
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dataops.infra.errors import AuthenticationError, NotFoundError, VerificationError
 from dataops.snapshots.chunks import HASH, LEVEL, NONCE, ChunkKeys, ChunkRef, derive, split
@@ -40,9 +40,28 @@ class ShreddedError(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The chunks of a snapshot's data, by label: see `Manifest.data`."""
+    """The chunks of a snapshot's data, by label: see `Manifest.data`.
+
+    Args:
+        parts: the chunks.
+        ranges: of data that were captured in several ranges: where each begins, and how many chunks it has.
+    """
 
     parts: Mapping[str, tuple[ChunkRef, ...]]
+    ranges: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+    def within(self, label: str, first: int = 0, end: int | None = None) -> tuple[ChunkRef, ...]:
+        """The chunks of those ranges that have something between two places; of undivided data, all of them."""
+        refs = self.parts.get(label, ())
+        ranges = self.ranges.get(label) or ((0, len(refs)),)
+        found: list[ChunkRef] = []
+        at = 0
+        for number, (start, count) in enumerate(ranges):
+            next_start = ranges[number + 1][0] if number + 1 < len(ranges) else None
+            if (next_start is None or next_start > first) and (end is None or start < end):
+                found += refs[at : at + count]
+            at += count
+        return tuple(found)
 
     def chunks(self) -> set[tuple[bytes, bytes]]:
         """Every chunk that must be there to read the snapshot, bases included: their hashes and bases."""
@@ -51,10 +70,14 @@ class Contents:
 
 
 def encode(contents: Contents) -> bytes:
-    """The index before it is encrypted: labels with numbers of chunks as JSON, then a record for each chunk."""
+    """The index before it is encrypted: labels, numbers of chunks and ranges as JSON, then a record for each chunk."""
     import zstandard
 
-    heading = json.dumps([[label, len(refs)] for label, refs in contents.parts.items()]).encode()
+    ranges = contents.ranges
+    labels = [
+        [label, len(refs), *([ranges[label]] if label in ranges else [])] for label, refs in contents.parts.items()
+    ]
+    heading = json.dumps(labels).encode()
     records = b"".join(
         _RECORD.pack(ref.hash, ref.size, ref.stored, len(ref.bases) // HASH) + ref.bases
         for refs in contents.parts.values()
@@ -69,8 +92,10 @@ def decode(data: bytes) -> Contents:
 
     plain = zstandard.ZstdDecompressor().decompress(data)
     (length,) = struct.unpack_from(">I", plain)
-    at, parts = 4 + length, {}
-    for label, count in json.loads(plain[4:at]):
+    at, parts, ranges = 4 + length, {}, {}
+    for label, count, *divided in json.loads(plain[4:at]):
+        if divided:
+            ranges[label] = tuple((first, chunks) for first, chunks in divided[0])
         refs = []
         for _ in range(count):
             chunk, size, stored, bases = _RECORD.unpack_from(plain, at)
@@ -78,7 +103,7 @@ def decode(data: bytes) -> Contents:
             refs.append(ChunkRef(chunk, size, stored, plain[at : at + bases * HASH]))
             at += bases * HASH
         parts[label] = tuple(refs)
-    return Contents(parts)
+    return Contents(parts, ranges)
 
 
 def seal_index(contents: Contents, key: bytes) -> tuple[bytes, IndexEntry]:

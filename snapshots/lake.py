@@ -47,6 +47,11 @@ class Identity:
         status = os.fstat(file.fileno())
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
+    @property
+    def proof(self) -> str:
+        """As a text."""
+        return f"{self.device} {self.inode} {self.size} {self.changed}"
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectPlan:

@@ -167,6 +167,7 @@ class Manifest:
         production_references: what was found.
         unsearched: what was not searched, or not to its end.
         subset: that it has a part of the rows only; None when it has all.
+        left_out: what the database has and the snapshot does not carry, in words.
     """
 
     id: str
@@ -191,14 +192,14 @@ class Manifest:
     production_references: tuple[ProductionReference, ...]
     unsearched: tuple[Unsearched, ...] = ()
     subset: SubsetEntry | None = None
+    left_out: tuple[str, ...] = ()
 
     def canonical(self) -> bytes:
         """The bytes that are hashed and signed."""
         body = {"format": FORMAT, **asdict(self)}
-        if not self.unsearched:
-            del body["unsearched"]  # earlier snapshots have none, and keep their ids
-        if self.subset is None:
-            del body["subset"]
+        for late in ("unsearched", "subset", "left_out"):
+            if not body[late]:
+                del body[late]  # earlier snapshots have none, and keep their ids
         return canonical_json(body)
 
     @property
@@ -343,6 +344,7 @@ def _parse(body: dict[str, Any]) -> Manifest:
             "production_references": tuple(ProductionReference(**entry) for entry in body["production_references"]),
             "unsearched": tuple(Unsearched(**entry) for entry in body.get("unsearched", ())),
             "subset": _subset(body.get("subset")),
+            "left_out": tuple(body.get("left_out", ())),
         }
     )
 

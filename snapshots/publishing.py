@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dataops.infra.errors import DataopsError, ResourceError
 from dataops.snapshots import keys
-from dataops.snapshots.chunks import ChunkRef
 from dataops.snapshots.contents import INDEX, KEY, Contents, load_contents, seal_index, wrap_key
 from dataops.snapshots.manifest import FILE, Manifest, seal
 from dataops.snapshots.storage.local import NO_ROOM, LocalStorage
 from dataops.snapshots.store import PARTIAL, locked, open_manifest, snapshot_ids
 from dataops.snapshots.sweep import refresh, sweep, traces
+from dataops.snapshots.unfinished import unfinished
 from dataops.snapshots.writer import Place
 
 
@@ -27,13 +27,13 @@ class Draft:
     Args:
         place: where its data are written.
         key_directory: the platform's keys.
-        before: the chunks of the newest snapshot, by label.
+        before: the contents of the newest snapshot.
         key: the snapshot's own.
     """
 
     place: Place
     key_directory: Path
-    before: Mapping[str, tuple[ChunkRef, ...]]
+    before: Contents
     key: bytes = field(repr=False)
 
     def publish(self, manifest: Manifest, contents: Contents) -> Manifest:
@@ -85,6 +85,8 @@ def adding(store: Path, key_directory: Path) -> Iterator[None]:
     with locked(store):
         if traces(store):
             _try_to_sweep(store, key_directory)
+        # what it has in the store is not all used again
+        unfinished_before = bool(unfinished(store))
         mark = store / f"{PARTIAL}{os.getpid()}"
         done = False
         try:
@@ -98,7 +100,7 @@ def adding(store: Path, key_directory: Path) -> Iterator[None]:
             hint = "free some disk space and capture again"
             raise ResourceError("no room left for the snapshot", where=str(store), hint=hint) from None
         finally:
-            if done and traces(store) == [mark]:
+            if done and traces(store) == [mark] and not unfinished_before:
                 with suppress(DataopsError, OSError):  # it is done again before it is needed
                     refresh(store, key_directory)
                 mark.unlink()
@@ -112,12 +114,12 @@ def _try_to_sweep(store: Path, key_directory: Path) -> None:
         sweep(store, key_directory)
 
 
-def _before(store: Path, key_directory: Path, store_key: bytes, whole: bool) -> Mapping[str, tuple[ChunkRef, ...]]:
-    """The chunks of the newest snapshot that can be opened: the new one is likely to resemble it."""
+def _before(store: Path, key_directory: Path, store_key: bytes, whole: bool) -> Contents:
+    """The contents of the newest snapshot that can be opened: the new one is likely to resemble it."""
     storage = LocalStorage(store)
     for snapshot in reversed(snapshot_ids(storage)):
         with suppress(DataopsError):
             manifest = open_manifest(storage, snapshot, key_directory)
             if manifest.subset is None or not whole:
-                return load_contents(storage, manifest, store_key).parts
-    return {}
+                return load_contents(storage, manifest, store_key)
+    return Contents({})

@@ -18,6 +18,7 @@ from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.manifest import MaskedColumn, TableEntry
 from dataops.snapshots.policy import TablePlan
+from dataops.snapshots.ranges import Range
 from dataops.snapshots.reader import Reader
 from dataops.snapshots.writer import DataWriter, Written
 
@@ -48,7 +49,7 @@ def escape(value: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CapturedTable:
-    """A table in the snapshot, its chunks, and what masking did to its columns, by their label in the policy."""
+    """A table or a range of one, its chunks, and what masking did to its columns, by their label in the policy."""
 
     entry: TableEntry
     chunks: tuple[ChunkRef, ...]
@@ -56,17 +57,17 @@ class CapturedTable:
 
 
 def capture_table(
-    reader: Reader, plan: TablePlan, writer: DataWriter, search: HostSearch, memory: Memory
-) -> CapturedTable:
-    """Copies one table into the store, masked.
+    reader: Reader, plan: TablePlan, part: Range, writer: DataWriter, search: HostSearch, memory: Memory
+) -> tuple[CapturedTable, str | None]:
+    """Copies one table, or a range of it, into the store, masked; gives also what proves its rows, see `Reader`.
 
     Raises:
         VerificationError: a value cannot be masked, or not the rows were read that were chosen.
         ResourceError: the server refuses.
     """
-    columns = [ColumnMasking(field, memory) for field in plan.masked]
-    rows = 0
-    for batch in reader.rows(plan.table.schema, plan.table.name, plan.columns, plan.selection):
+    columns = [ColumnMasking(field, memory, part) for field in plan.masked]
+    rows, proofs = 0, list[str]()
+    for batch in reader.rows(plan.table, plan.columns, plan.selection or part, proofs.append):
         data: Any = memoryview(mask_rows(batch, len(plan.columns), columns)) if columns else batch
         rows += batch.count(b"\n")
         search.look_rows(plan.table.label, plan.columns, data)
@@ -75,7 +76,8 @@ def capture_table(
         raise VerificationError(f"of {plan.table.label} {rows:,} rows were read, {plan.selection.rows:,} were chosen")
     written: Written = writer.finish()
     entry = TableEntry(plan.columns, rows, writer.bytes, written.data)
-    return CapturedTable(entry, written.chunks, {column.field.label: column.result() for column in columns})
+    captured = CapturedTable(entry, written.chunks, {column.field.label: column.result() for column in columns})
+    return captured, proofs[0] if proofs else None
 
 
 def mask_rows(batch: bytes, width: int, columns: list[ColumnMasking]) -> pa.Buffer:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import ResourceError, VerificationError
 from dataops.infra.process.commands import run_command
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
-from dataops.snapshots.catalogue import Catalogue, read_catalogue
+from dataops.infra.process.tls_bridge import PORT, TlsBridge
+from dataops.snapshots.catalogue import Catalogue, SourceTable, read_catalogue
 from dataops.snapshots.hygiene import without_links
 from dataops.snapshots.manifest import SequenceEntry
-from dataops.snapshots.reader import BEGIN, SESSION, Reader
+from dataops.snapshots.reader import BEGIN, SESSION, ConnectionLostError, Reader
 
 if TYPE_CHECKING:
     from dataops.snapshots.catalogue import Connection
 
 ATTEMPTS = 3
+OLDEST = 120000
+"""The oldest version whose catalogue is as we read it, as `server_version_num`."""
 _STATE = """
 SELECT pg_export_snapshot(), to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
        (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text,
        current_setting('server_version_num')::int"""
-_LEFT_OUT = """
-SELECT 'the foreign server ' || srvname || ' with its user mappings' FROM pg_foreign_server
-UNION ALL
-SELECT 'what the foreign table ' || n.nspname || '.' || c.relname || ' leads to: in a replica it is an empty table'
-FROM pg_foreign_table t JOIN pg_class c ON c.oid = t.ftrelid JOIN pg_namespace n ON n.oid = c.relnamespace"""
 _DUMP = (
     "--schema-only",
     "--no-owner",
@@ -48,18 +47,22 @@ class Source:
     """A database as it was at one moment.
 
     Args:
+        server: how we connect to it.
         reader: reads its tables in the snapshot.
         leader: the connection that holds the snapshot.
         created, lsn, server_version: when, at which position in the log, and by which server it was taken.
         catalogue: what the database consists of.
+        since: when it was taken, by the monotonic clock.
     """
 
+    server: Mapping[str, Any] = field(repr=False)
     reader: Reader
     leader: Connection
     created: str
     lsn: str
     server_version: int
     catalogue: Catalogue
+    since: float
 
     def dump(self, section: str) -> bytes:
         """The schema as SQL: the section `pre-data`, which precedes the rows, or `post-data`."""
@@ -89,9 +92,21 @@ class Source:
                 entries[f"{schema}.{name}"] = SequenceEntry(row[0], row[1])
         return entries
 
-    def left_out(self) -> list[str]:
-        """What a snapshot of it leaves out, lest a replica reach what its source reaches; see `hygiene`."""
-        return [str(row[0]) for row in self.leader.execute(_LEFT_OUT)]
+    def check_alive(self) -> None:
+        """Whether the snapshot can still be read.
+
+        Raises:
+            ConnectionLostError: it cannot: the session that holds it is gone.
+        """
+        import psycopg
+
+        try:
+            self.leader.execute("SELECT 1")
+        except psycopg.OperationalError:
+            raise ConnectionLostError(
+                f"the connection to the database {self.reader.database} was lost while it was captured",
+                hint="capture again: it goes on where it stopped",
+            ) from None
 
     def check_unchanged(self) -> None:
         """Whether the tables are still called what the policy was set against: a schema can be renamed despite locks.
@@ -99,7 +114,7 @@ class Source:
         Raises:
             VerificationError: a table or a column is now another one than when the snapshot was taken.
         """
-        if not _unchanged(self.reader.server, self.reader.database, self.catalogue):
+        if not _unchanged(self.server, self.reader.database, self.catalogue):
             raise _restless(self.reader.database)
 
 
@@ -118,15 +133,31 @@ def open_source(server: Mapping[str, Any], database: str, binaries: PostgresBina
         with ExitStack() as stack:
             leader = stack.enter_context(_session(server, database))
             leader.execute(BEGIN)
-            row = leader.execute(_STATE).fetchone()
+            row, since = leader.execute(_STATE).fetchone(), time.monotonic()
             if row is None:
                 raise ResourceError("the server gave no snapshot")
+            if row[3] < OLDEST:
+                raise ResourceError(
+                    f"the server is PostgreSQL {row[3] // 10000}, which cannot be captured",
+                    hint=f"capture from PostgreSQL {OLDEST // 10000} or newer",
+                )
             catalogue = read_catalogue(leader)
             if not _lock(leader, catalogue) or not _unchanged(server, database, catalogue):
                 continue
-            yield Source(Reader(server, database, row[0], binaries), leader, row[1], row[2], row[3], catalogue)
+            programs = _for_programs(server, leader, stack)
+            reader = Reader(programs, database, row[0], binaries, row[3])
+            yield Source(server, reader, leader, row[1], row[2], row[3], catalogue, since)
             return
     raise _restless(database)
+
+
+def _for_programs(server: Mapping[str, Any], leader: Connection, stack: ExitStack) -> Mapping[str, Any]:
+    """How Postgres' programs connect: ours have no TLS."""
+    known = {**server, "password": leader.info.password}  # it may be from a file that is for us alone
+    if not leader.pgconn.ssl_in_use:
+        return known
+    bridge = TlsBridge(str(server["host"]), int(server["port"]), server["tls"])
+    return {**known, "host": str(stack.enter_context(bridge)), "port": PORT}
 
 
 def _restless(database: str) -> VerificationError:
@@ -164,5 +195,9 @@ def _unchanged(server: Mapping[str, Any], database: str, catalogue: Catalogue) -
     schemas swapped their names since, the rules of one would be put on the other.
     """
     with _session(server, database) as connection, connection.transaction():
-        now = {table.oid: replace(table, bytes=0) for table in read_catalogue(connection).tables}
-    return all(now.get(table.oid) == replace(table, bytes=0) for table in catalogue.tables)
+        now = {table.oid: _sizeless(table) for table in read_catalogue(connection).tables}
+    return all(now.get(table.oid) == _sizeless(table) for table in catalogue.tables)
+
+
+def _sizeless(table: SourceTable) -> SourceTable:
+    return replace(table, bytes=0, pages=0)

@@ -15,13 +15,15 @@ from pathlib import Path
 from dataops.infra.errors import DataopsError, ResourceError, VerificationError
 from dataops.infra.process.removal import remove_tree
 from dataops.snapshots import keys
-from dataops.snapshots.chunks import FOLDER, ChunkKeys
+from dataops.snapshots.chunks import FOLDER, ChunkKeys, split
 from dataops.snapshots.contents import INDEX, KEY, is_shredded, load_contents
 from dataops.snapshots.manifest import FILE, Manifest, UnknownFormatError, blake3_hex
 from dataops.snapshots.references import References
 from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.local import LocalStorage, sync
 from dataops.snapshots.store import CENTURIES, PARTIAL, open_manifest, snapshot_ids
+from dataops.snapshots.unfinished import chunks_of as chunks_begun
+from dataops.snapshots.unfinished import unfinished
 
 REMOVED = f"{PARTIAL}removed"
 """The trace of whoever took a snapshot away; its chunks are to be swept."""
@@ -35,8 +37,11 @@ def refresh(store: Path, key_directory: Path, references: References | None = No
     """
     storage, references = LocalStorage(store), references or References(store)
     known, ids = references.known(), snapshot_ids(storage)
-    for snapshot in known.keys() - ids:
+    records = {path.name: path for path in unfinished(store)}
+    for snapshot in known.keys() - ids - records.keys():
         references.forget(snapshot)
+    for name, path in records.items():
+        _add_unfinished(references, name, path, known.get(name), key_directory)
     unreadable = {}
     for snapshot in ids:
         text = storage.read(f"{snapshot}/{FILE}") or b""
@@ -51,6 +56,21 @@ def refresh(store: Path, key_directory: Path, references: References | None = No
             except DataopsError as error:
                 unreadable[snapshot] = error
     return unreadable
+
+
+def _add_unfinished(references: References, name: str, path: Path, known: str | None, key_directory: Path) -> None:
+    """Counts what a capture that ended early has in the store as used: the next one goes on from there."""
+    try:
+        mark = blake3_hex(path.read_bytes())
+    except FileNotFoundError:
+        return references.forget(name)
+    if mark != known:
+        store_key = keys.store_key(key_directory)
+        chunk_keys, refs = ChunkKeys(store_key), chunks_begun(path, store_key)
+        names = {chunk_keys.name(*ref.identity): ref.stored for ref in refs}
+        for base in {base for ref in refs for base in split(ref.bases)}:
+            names.setdefault(chunk_keys.name(base), LocalStorage(path.parent).size(chunk_keys.name(base)) or 0)
+        references.add(name, mark, names.items())
 
 
 def chunks_of(storage: Storage, manifest: Manifest, key_directory: Path) -> Iterator[tuple[str, int]]:
@@ -80,6 +100,8 @@ def destroy_key(store: Path, snapshot: str) -> None:
         os.fsync(file.fileno())
     for name in (KEY, INDEX):
         storage.delete(f"{snapshot}/{name}")
+    for record in unfinished(store):  # one that died when its snapshot existed already tells what that consists of
+        record.unlink(missing_ok=True)
     sync(store / snapshot)
 
 

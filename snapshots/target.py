@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dataops.infra.errors import ConfigurationError, LockedError, NotFoundError, PolicyError
 from dataops.infra.platform.addresses import ProductionAddresses
@@ -78,8 +78,13 @@ class Target:
     content: tuple[str, ...]
 
 
-def check_dsn(dsn: str, typed: bool) -> None:
+def check_dsn(dsn: str, typed: bool, option: str = "--into") -> None:
     """Refuses what is no DSN, and one that showed its password to everybody who lists processes.
+
+    Args:
+        dsn: what was given.
+        typed: that it stood on the command line.
+        option: which one it was given with.
 
     Raises:
         ConfigurationError: it is one of these; the password is not told.
@@ -91,13 +96,13 @@ def check_dsn(dsn: str, typed: bool) -> None:
         given = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
         raise ConfigurationError(
-            "it is no DSN", where="--into", hint="write postgresql://user@host:5432/database, without the password"
+            "it is no DSN", where=option, hint="write postgresql://user@host:5432/database, without the password"
         ) from None
     if typed and (given.get("password") or given.get("sslpassword")):
         raise ConfigurationError(
             "a password on the command line can be read by everybody on this machine",
-            where="--into",
-            hint="leave it out and put it in PGPASSWORD or ~/.pgpass, or give the DSN on standard input: --into -",
+            where=option,
+            hint=f"leave it out and put it in PGPASSWORD or ~/.pgpass, or give the DSN on standard input: {option} -",
         )
 
 
@@ -107,12 +112,10 @@ def refuse_production(dsn: str, production: Iterable[str]) -> None:
     Raises:
         PolicyError: it does; names the address.
     """
-    import psycopg
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
     addresses = ProductionAddresses.of(production)
-    every = {default.keyword.decode(): default.val.decode() for default in _defaults(psycopg) if default.val}
-    given = {**every, **conninfo_to_dict(dsn)}
+    given = {**libpq_defaults(), **{key: str(value) for key, value in conninfo_to_dict(dsn).items() if value}}
     hosts, ports = (str(given.get(key) or "").split(",") for key in ("host", "port"))
     spellings = [dsn, make_conninfo(**{k: v for k, v in given.items() if k in ("host", "hostaddr", "port", "dbname")})]
     for key in ("host", "hostaddr"):
@@ -128,10 +131,11 @@ def refuse_production(dsn: str, production: Iterable[str]) -> None:
             )
 
 
-def _defaults(psycopg: Any) -> Sequence[Any]:
+def libpq_defaults() -> dict[str, str]:
     """What libpq takes from variables, service files and defaults where a DSN says nothing."""
-    found: Sequence[Any] = psycopg.pq.Conninfo.get_defaults()
-    return found
+    from psycopg.pq import Conninfo
+
+    return {default.keyword.decode(): default.val.decode() for default in Conninfo.get_defaults() if default.val}
 
 
 @contextmanager

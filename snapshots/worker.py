@@ -15,26 +15,29 @@ import resource
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from dataops.infra.errors import DataopsError, InternalError, ResourceError
-from dataops.snapshots.chunks import ChunkRef
+from dataops.infra.errors import DataopsError, InternalError
 from dataops.snapshots.columns import Memory
 from dataops.snapshots.hosts import HostSearch
-from dataops.snapshots.lake import CapturedObject, ObjectPlan, capture_object
+from dataops.snapshots.lake import CapturedObject, capture_object
 from dataops.snapshots.manifest import ProductionReference, Unsearched
 from dataops.snapshots.policy import TablePlan
 from dataops.snapshots.quotations import Quotation
-from dataops.snapshots.reader import Reader
+from dataops.snapshots.reader import ConnectionLostError, Reader
 from dataops.snapshots.rows import CapturedTable, capture_table
-from dataops.snapshots.storage.local import NO_ROOM
+from dataops.snapshots.storage.local import NO_ROOM, NoRoomError
+from dataops.snapshots.tasks import Task
 from dataops.snapshots.writer import DataWriter, Place
 
 PR_SET_DUMPABLE = 4
+PAUSES = (0.5, 2.0, 5.0)
+"""Seconds before a lost connection is made anew."""
 HERE = Path(__file__).parent
 
 
@@ -58,46 +61,65 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A table or an object, with the chunks that it had in the snapshot before."""
-
-    plan: TablePlan | ObjectPlan
-    before: tuple[ChunkRef, ...] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a task: either what was captured, or why not."""
+    """What became of a task: either what was captured, or why not.
+
+    Args:
+        captured: what is in the store now.
+        references, unsearched: what was found in it.
+        error: why nothing was captured.
+        proof: what tells these rows, or this object, from what they could be later; None where nothing does.
+        unchanged: that the proof is the one of the task, so that nothing had to be captured.
+    """
 
     captured: CapturedTable | CapturedObject | None
     references: tuple[ProductionReference, ...] = ()
     unsearched: tuple[Unsearched, ...] = ()
     error: DataopsError | None = None
+    proof: str | None = None
+    unchanged: bool = False
 
 
 def perform(assignment: Assignment, task: Task, memory: Memory) -> Answer:
-    """Captures one table or object. Whatever goes wrong is told by type: messages of others could quote values."""
-    search = HostSearch(assignment.hosts)
+    """Captures one range or object. Whatever goes wrong is told by type: messages of others could quote values.
+
+    Where the connection is lost it is tried again, as long as the snapshot of the database lives.
+    """
     try:
-        plan = task.plan
-        captured: CapturedTable | CapturedObject
-        with DataWriter(assignment.place, rows=isinstance(plan, TablePlan), before=task.before) as writer:
-            if isinstance(plan, TablePlan):
-                captured = capture_table(assignment.reader, plan, writer, search, memory)
-            else:
-                captured = capture_object(assignment.lake, plan, writer, search, memory)
-        return Answer(captured, search.references(), search.unsearched())
+        for pause in PAUSES:
+            try:
+                return _capture(assignment, task, memory)
+            except ConnectionLostError:
+                time.sleep(pause)
+        return _capture(assignment, task, memory)
     except DataopsError as error:
         return Answer(None, error=error)
     except BaseException as error:  # FF1 panics past `Exception`
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             hint = "free some disk space and capture again"
-            return Answer(None, error=ResourceError("no room left for the snapshot", hint=hint))
-        label = plan.table.label if isinstance(plan, TablePlan) else plan.label
+            return Answer(None, error=NoRoomError("no room left for the snapshot", hint=hint))
         own = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(HERE)]
         frame = own[-1]
         place = f"{type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}"
-        return Answer(None, error=InternalError(f"{label} could not be captured: {place}"))
+        return Answer(None, error=InternalError(f"{task.label} could not be captured: {place}"))
+
+
+def _capture(assignment: Assignment, task: Task, memory: Memory) -> Answer:
+    plan, reader = task.plan, assignment.reader
+    if isinstance(plan, TablePlan):
+        proof = reader.prove(plan.table, task.part) if task.proof and not plan.selection else None
+    else:
+        proof = plan.identity.proof
+    if proof is not None and proof == task.proof:
+        return Answer(None, proof=proof, unchanged=True)
+    search = HostSearch(assignment.hosts)
+    captured: CapturedTable | CapturedObject
+    with DataWriter(assignment.place, rows=isinstance(plan, TablePlan), before=task.before) as writer:
+        if isinstance(plan, TablePlan):
+            captured, proof = capture_table(reader, plan, task.part, writer, search, memory)
+        else:
+            captured = capture_object(assignment.lake, plan, writer, search, memory)
+    return Answer(captured, search.references(), search.unsearched(), proof=proof)
 
 
 def _keep_to_oneself() -> None:

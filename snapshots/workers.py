@@ -14,10 +14,16 @@ from typing import Any
 
 from dataops.infra.errors import ResourceError
 from dataops.infra.process.environment import child_environment
-from dataops.snapshots.worker import Answer, Assignment, Task
+from dataops.snapshots.tasks import Task
+from dataops.snapshots.worker import Answer, Assignment
 
 STOP_SECONDS = 10
 PROGRAM = "from dataops.snapshots.worker import main; main()"
+
+
+def usual_jobs() -> int:
+    """As many workers as there are processors that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 class Workers:

@@ -67,9 +67,16 @@ snapshot = LazyGroup(
     help="What to capture.",
 )
 @click.option(
-    "--workers",
+    "--jobs",
     type=click.IntRange(1, 64),
-    help="Processes that read and mask; by default one per processor, at most 4.",
+    help="Processes that read and mask; by default one per processor.",
+)
+@click.option(
+    "--from",
+    "dsn",
+    metavar="DSN",
+    help="Read this server instead of the environment's own, such as its standby: postgresql://user@host/name without "
+    "a password, with sslmode and certificates where it wants TLS; - reads it from standard input.",
 )
 @click.option(
     "--subset",
@@ -81,8 +88,13 @@ snapshot = LazyGroup(
 @click.option("-q", "--quiet", is_flag=True, help="No line per table.")
 @folder_option
 @output_option
-def capture(name: str, workers: int | None, rules: tuple[str, ...], quiet: bool, cwd: Path, as_json: bool) -> None:
+def capture(
+    name: str, jobs: int | None, dsn: str | None, rules: tuple[str, ...], quiet: bool, cwd: Path, as_json: bool
+) -> None:
     """Take a masked snapshot of an environment, by the rules of `masking` in dataops.yaml.
+
+    One that was interrupted goes on where it stopped when it is run again. Nothing is changed in the database, which
+    may be a standby; it needs PostgreSQL 12 or newer.
 
     With --subset it has the rows that the rules choose, and every row that those refer to by foreign keys. A percentage
     and a number choose the same rows each time, by a hash of their key. TABLE:down takes the rows of a table that refer
@@ -94,6 +106,7 @@ def capture(name: str, workers: int | None, rules: tuple[str, ...], quiet: bool,
       dataops snapshot capture --env production
       dataops snapshot capture --subset flights:5% --subset bookings:down
       dataops snapshot capture --subset "bookings: booked_at > '2026-01-01'" --subset "lake:archive/*:none"
+      dataops snapshot capture --from "postgresql://reader@standby.example.com/shop?sslmode=verify-full"
     """
     import resource
     import time
@@ -113,9 +126,13 @@ def capture(name: str, workers: int | None, rules: tuple[str, ...], quiet: bool,
         raise PolicyError(
             f"{name} is a replica, made of a snapshot itself", hint="capture production: --env production"
         )
-    connection, database, lake = places(record)
+    if dsn is None:
+        connection, database = warehouse_of(record)
+    else:
+        connection, database = _origin(dsn)
+    lake = lake_of(record)
     options = CaptureOptions(
-        workers=workers or 0,
+        jobs=jobs or 0,
         production_hosts=production_addresses(registry.all()),
         progress=(lambda line: None) if quiet else lambda line: notice(line, phase="capture", moment="step"),
         document=read_platform_document(platform_folder(cwd.absolute(), checkout.repository) / FILE_NAME),
@@ -233,20 +250,37 @@ def share_of(manifest: Manifest, table: str) -> tuple[str, str]:
     return f"{'about ' if portion.estimated else ''}{total:,}", portion.why
 
 
-def places(record: EnvironmentRecord) -> tuple[dict[str, Any], str, Path]:
-    """The superuser's connection to an environment's warehouse, its database, and the directory of its lake."""
+def _origin(dsn: str) -> tuple[dict[str, Any], str]:
+    """What `--from` says, from standard input when it is `-`."""
+    import sys
+
+    from dataops.snapshots.origin import read_origin
+    from dataops.snapshots.target import check_dsn
+
+    typed = dsn != "-"
+    dsn = dsn if typed else sys.stdin.readline().strip()
+    check_dsn(dsn, typed, "--from")
+    return read_origin(dsn, "--from")
+
+
+def lake_of(record: EnvironmentRecord) -> Path:
+    """The directory of an environment's lake."""
     from urllib.parse import unquote, urlsplit
 
+    return Path(unquote(urlsplit(record.facts["lake"]).path if record.facts.get("lake") else f"{record.root}/lake"))
+
+
+def warehouse_of(record: EnvironmentRecord) -> tuple[dict[str, Any], str]:
+    """The superuser's connection to an environment's warehouse, and its database."""
     from dataops.infra.process.postgres_server import status
 
     warehouse = record.facts.get("warehouse", {})
-    lake = urlsplit(record.facts["lake"]).path if record.facts.get("lake") else f"{record.root}/lake"
     running = status(Path(warehouse["dataDirectory"])) if warehouse.get("dataDirectory") else None
     if running is None or not running.ready:
         raise ResourceError(
             f"the warehouse of {record.name} does not run", hint=f"start it with `dataops env deploy {record.name}`"
         )
-    return running.connection, warehouse["database"], Path(unquote(lake))
+    return running.connection, warehouse["database"]
 
 
 def _layout(cwd: Path) -> Any:
@@ -300,5 +334,7 @@ def _print_facts(manifest: Manifest, layout: PlatformLayout) -> None:
     for reference in manifest.production_references:
         found = f"  {reference.where} names the production host {reference.host} {reference.count:,} times"
         click.echo(click.style(found, fg="yellow"))
+    for what in manifest.left_out:
+        click.echo(click.style(f"  it does not carry {what}", fg="yellow"))
     for part in manifest.unsearched:
         click.echo(click.style(f"  {part.where} was not searched for production hosts: {part.why}", fg="yellow"))

@@ -49,7 +49,7 @@ def classify(name: str, write: bool, target: str | None, cwd: Path, as_json: boo
     """
     from difflib import unified_diff
 
-    from dataops.cli.commands.snapshot import places
+    from dataops.cli.commands.snapshot import lake_of, warehouse_of
     from dataops.envs.checkout import FILE_NAME, Checkout, platform_folder
     from dataops.infra.platform.document import read_text
     from dataops.infra.platform.loader import load_platform, parse_platform
@@ -62,7 +62,7 @@ def classify(name: str, write: bool, target: str | None, cwd: Path, as_json: boo
 
     checkout = Checkout.find(cwd.absolute())
     _, record = find_environment(name, cwd)
-    connection, database, lake = places(record)
+    (connection, database), lake = warehouse_of(record), lake_of(record)
     folder = platform_folder(cwd.absolute(), checkout.repository)
     platform, beside = folder / FILE_NAME, masking_file(folder / FILE_NAME)
     apart = target == beside.name if target else beside.exists()

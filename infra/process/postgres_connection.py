@@ -25,7 +25,8 @@ def connect(
     A server that is starting up, as one does that was killed and is brought back, is waited for.
 
     Args:
-        connection: `host` (a socket directory or an address), `port` and `user`, and `password` where one is needed.
+        connection: `host` (a socket directory or an address), `port` and `user`, `password` where one is needed, and
+            `tls`: `sslmode` and its kin as libpq knows them, without which the connection is plain.
         database: the database to connect to.
         seconds: how long at most to wait for a server that is starting up.
 
@@ -43,8 +44,10 @@ def connect(
         password=connection.get("password") or "",
         dbname=database,
         options="",
-        sslmode="disable",
         gssencmode="disable",
+        # a session may hold a snapshot for hours without a word
+        keepalives_idle=60,
+        **(connection.get("tls") or {"sslmode": "disable"}),
         application_name="dataops",
         connect_timeout=CONNECT_SECONDS,
     )

@@ -18,6 +18,10 @@ SYNCING = 8
 """Threads that wait for the disk at the same time: file systems write the files of several at once."""
 
 
+class NoRoomError(ResourceError):
+    """The disk is full."""
+
+
 class LocalStorage:
     """A `Storage` in a folder, made when something is first put there. What begins with a dot is not a content.
 
@@ -145,7 +149,7 @@ class LocalStorage:
         except OSError as error:
             if error.errno in NO_ROOM:
                 hint = "free some disk space, then run the command again"
-                raise ResourceError("no room left for the snapshot", where=str(self.root), hint=hint) from None
+                raise NoRoomError("no room left for the snapshot", where=str(self.root), hint=hint) from None
             raise of_system(error) or error from None
 
 

@@ -55,7 +55,7 @@ def make_snapshot(
             **{object_label(path): data for path, data in (objects or {}).items()},
         }
         for label, data in parts.items():
-            before = draft.before.get(label, ())
+            before = draft.before.within(label)
             with DataWriter(draft.place, rows=label.startswith("tables/"), before=before) as writer:
                 for start in range(0, len(data), 300_000):
                     writer.write(data[start : start + 300_000])

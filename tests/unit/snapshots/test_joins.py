@@ -152,7 +152,7 @@ def try_one(production: Production, seed: int, place: Path) -> None:
         schema.make(admin)
         try:
             assert small_platform(schema.policy())
-            manifest = own.capture(schema.policy(), workers=1)
+            manifest = own.capture(schema.policy(), jobs=1)
             snapshot = opened(own.layout, manifest)
             raw, masked = raw_columns(own, schema), masked_columns(snapshot, schema, place / f"masked{seed}")
             assert shapes(masked) == shapes(raw), f"seed {seed}"

@@ -27,7 +27,8 @@ from dataops.snapshots.policy import MaskedField, TablePlan
 from dataops.snapshots.reader import Reader
 from dataops.snapshots.rows import escape, mask_rows, unescape
 from dataops.snapshots.source import _unchanged, open_source
-from dataops.snapshots.worker import Assignment, Task, perform
+from dataops.snapshots.tasks import Task
+from dataops.snapshots.worker import Assignment, perform
 from dataops.snapshots.workers import Workers
 from dataops.snapshots.writer import DataWriter, Place
 from support.small_production import DATABASE, POLICY, Production

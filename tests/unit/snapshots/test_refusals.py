@@ -163,11 +163,6 @@ def test_a_masked_value_that_no_longer_fits_its_column_stops_the_capture(elsewhe
     ("make", "drop", "what"),
     [
         ("SELECT lo_from_bytea(4711, 'x')", "SELECT lo_unlink(4711)", "large objects"),
-        (
-            "CREATE POLICY own ON raw.teams TO analyst USING (true)",
-            "DROP POLICY own ON raw.teams",
-            "the policy own on raw.teams",
-        ),
     ],
 )
 def test_what_no_snapshot_can_hold_is_refused(elsewhere: Production, make: str, drop: str, what: str) -> None:

@@ -157,7 +157,7 @@ def test_a_capture_keeps_what_it_uses_again_although_its_snapshot_is_removed_mea
     rows = b"".join(ROWS)
     old = make_snapshot(layout, {"raw.a": rows, "raw.b": b"only here\n"})
     with new_snapshot(layout.snapshots, layout.keys) as draft:
-        with DataWriter(draft.place, rows=True, before=draft.before["tables/raw.a"]) as writer:
+        with DataWriter(draft.place, rows=True, before=draft.before.within("tables/raw.a")) as writer:
             writer.write(rows)
             used_again = writer.finish()
         keys = ChunkKeys(draft.place.store_key)
