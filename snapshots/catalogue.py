@@ -39,8 +39,11 @@ WITH RECURSIVE base AS (
 )
 SELECT a.attrelid, a.attnum, a.attname, t.typname, t.typcategory, t.typtype,
        CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END, a.attnotnull, a.attgenerated <> '',
-       format_type(a.atttypid, a.atttypmod)
+       format_type(a.atttypid, a.atttypmod), e.typname, e.typcategory, e.typtype
 FROM pg_attribute a JOIN base b ON b.type = a.atttypid AND b.next = 0 JOIN pg_type t ON t.oid = b.base
+LEFT JOIN base eb ON eb.type = t.typelem AND eb.next = 0 AND t.typcategory = 'A'
+  AND t.typname NOT IN ('int2vector', 'oidvector')
+LEFT JOIN pg_type e ON e.oid = eb.base
 WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum"""
 
@@ -95,7 +98,14 @@ SELECT 'large objects, which no rule can cover: ' || count(*) FROM pg_largeobjec
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `length` is the most characters it takes, `type` its type in words."""
+    """One column.
+
+    Args:
+        type: in words.
+        family: of its type; of an array whose elements can be masked, that of these.
+        length: the most characters that it, or an element of it, takes.
+        array: whether it is such an array.
+    """
 
     name: str
     type: str
@@ -105,6 +115,7 @@ class Column:
     required: bool
     generated: bool
     unique: bool
+    array: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +174,13 @@ def read_catalogue(connection: Connection) -> Catalogue:
     oids = [row[0] for row in found]
     unique = {(oid, number) for oid, number in connection.execute(UNIQUE_COLUMNS, {"tables": oids})}
     columns: dict[int, list[Column]] = defaultdict(list)
-    for oid, number, name, base, category, kind, modifier, required, generated, text in connection.execute(
+    for oid, number, name, *type_, modifier, required, generated, text, base, category, kind in connection.execute(
         COLUMNS, (oids,)
     ):
+        # elements that are filled up with blanks are not told from others with as many, so such arrays stay whole
+        array = base not in (None, "bpchar") and _family(base, category, kind) is not Family.OTHER
+        if not array:
+            base, category, kind = type_
         length = modifier - 4 if base in ("varchar", "bpchar") and modifier is not None and modifier >= 4 else None
         if base == "name":
             length = LONGEST_NAME  # it would be cut off without a word
@@ -179,6 +194,7 @@ def read_catalogue(connection: Connection) -> Catalogue:
                 required,
                 generated,
                 (oid, number) in unique,
+                array,
             )
         )
     return Catalogue(

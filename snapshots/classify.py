@@ -12,6 +12,7 @@ from dataops.infra.platform.paths import split_path
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.snapshots.catalogue import Catalogue
 from dataops.snapshots.lake import open_object, plan_objects
+from dataops.snapshots.masking.arrays import elements_of
 from dataops.snapshots.nested import part_of
 from dataops.snapshots.policy import plan_tables
 from dataops.snapshots.problems import Missing, Problems
@@ -80,7 +81,7 @@ def _rows(connection: Connection, catalogue: Catalogue, missing: Sequence[Missin
         for row in connection.execute(query.format(names, sql.Identifier(table.schema, table.name))):
             for one, value in zip(columns, row, strict=True):
                 if value is not None:
-                    samples[one].append(value)
+                    samples[one] += elements_of(value) if one.array else [value]
     return samples
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dataops.infra.errors import VerificationError
 from dataops.snapshots.manifest import MaskedColumn
+from dataops.snapshots.masking.arrays import elements_of, longest_element
 from dataops.snapshots.masking.base import Family, Masker, Row, UnmaskableError
 from dataops.snapshots.policy import MaskedField
 from dataops.snapshots.problems import yaml_key
@@ -60,12 +61,12 @@ class Memory:
 
     def __init__(self, quotations: Mapping[str, Quotation] | None = None) -> None:
         self.quotations: Mapping[str, Quotation] = quotations or {}
-        self._masks: dict[tuple[str, Family, bool], _Masks] = {}
+        self._masks: dict[tuple[str, Family, bool, bool], _Masks] = {}
 
     def masks(self, field: MaskedField) -> _Masks:
         """Those of a field's rule."""
         beside = bool(field.beside)
-        return self._masks.setdefault((field.rule, field.family, beside), _Masks(field.masker, beside))
+        return self._masks.setdefault((field.rule, field.family, beside, field.array), _Masks(field.masker, beside))
 
 
 class ColumnMasking:
@@ -109,8 +110,9 @@ class ColumnMasking:
             place = self._first_unmaskable(given)
             where = None if place is None or row_of is None else row_of(places[place])
             raise self._refusal(str(error), where, error.add) from None
-        if field.length is not None and max((len(mask or "") for mask in masked), default=0) > field.length:
-            first = next(place for place, mask in zip(places, masked, strict=True) if len(mask or "") > field.length)
+        size = longest_element if field.array else len
+        if field.length is not None and max((size(mask) for mask in masked if mask), default=0) > field.length:
+            first = next(p for p, mask in zip(places, masked, strict=True) if mask and size(mask) > field.length)
             raise self._refusal(
                 f"a masked value is longer than the {field.length} characters that the column takes",
                 None if row_of is None else row_of(first),
@@ -164,6 +166,8 @@ class ColumnMasking:
         )
 
     def _check_quotations(self, texts: Collection[str]) -> None:
+        if self._quotations and self.field.array:
+            texts = [element for text in texts for element in elements_of(text)]
         if self._quotations and not self._quotations.keys().isdisjoint(texts):
             where = min(self._quotations[text] for text in texts if text in self._quotations)
             raise VerificationError(

@@ -15,6 +15,7 @@ from dataops.infra.platform.names import TABLE
 from dataops.infra.platform.paths import join_path
 from dataops.snapshots.catalogue import Catalogue, Column, SourceTable
 from dataops.snapshots.manifest import blake3_hex, canonical_json
+from dataops.snapshots.masking.arrays import ArrayMasker
 from dataops.snapshots.masking.base import Family, Masker
 from dataops.snapshots.masking.choose import describe, masker_for
 from dataops.snapshots.problems import Missing, Problems
@@ -26,8 +27,10 @@ class MaskedField:
     """A column that is changed: its place among the captured columns, its rule in words, and the rule at work.
 
     Args:
+        family: of its type; of an array that is masked element by element, that of these.
         beside: the places of other columns that have a part in the mask.
         path: of a nested column, the part of it that is meant.
+        array: whether it is masked element by element.
     """
 
     index: int
@@ -39,6 +42,7 @@ class MaskedField:
     padded: bool = False
     beside: tuple[int, ...] = ()
     path: tuple[str, ...] = ()
+    array: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +125,19 @@ def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes, problems: Pr
                         column.unique,
                         column.required,
                         column.length,
+                        column.array,
                     ),
                     label,
                 )
                 continue
-            masker = maskers.of(rule, column.family)
-            others = rule.beside(rules)
-            complaint = _absent(others, names) or _unfit(
-                rule, masker, column, (table.root, column.name) in catalogue.partition_columns
+            array = column.array and not isinstance(rule, (Keep, Null, Constant))
+            masker = maskers.of(rule, column.family, array)
+            # names that stand beside an array are not looked for in it, just as within documents
+            others = rule.beside({} if array else rules)
+            complaint = (
+                _absent(others, names)
+                or ("within an array no rule can depend on another column" if array and others else None)
+                or _unfit(rule, masker, column, (table.root, column.name) in catalogue.partition_columns)
             )
             if complaint:
                 problems.found.append(f"{label} cannot be masked with `{rule.word}`: {complaint}")
@@ -136,7 +145,15 @@ def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes, problems: Pr
                 beside = tuple(map(names.index, others))
                 masked.append(
                     MaskedField(
-                        index, label, describe(rule), column.family, masker, column.length, column.padded, beside
+                        index,
+                        label,
+                        describe(rule),
+                        column.family,
+                        masker,
+                        column.length,
+                        column.padded,
+                        beside,
+                        array=array,
                     )
                 )
         plans.append(TablePlan(table, names, tuple(masked)))
@@ -151,12 +168,13 @@ class _Maskers:
         self._key = key
         self._made: dict[tuple[str, Family], Masker | None] = {}
 
-    def of(self, rule: AnyRule, family: Family) -> Masker | None:
-        """The masker of a rule for a type; None when it does not serve it."""
+    def of(self, rule: AnyRule, family: Family, array: bool = False) -> Masker | None:
+        """The masker of a rule for a type, or for arrays of it; None when it does not serve it."""
         kind = (describe(rule), family)
         if kind not in self._made:
             self._made[kind] = masker_for(rule, family, self._key)
-        return self._made[kind]
+        made = self._made[kind]
+        return ArrayMasker(made) if array and made else made
 
 
 def _absent(others: Sequence[str], names: Sequence[str]) -> str | None:

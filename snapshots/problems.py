@@ -35,7 +35,8 @@ class Missing:
         type: in words.
         unique: whether different values must stay different.
         required: whether it cannot be NULL.
-        length: the most characters that it takes.
+        length: the most characters that it, or an element of it, takes.
+        array: whether it is an array, and `family` that of its elements.
     """
 
     section: str
@@ -46,6 +47,7 @@ class Missing:
     unique: bool = False
     required: bool = False
     length: int | None = None
+    array: bool = False
 
     @property
     def line(self) -> str:

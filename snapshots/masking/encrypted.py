@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from dataops.infra.platform.masking_rules import ALPHABETS
 from dataops.snapshots.masking.base import ColumnMasker, Family, UnmaskableError, derive_key
 from dataops.snapshots.masking.permutation import AlphabetPermutation, IntegerPermutation
 
-DIGITS = "0123456789"
-HEX = "0123456789abcdef"
+DIGITS, HEX = ALPHABETS["digits"], ALPHABETS["hex"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Permute = Callable[[Sequence[str]], list[str]]
