@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataops.infra.platform.masking import Masking
+from dataops.infra.platform.masking import Json, Masking
 from dataops.infra.platform.paths import split_path
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.snapshots.catalogue import Catalogue
-from dataops.snapshots.lake import open_object, plan_objects
+from dataops.snapshots.lake import list_objects, open_object, plan_objects
 from dataops.snapshots.masking.arrays import elements_of
+from dataops.snapshots.masking.base import Family
+from dataops.snapshots.masking.choose import masker_for
+from dataops.snapshots.masking.json_paths import JsonMasker
 from dataops.snapshots.nested import part_of
 from dataops.snapshots.policy import plan_tables
 from dataops.snapshots.problems import Missing, Problems
-from dataops.snapshots.proposals import Proposal, agree, propose
+from dataops.snapshots.proposals import Proposal, agree, propose, propose_paths
 from dataops.snapshots.source import open_source
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ NO_KEY = bytes(32)
 def classify(
     masking: Masking, connection: Mapping[str, Any], database: str, lake: Path, binaries: PostgresBinaries
 ) -> list[Proposal]:
-    """Proposals for every column, part of a column and object that has no rule.
+    """Proposals for every column, part of a column, path within documents and object that has no rule.
 
     Args:
         masking: the policy as it is.
@@ -50,9 +53,34 @@ def classify(
         columns = list(problems.missing)
         plan_objects(lake, masking, NO_KEY, problems)
         parts = problems.missing[len(columns) :]
-        samples = {**_rows(source.leader, source.catalogue, columns), **_objects(lake, parts)}
+        documents = _documents(masking, source.catalogue, list_objects(lake))
+        asked = [*columns, *(one for one in documents if one.section == "tables")]
+        lacking = [*parts, *(one for one in documents if one.section == "lake")]
+        samples = {**_rows(source.leader, source.catalogue, asked), **_objects(lake, lacking)}
         proposals = [propose(missing, samples.get(missing, ())) for missing in (*columns, *parts)]
-        return agree(proposals, _pairs(source.catalogue))
+        further = [
+            proposal
+            for one, masker in documents.items()
+            for proposal in propose_paths(one, samples.get(one, ()), masker.unlisted(samples.get(one, ())))
+        ]
+        return [*agree(proposals, _pairs(source.catalogue)), *further]
+
+
+def _documents(masking: Masking, catalogue: Catalogue, objects: Sequence[str]) -> dict[Missing, JsonMasker]:
+    """The columns of documents whose other paths stop a capture, each with its rule at work."""
+    types = {(table.root, column.name): column for table in catalogue.tables for column in table.columns}
+    rules = [("tables", owner, masking.table_rules(owner)) for owner in {table.root for table in catalogue.tables}]
+    rules += [("lake", path, masking.object_rules(path)) for path in objects]
+    found: dict[Missing, JsonMasker] = {}
+    for section, owner, own in sorted(rules, key=lambda rule: rule[:2]):
+        for name, rule in (own or {}).items():
+            if isinstance(rule, Json) and rule.unlisted == "stop":
+                masker = masker_for(rule, Family.JSON, NO_KEY)
+                column = types.get((owner, name))
+                if isinstance(masker, JsonMasker) and (column or section == "lake"):
+                    array, place = column is not None and column.array, masking.place_of(section, owner, name)
+                    found[Missing(section, owner, name, Family.JSON, array=array, place=(*place, "paths"))] = masker
+    return found
 
 
 def _pairs(catalogue: Catalogue) -> list[tuple[tuple[str, str], tuple[str, str]]]:

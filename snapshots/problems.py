@@ -37,6 +37,8 @@ class Missing:
         required: whether it cannot be NULL.
         length: the most characters that it, or an element of it, takes.
         array: whether it is an array, and `family` that of its elements.
+        path: the path within its documents that is meant, where their other paths have rules.
+        place: where the rules of these paths are written, as keys below `masking`.
     """
 
     section: str
@@ -48,6 +50,8 @@ class Missing:
     required: bool = False
     length: int | None = None
     array: bool = False
+    path: str = ""
+    place: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:

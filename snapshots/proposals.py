@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from dataops.snapshots.masking.base import Family
 from dataops.snapshots.masking.checked import CARD, IBAN, is_valid
@@ -172,6 +172,20 @@ def _document(missing: Missing, sample: Sequence[str]) -> Proposal:
     return Proposal(missing, "{rule: json, paths: {" + ", ".join(rules) + "}}", why)
 
 
+def propose_paths(missing: Missing, sample: Sequence[str], paths: Collection[str]) -> list[Proposal]:
+    """Rules for the paths within the documents of a column that its rule does not name."""
+    found: dict[str, tuple[Family, list[str]]] = {}
+    for text in sample:
+        for path, family, value in leaves_of(text):
+            if path in paths and (len(found) < MOST_PATHS or path in found):
+                found.setdefault(path, (family, []))[1].append(value)
+    proposals = []
+    for path, (family, values) in sorted(found.items()):
+        own = propose(Missing(missing.section, missing.owner, path.rpartition(".")[2], family, "value"), values)
+        proposals.append(Proposal(replace(missing, path=path, family=family), own.rule, own.why))
+    return proposals
+
+
 def agree(proposals: Sequence[Proposal], pairs: Sequence[tuple[tuple[str, str], tuple[str, str]]]) -> list[Proposal]:
     """The same proposals, but the ends of a foreign key get one rule: that of the column that is referred to.
 
@@ -189,8 +203,17 @@ def agree(proposals: Sequence[Proposal], pairs: Sequence[tuple[tuple[str, str], 
 def additions(proposals: Sequence[Proposal]) -> dict[str, dict[str, dict[str, str]]]:
     """Proposals by section, owner and column, as keys of YAML."""
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for proposal in proposals:
+    for proposal in (one for one in proposals if not one.missing.path):
         missing = proposal.missing
         key = missing.name if missing.family is None else yaml_key(missing.name)
         found.setdefault(missing.section, {}).setdefault(yaml_key(missing.owner), {})[key] = proposal.line
+    return found
+
+
+def path_additions(proposals: Sequence[Proposal]) -> dict[tuple[str, ...], dict[str, str]]:
+    """Proposals for paths within documents, by the place of their rules; paths as keys of YAML."""
+    found: dict[tuple[str, ...], dict[str, str]] = {}
+    for proposal in (one for one in proposals if one.missing.path):
+        key = json.dumps(proposal.missing.path, ensure_ascii=False)
+        found.setdefault(proposal.missing.place, {})[key] = proposal.line
     return found

@@ -53,12 +53,12 @@ def classify(name: str, write: bool, target: str | None, cwd: Path, as_json: boo
     from dataops.envs.checkout import FILE_NAME, Checkout, platform_folder
     from dataops.infra.platform.document import read_text
     from dataops.infra.platform.loader import load_platform, parse_platform
-    from dataops.infra.platform.masking_edit import add_rules, replace_file
+    from dataops.infra.platform.masking_edit import add_paths, add_rules, replace_file
     from dataops.infra.platform.masking_file import masking_file
     from dataops.infra.process.postgres_binaries import install_binaries
     from dataops.infra.process.users import server_user
     from dataops.snapshots.classify import classify as look
-    from dataops.snapshots.proposals import additions
+    from dataops.snapshots.proposals import additions, path_additions
 
     checkout = Checkout.find(cwd.absolute())
     _, record = find_environment(name, cwd)
@@ -71,6 +71,7 @@ def classify(name: str, write: bool, target: str | None, cwd: Path, as_json: boo
     text = read_text(file) if file.exists() else ""
     proposals = look(load_platform(platform).policy, connection, database, lake, binaries)
     new = add_rules(file, text, additions(proposals), apart=apart)
+    new = add_paths(file, new, path_additions(proposals), apart=apart)
     rules = read_text(beside) if beside.exists() else None
     parse_platform(platform, read_text(platform), new) if apart else parse_platform(platform, new, rules)
     if write and proposals:
@@ -84,6 +85,7 @@ def classify(name: str, write: bool, target: str | None, cwd: Path, as_json: boo
                         "section": proposal.missing.section,
                         "owner": proposal.missing.owner,
                         "column": proposal.missing.name,
+                        "path": proposal.missing.path or None,
                         "rule": proposal.rule,
                         "why": proposal.why,
                     }
@@ -101,7 +103,7 @@ def classify(name: str, write: bool, target: str | None, cwd: Path, as_json: boo
         notice(f"{len(proposals)} rules were added: look at each before you capture")
     elif proposals:
         raise VerificationError(
-            f"{len(proposals)} columns or files have no masking rule",
+            f"{len(proposals)} columns, files or paths have no masking rule",
             where=str(file),
             hint="look at each rule, then run `dataops snapshot classify --write`"
             + (f" --to {target}" if target else ""),

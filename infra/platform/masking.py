@@ -251,6 +251,25 @@ class Masking(BaseModel):
         """What `like: name` refers to: a table first, else an object."""
         return self.tables.get(name) or self.lake.get(name)
 
+    def place_of(self, section: str, owner: str, column: str) -> tuple[str, ...]:
+        """Where the rule of a column is written, as keys below `masking`; there must be one."""
+        seen: set[str] = set()
+        while owner not in seen:
+            seen.add(owner)
+            rules = self.tables.get(owner) if section == "tables" else self.lake.get(owner)
+            own = rules.own.get(column) if rules else None
+            if isinstance(own, Classified):
+                return "classes", own.name
+            if own is not None or rules is None or rules.like is None:
+                break
+            owner = rules.like
+            section = "tables" if owner in self.tables else "lake"
+        else:
+            return section, owner, column
+        if own is None and column in self.classified.get(owner, {}):
+            return "classes", self.classified[owner][column]
+        return section, owner, column
+
     def known(self, name: str) -> bool:
         """Whether `like: name` refers to something."""
         return name in self.tables or name in self.lake or name in self.classified
@@ -274,11 +293,15 @@ class Masking(BaseModel):
         return {column: rule for column, rule in settled.items() if rule is not None}
 
     def _settle(self, rule: AnyRule) -> AnyRule | None:
-        if isinstance(rule, Classified):
-            return self.rule_of(rule.name)
-        if isinstance(rule, Json):
-            paths = {path: self._settle(own) for path, own in rule.paths.items()}
-            unlisted = "stop" if rule.unlisted == "stop" else self._settle(rule.unlisted) or "stop"
-            usable = {path: own for path, own in paths.items() if own is not None}
-            return rule.model_copy(update={"paths": usable, "unlisted": unlisted})
-        return rule
+        found = self.rule_of(rule.name) if isinstance(rule, Classified) else rule
+        if not isinstance(found, Json):
+            return found
+        paths = {path: self._within(own) for path, own in found.paths.items()}
+        unlisted = "stop" if found.unlisted == "stop" else self._within(found.unlisted) or "stop"
+        usable = {path: own for path, own in paths.items() if own is not None}
+        return found.model_copy(update={"paths": usable, "unlisted": unlisted})
+
+    def _within(self, rule: AnyRule) -> AnyRule | None:
+        """A rule within documents without classes; none for a class of documents, since there are none in there."""
+        found = self.rule_of(rule.name) if isinstance(rule, Classified) else rule
+        return None if isinstance(found, Json) else found

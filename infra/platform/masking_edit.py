@@ -50,6 +50,45 @@ def add_rules(path: Path, text: str, additions: Additions, *, apart: bool = Fals
     return text
 
 
+def add_paths(
+    path: Path, text: str, additions: Mapping[tuple[str, ...], Mapping[str, str]], *, apart: bool = False
+) -> str:
+    """The text of a file with rules added for paths within documents.
+
+    Args:
+        path: for messages.
+        text: the file as it is.
+        additions: by the place of the mapping that they belong to: paths as keys of YAML, with their rules.
+        apart: whether it is a file of masking rules alone.
+
+    Raises:
+        ConfigurationError: the place is not in this file, or nothing can be added to it as text.
+    """
+    before = parse_document(path, text).value
+    for place, rules in additions.items():
+        node = _root(text)
+        for key in place if apart else ("masking", *place):
+            node = _child(node, key)
+        if node is None:
+            raise ConfigurationError(
+                f"the rule of {'.'.join(place[1:-1])} is not written here",
+                where=str(path),
+                hint="choose the other file with --to, or add the paths by hand: " + ", ".join(rules),
+            )
+        for name, rule in rules.items():
+            # each by itself, since what is written within braces shifts
+            text = _insert(text, node, [f"{name}: {rule}"])
+            node = _root(text)
+            for key in place if apart else ("masking", *place):
+                node = _child(node, key)
+    changed = parse_document(path, text)
+    if changed.duplicates or not _holds(changed.value, before):
+        raise ConfigurationError(
+            "rules cannot be added to this file as text", where=str(path), hint="add the lines of the diff by hand"
+        )
+    return text
+
+
 def replace_file(path: Path, text: str) -> None:
     """Writes a file anew, at one stroke; its mode stays."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

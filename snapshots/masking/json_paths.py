@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +89,14 @@ class JsonMasker(ColumnMasker):
         for masker in {id(leaf.masker): leaf.masker for leaf in leaves}.values():
             known[id(masker)] = masker.mask_all({leaf.value for leaf in leaves if leaf.masker is masker})
         return [_write(document, known) for document in documents]
+
+    def unlisted(self, values: Sequence[str]) -> set[str]:
+        """The paths of documents that no rule names; those that cannot be read are passed over."""
+        missing: dict[str, str] = {}
+        for value in values:
+            with suppress(UnmaskableError):
+                self._visit(_read(value), self._root, "", [], missing)
+        return {*missing}
 
     def _visit(self, value: Any, node: _Node | None, path: str, leaves: list[_Leaf], missing: dict[str, str]) -> Any:
         """A document with leaves where values are masked."""

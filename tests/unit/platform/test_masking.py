@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataops.infra.platform.masking import RULES, Masking
+from dataops.infra.platform.masking import RULES, Json, Masking
 from dataops.infra.platform.masking_rules import ALPHABETS, Email, Fpe, Keep, Null, PersonName, RedactedText
 
 
@@ -72,3 +72,20 @@ def test_a_data_product_says_what_its_columns_hold_and_a_rule_goes_before() -> N
 
 def test_a_class_without_a_rule_leaves_its_column_without_one() -> None:
     assert masking({"raw.a": {"x": {"class": "unheard_of"}}}).table_rules("raw.a") == {}
+
+
+def test_a_class_of_documents_may_name_classes_for_its_paths_but_no_documents_within() -> None:
+    letters = {"rule": "json", "paths": {"to": {"class": "email"}, "more": {"class": "letters"}}}
+    policy = Masking.model_validate({"classes": {"letters": letters}, "tables": {"raw.a": {"x": {"class": "letters"}}}})
+    rule = (policy.table_rules("raw.a") or {})["x"]
+    assert isinstance(rule, Json)
+    assert rule.paths == {"to": Email(rule="email")}
+
+
+def test_the_place_of_a_rule_is_where_it_is_written() -> None:
+    policy = masking({"raw.a": {"keep": ["x"], "z": "name", "c": {"class": "email"}}}, {"raw/a.csv": {"like": "raw.a"}})
+    policy = policy.with_classified([{"raw.b": {"z": "email"}}])
+    assert policy.place_of("tables", "raw.a", "z") == ("tables", "raw.a", "z")
+    assert policy.place_of("lake", "raw/a.csv", "z") == ("tables", "raw.a", "z")
+    assert policy.place_of("lake", "raw/a.csv", "c") == ("classes", "email")
+    assert policy.place_of("tables", "raw.b", "z") == ("classes", "email")

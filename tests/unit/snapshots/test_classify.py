@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from dataops.infra.platform.masking_edit import add_rules
+from dataops.infra.errors import ConfigurationError
+from dataops.infra.platform.masking_edit import add_paths, add_rules
 from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.users import server_user
 from dataops.snapshots.check_masking import check_masking, summary_of
 from dataops.snapshots.classify import classify
-from dataops.snapshots.proposals import Proposal, additions
+from dataops.snapshots.proposals import Proposal, additions, path_additions
 from dataops.snapshots.suspicions import Canaries, ColumnCheck
 from support.small_production import DATABASE, POLICY, Production, Restored, platform
 from support.stored_snapshots import opened
@@ -85,6 +86,50 @@ def test_rules_are_proposed_from_names_types_and_values_and_no_value_is_told(peo
         "who.tags[]": "keep",
         "n": "keep",
     }
+
+
+def test_paths_that_a_rule_for_documents_does_not_name_are_proposed_where_it_is_written(people: Production) -> None:
+    text = """\
+tables:
+  public.people:
+    profile: {rule: json, paths: {"n": keep}}   # ours
+    notes: {class: letters}
+lake: {}
+classes:
+  letters:
+    rule: json
+    paths:
+      "subject": text   # never more
+"""
+    with connect(people.connection, DATABASE) as admin:
+        admin.execute("""UPDATE public.people SET notes = '{"subject": "canary", "to": ["canary@x.org"]}'""")
+    policy = YAML(typ="safe").load(text)
+    kept = [c for c in people_columns(people) if c not in ("profile", "notes")]
+    policy["tables"]["public.people"]["keep"] = kept
+    policy["tables"] |= POLICY["tables"]
+    found = [one for one in proposals_for(people, policy) if one.missing.section == "tables"]
+    assert "anary" not in str(found)
+    assert {(one.missing.name, one.missing.path): one.rule for one in found} == {
+        ("profile", "mail"): "{class: email}",
+        ("profile", "tags[]"): "keep",
+        ("notes", "to[]"): "{class: email}",
+    }
+    new = add_paths(Path("masking.yaml"), text, path_additions(found), apart=True)
+    paths = YAML(typ="safe").load(new)
+    assert list(paths["tables"]["public.people"]["profile"]["paths"]) == ["n", "mail", "tags[]"]
+    assert list(paths["classes"]["letters"]["paths"]) == ["subject", "to[]"]
+    assert "# ours" in new and "# never more" in new
+    policy["classes"] = paths["classes"]
+    policy["tables"]["public.people"]["profile"] = paths["tables"]["public.people"]["profile"]
+    assert not [one for one in proposals_for(people, policy) if one.missing.section == "tables"]
+    with pytest.raises(ConfigurationError, match="is not written here"):
+        add_paths(Path("dataops.yaml"), "name: x\n", path_additions(found))
+
+
+def people_columns(production: Production) -> list[str]:
+    with connect(production.connection, DATABASE) as session:
+        query = "SELECT column_name FROM information_schema.columns WHERE table_name = 'people'"
+        return [str(row[0]) for row in session.execute(query)]
 
 
 def test_a_capture_goes_through_with_the_rules_that_were_proposed(people: Production) -> None:
