@@ -185,6 +185,7 @@ class Monitor:
                 turn.end()
                 return self._remote.construct(request, registration)
         except DataopsError as error:
+            turn.give_up()
             self._refuse(error, request.parent, request.type, request.name)
         try:
             state = self.register(registration.goal, turn)
