@@ -6,20 +6,26 @@ changes and lets an SDK alone that no longer has it.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
+from collections.abc import Iterable
 from typing import Any
+
+PAUSE, LONGEST = 0.0001, 1.0
+"""Seconds between two looks at the outputs that are awaited: for each of them, and at the most."""
 
 
 def spare() -> None:
     """Applies every saving. The SDK must have been imported."""
     from dill import detect
     from pulumi.dynamic import dynamic
-    from pulumi.runtime import resource
+    from pulumi.runtime import resource, stack
 
     _unwrap_pickler(dynamic)
     _remember_names(detect)
     _shorten_traces(resource)
+    _look_less_often(stack)
 
 
 def _unwrap_pickler(dynamic: Any) -> None:
@@ -69,7 +75,7 @@ def _remember_names(detect: Any) -> None:
 def _shorten_traces(resource: Any) -> None:
     """Has the call stack of each resource walked without reading the source lines, and each place made a URI once."""
     if hasattr(resource, "_get_stack_trace"):
-        resource.traceback = _Traces()
+        resource.traceback = _Instead(traceback, extract_stack=_call_stack)
     locate = getattr(resource, "_get_source_position_for_frame", None)
     if locate is None:
         return
@@ -84,16 +90,42 @@ def _shorten_traces(resource: Any) -> None:
     resource._get_source_position_for_frame = locate_once
 
 
-class _Traces:
-    """The module `traceback`, except that call stacks have no source lines."""
+def _call_stack() -> list[traceback.FrameSummary]:
+    """`traceback.extract_stack` without source lines."""
+    found = [
+        traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name, lookup_line=False)
+        for frame, line in traceback.walk_stack(sys._getframe(1))
+    ]
+    found.reverse()
+    return found
 
-    def extract_stack(self) -> list[traceback.FrameSummary]:
-        found = [
-            traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name, lookup_line=False)
-            for frame, line in traceback.walk_stack(sys._getframe(1))
-        ]
-        found.reverse()
-        return found
+
+def _look_less_often(stack: Any) -> None:
+    """Has the SDK look at all outputs from time to time, not each time that one of them is known.
+
+    At its end a program waits for the first of its outputs, takes all the others up again, and so on: with each being
+    looked at for each of the others, a thousand resources in chains spend most of the time on that.
+    """
+    if hasattr(stack, "wait_for_rpcs"):
+        stack.asyncio = _Instead(asyncio, wait=_wait)
+
+
+async def _wait(awaited: Iterable[asyncio.Future[Any]], *, return_when: str = asyncio.ALL_COMPLETED) -> Any:
+    """`asyncio.wait`, which goes on for a moment after the first is done, unless one has failed or all are done."""
+    done, pending = await asyncio.wait(list(awaited), return_when=return_when)
+    if pending and not any(one.cancelled() or one.exception() for one in done):
+        pause = min(len(pending) * PAUSE, LONGEST)
+        more, pending = await asyncio.wait(pending, timeout=pause, return_when=asyncio.FIRST_EXCEPTION)
+        done |= more
+    return done, pending
+
+
+class _Instead:
+    """A module with some of its functions replaced."""
+
+    def __init__(self, module: Any, **replaced: Any) -> None:
+        self._module = module
+        vars(self).update(replaced)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(traceback, name)
+        return getattr(self._module, name)

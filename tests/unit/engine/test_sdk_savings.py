@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -83,3 +84,43 @@ def test_providers_and_call_stacks_are_what_they_are_without_the_savings(tmp_pat
     assert run(script, str(Path(sdk_savings.__file__).parent)) == plain
     assert len(set(plain["providers"])) == 5 and plain["providers"][0] == plain["providers"][4]
     assert "script.py" in plain["traces"][0] and len(set(plain["traces"])) == 2
+
+
+def test_an_output_that_fails_is_seen_while_others_are_never_known() -> None:
+    async def live() -> tuple[set[str], set[str]]:
+        async def known() -> None:
+            await asyncio.sleep(0)
+
+        async def failing() -> None:
+            await asyncio.sleep(0.01)
+            raise ValueError("no room")
+
+        named = {"known": known(), "failing": failing(), "never": asyncio.Event().wait()}
+        tasks = {asyncio.ensure_future(awaited): name for name, awaited in named.items()}
+        done, pending = await sdk_savings._wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        while not any(task.exception() for task in done):
+            more, pending = await sdk_savings._wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            done |= more
+        for task in pending:
+            task.cancel()
+        return {tasks[task] for task in done}, {tasks[task] for task in pending}
+
+    assert asyncio.run(live()) == ({"known", "failing"}, {"never"})
+
+
+def test_outputs_that_become_known_one_after_the_other_are_looked_at_a_few_times() -> None:
+    async def live() -> int:
+        async def follow(before: asyncio.Task[None] | None) -> None:
+            if before is not None:
+                await before
+
+        chain: list[asyncio.Task[None]] = []
+        for _ in range(1000):
+            chain.append(asyncio.ensure_future(follow(chain[-1] if chain else None)))
+        rounds, pending = 0, set(chain)
+        while pending:
+            _, pending = await sdk_savings._wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            rounds += 1
+        return rounds
+
+    assert asyncio.run(live()) < 100
