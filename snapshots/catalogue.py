@@ -91,9 +91,7 @@ WHERE c.relkind = %s AND c.relpersistence = ANY({_READABLE}) AND {_OWN} AND {_NO
 
 UNSUPPORTED = """
 SELECT 'the encoding ' || pg_encoding_to_char(encoding) || ', in which text need not be valid' FROM pg_database
-WHERE datname = current_database() AND pg_encoding_to_char(encoding) = 'SQL_ASCII'
-UNION ALL
-SELECT 'large objects, which no rule can cover: ' || count(*) FROM pg_largeobject_metadata HAVING count(*) > 0"""
+WHERE datname = current_database() AND pg_encoding_to_char(encoding) = 'SQL_ASCII'"""
 
 
 @dataclass(frozen=True, slots=True)

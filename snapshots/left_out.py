@@ -11,6 +11,7 @@ _OWN = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _NO_EXTENSION = """NOT EXISTS (
   SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"""
 QUERIES = (
+    """SELECT count(*) || ' large objects, which no rule can cover' FROM pg_largeobject_metadata HAVING count(*) > 0""",
     "SELECT 'the foreign server ' || srvname || ' with its user mappings' FROM pg_foreign_server",
     """SELECT 'what the foreign table ' || n.nspname || '.' || c.relname
   || ' leads to: in a replica it is an empty table'

@@ -16,7 +16,7 @@ from dataops.snapshots.manifest import FILE, Manifest, seal
 from dataops.snapshots.storage.local import NO_ROOM, LocalStorage
 from dataops.snapshots.store import PARTIAL, locked, open_manifest, snapshot_ids
 from dataops.snapshots.sweep import refresh, sweep, traces
-from dataops.snapshots.unfinished import unfinished
+from dataops.snapshots.unfinished import UNFINISHED
 from dataops.snapshots.writer import Place
 
 
@@ -86,7 +86,7 @@ def adding(store: Path, key_directory: Path) -> Iterator[None]:
         if traces(store):
             _try_to_sweep(store, key_directory)
         # what it has in the store is not all used again
-        unfinished_before = bool(unfinished(store))
+        unfinished_before = any(store.glob(f"{UNFINISHED}*"))
         mark = store / f"{PARTIAL}{os.getpid()}"
         done = False
         try:

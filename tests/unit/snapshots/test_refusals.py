@@ -159,17 +159,6 @@ def test_a_masked_value_that_no_longer_fits_its_column_stops_the_capture(elsewhe
     assert "longer than the 40 characters" in error.what
 
 
-@pytest.mark.parametrize(
-    ("make", "drop", "what"),
-    [
-        ("SELECT lo_from_bytea(4711, 'x')", "SELECT lo_unlink(4711)", "large objects"),
-    ],
-)
-def test_what_no_snapshot_can_hold_is_refused(elsewhere: Production, make: str, drop: str, what: str) -> None:
-    with altered(elsewhere, make, drop):
-        assert what in refusal(elsewhere).what
-
-
 def lake_of(tmp_path: Path, production: Production) -> Production:
     return Production(production.layout, production.connection, tmp_path)
 
