@@ -36,12 +36,12 @@ from dataops.snapshots.manifest import (
     SubsetEntry,
     blake3_hex,
 )
+from dataops.snapshots.pace import Pace
 from dataops.snapshots.policy import TablePlan, plan_tables, policy_hash
 from dataops.snapshots.problems import Problems
 from dataops.snapshots.publishing import Draft, new_snapshot
 from dataops.snapshots.quotations import quotations
 from dataops.snapshots.ranges import usual_size
-from dataops.snapshots.rows import CapturedTable
 from dataops.snapshots.source import Source, open_source
 from dataops.snapshots.subsets.choose import choose
 from dataops.snapshots.subsets.objects import choose_objects
@@ -218,7 +218,9 @@ class _Parts:
             self.search.hosts,
             quotations((schema.pre_data + schema.post_data).decode()),
         )
-        lock = Lock()
+        size = self.options.range_bytes or usual_size(plan.table for plan in tables)
+        groups = group_tasks(tables, objects, self.draft.before, size, self.source.server_version)
+        lock, pace = Lock(), Pace(task for group in groups for task in group)
 
         def done(task: Task, answer: Answer) -> None:
             with lock:
@@ -226,10 +228,9 @@ class _Parts:
                 if found.captured:
                     self.gathered.add(task, found.captured)
                 self.search.add(found.references, found.unsearched)
-            self.options.progress(_progress(task, found) + (", in the store already" if answer.unchanged else ""))
+                said = pace.after(task, found, again=answer.unchanged)
+            self.options.progress(said)
 
-        size = self.options.range_bytes or usual_size(plan.table for plan in tables)
-        groups = group_tasks(tables, objects, self.draft.before, size, self.source.server_version)
         try:
             workers.perform(assignment, [list(map(self.record.expect, group)) for group in groups], done)
         except ResourceError:
@@ -250,10 +251,3 @@ class _Parts:
         with DataWriter(self.draft.place, rows=False, before=self.draft.before.within(label)) as writer:
             writer.write(text)
             return self.gathered.add_schema(label, writer.finish())
-
-
-def _progress(task: Task, answer: Answer) -> str:
-    if isinstance(answer.captured, CapturedTable):
-        part = "" if task.part.whole else f" from page {task.part.first:,} on"
-        return f"{task.label}{part}: {answer.captured.entry.rows:,} rows"
-    return f"{task.label}: {answer.captured.entry.bytes if answer.captured else 0:,} bytes"
