@@ -212,9 +212,9 @@ def _told(catalogue: Catalogue, portions: Mapping[str, Portion], selections: Map
             lines.append(f"{table.label}: {selections[table.oid].rows:,} of {about}{portion.of:,} rows ({portion.why})")
     small = [label for label, portion in portions.items() if portion.why == "small"]
     if small:
-        lines.append(f"whole, since they are small and no rule or key leads to them: {', '.join(small)}")
+        lines.append(f"whole, since they are small and neither a rule nor a row leads to them: {', '.join(small)}")
     empty = [label for label, portion in portions.items() if portion.why == "empty" and portion.of]
     if empty:
         hint = f"{OPTION} TABLE:down takes what refers to chosen rows, TABLE:5% a part, TABLE:all everything"
-        lines.append(f"empty, since no rule or key leads to them: {', '.join(empty)} ({hint})")
+        lines.append(f"empty, since neither a rule nor a row leads to them: {', '.join(empty)} ({hint})")
     return lines
