@@ -217,6 +217,7 @@ class _Parts:
             self.draft.place,
             self.search.hosts,
             quotations((schema.pre_data + schema.post_data).decode()),
+            shares=workers.count * _columns_at_once(tables, objects),
         )
         size = self.options.range_bytes or usual_size(plan.table for plan in tables)
         groups = group_tasks(tables, objects, self.draft.before, size, self.source.server_version)
@@ -251,3 +252,10 @@ class _Parts:
         with DataWriter(self.draft.place, rows=False, before=self.draft.before.within(label)) as writer:
             writer.write(text)
             return self.gathered.add_schema(label, writer.finish())
+
+
+def _columns_at_once(tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...]) -> int:
+    """Among how many columns, or rules, what a worker remembers is divided."""
+    fields = [*(plan.masked for plan in tables), *(plan.masked for plan in objects)]
+    rules = {(field.rule, field.family) for masked in fields for field in masked}
+    return max([len(rules), *map(len, fields)], default=1)

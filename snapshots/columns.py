@@ -15,9 +15,11 @@ from dataops.snapshots.quotations import Quotation
 from dataops.snapshots.ranges import WHOLE, Range
 
 REMEMBERED = 1 << 26
-"""How much is remembered of one rule: characters of the values, and `OVERHEAD` for each."""
-OVERHEAD = 100
+"""How much all workers remember of all rules: characters of the values, and `OVERHEAD` for each."""
+OVERHEAD = 250
 COUNTED = 250_000
+COUNTED_IN_ALL = 1_000_000
+"""How many different values are counted of a column, and of all columns by all workers."""
 TOLD = 80
 """A rule in words that is longer is told by its name alone."""
 
@@ -28,10 +30,10 @@ Key = str | Row
 class _Masks:
     """One rule at work on one family of types, with the masks that it gave lately."""
 
-    def __init__(self, masker: Masker, beside: bool) -> None:
+    def __init__(self, masker: Masker, beside: bool, room: int) -> None:
         self._mask: Callable[[Collection[Any]], dict[Any, str | None]] = masker.mask_rows if beside else masker.mask_all
         self._known: dict[Key, str | None] = {}
-        self._room = REMEMBERED
+        self._most = self._room = room
 
     def of(self, values: Sequence[Key]) -> list[str | None]:
         """The masks of some values, in their order."""
@@ -41,7 +43,7 @@ class _Masks:
             self._room -= _size(new)
             if self._room < 0:
                 known = self._known = {value: known[value] for value in values if value in known}
-                self._room = REMEMBERED - _size(values)
+                self._room = self._most - _size(values)
             known.update(self._mask(new))
         return [known[value] for value in values]
 
@@ -57,16 +59,21 @@ class Memory:
 
     Args:
         quotations: values that the schema quotes, see `quotations`.
+        shares: into how many parts what may be remembered is divided: columns that are masked, times workers.
     """
 
-    def __init__(self, quotations: Mapping[str, Quotation] | None = None) -> None:
+    def __init__(self, quotations: Mapping[str, Quotation] | None = None, shares: int = 1) -> None:
         self.quotations: Mapping[str, Quotation] = quotations or {}
+        self._room = REMEMBERED // max(1, shares)
+        self.counted = min(COUNTED, COUNTED_IN_ALL // max(1, shares))
         self._masks: dict[tuple[str, Family, bool, bool], _Masks] = {}
 
     def masks(self, field: MaskedField) -> _Masks:
         """Those of a field's rule."""
         beside = bool(field.beside)
-        return self._masks.setdefault((field.rule, field.family, beside, field.array), _Masks(field.masker, beside))
+        return self._masks.setdefault(
+            (field.rule, field.family, beside, field.array), _Masks(field.masker, beside, self._room)
+        )
 
 
 class ColumnMasking:
@@ -88,6 +95,7 @@ class ColumnMasking:
         """Masks by value, both as COPY writes them; for whoever masks rows."""
         self._masks = memory.masks(field)
         self._quotations = {text: q.where for text, q in memory.quotations.items() if q.tells_of(field)}
+        self._counted = memory.counted
         self._seen: set[str] = set()
 
     def apply(self, values: Sequence[Key | None], row_of: Callable[[int], int] | None = None) -> list[str | None]:
@@ -118,7 +126,7 @@ class ColumnMasking:
                 None if row_of is None else row_of(first),
                 hint="choose a rule that keeps the length, such as fpe",
             )
-        if len(self._seen) < COUNTED:
+        if len(self._seen) < self._counted:
             self._seen.update(texts)
         if len(given) == len(values):
             return masked
@@ -177,4 +185,4 @@ class ColumnMasking:
 
     def result(self) -> MaskedColumn:
         """What was done to the column."""
-        return MaskedColumn(self.field.rule, min(COUNTED, len(self._seen)), self.changed)
+        return MaskedColumn(self.field.rule, min(self._counted, len(self._seen)), self.changed)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NULL = "\\N"
-FIELDS = 50_000
+FIELDS = 20_000
 """How many fields and their masks are remembered of a column, so that a value that comes again costs one look."""
 BYTE_ORDER_MARK = "\ufeff".encode()
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}

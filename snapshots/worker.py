@@ -51,6 +51,7 @@ class Assignment:
         place: the store.
         hosts: production hosts to search for.
         quotations: values that the schema quotes.
+        shares: see `Memory`.
     """
 
     reader: Reader
@@ -58,6 +59,7 @@ class Assignment:
     place: Place
     hosts: tuple[str, ...]
     quotations: Mapping[str, Quotation] = field(repr=False)
+    shares: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def main() -> None:
     assignment = received.get()
     if assignment is None:
         return
-    memory = Memory(assignment.quotations)
+    memory = Memory(assignment.quotations, assignment.shares)
     while (task := received.get()) is not None:
         pickle.dump(perform(assignment, task, memory), answers)
         answers.flush()

@@ -34,14 +34,14 @@ class Workers:
     """
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self.count = count
         self._processes: list[subprocess.Popen[bytes]] = []
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> Workers:
         command = [sys.executable, "-P", "-c", PROGRAM]
-        for _ in range(self._count):
+        for _ in range(self.count):
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
