@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dataops.infra.errors import ConfigurationError, InternalError, NotFoundError
 from dataops.snapshots.catalogue import Catalogue, SourceTable
 from dataops.snapshots.manifest import Portion
-from dataops.snapshots.subsets.closure import Closure, read_rows
+from dataops.snapshots.subsets.closure import Closure, fetching_by_number, read_rows
 from dataops.snapshots.subsets.keys import Key, read_keys
 from dataops.snapshots.subsets.rules import OPTION, SubsetRule
 from dataops.snapshots.subsets.seeds import Relation, query_of, run
@@ -64,8 +64,10 @@ def choose(
     """
     choice = _Choice(connection, catalogue, [(rule, resolve(rule, catalogue)) for rule in rules])
     chosen = choice.seed()
-    choice.closure.go_along(chosen, choice.along())
-    choice.closure.complete(chosen)
+    along = choice.along()
+    with fetching_by_number(connection):
+        choice.closure.go_along(chosen, along)
+        choice.closure.complete(chosen)
     lookups = choice.lookups(chosen)
     portions, selections = {}, {}
     for table in catalogue.tables:

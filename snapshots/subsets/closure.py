@@ -6,6 +6,7 @@ import struct
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dataops.snapshots.subsets.keys import Key
@@ -99,6 +100,15 @@ class Closure:
 
         table = self._tables[oid]
         return sql.Identifier(table.schema, table.name)
+
+
+@contextmanager
+def fetching_by_number(connection: Connection) -> Iterator[None]:
+    """Has rows fetched where they lie, rather than looked for in the whole table once for every batch of them."""
+    query = "SELECT set_config('enable_seqscan', %s, true)"
+    connection.execute(query, ("off",))
+    yield
+    connection.execute(query, ("on",))
 
 
 def _spread(rows: Mapping[int, RowSet], follow: Callable[[int, array[int] | None], Iterator[Found]]) -> None:
