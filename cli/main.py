@@ -22,6 +22,7 @@ from dataops.cli.lazy import Entry, LazyGroup
 from dataops.cli.streams import open_missing
 from dataops.cli.usage import usage_error
 from dataops.infra.errors import CancelledError, ConfigurationError, DataopsError, InternalError, of_system
+from dataops.infra.process.leaving import leave_at_once
 
 COMMANDS = {
     "env": Entry("dataops.cli.commands.env:env", "Bring environments up, work in them, take them down."),
@@ -91,12 +92,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the words after `dataops`; by default those of this process.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments is None:
-        open_missing()
-        # A process of our own, and a short one: it makes little garbage, and need not look for it as it ends.
-        gc.set_threshold(50_000, 20, 50)
-        atexit.register(gc.freeze)
+    if arguments is not None:
+        return _run(list(arguments))
+    status: int | None = None
+
+    def leave() -> None:
+        if status is not None and "pyarrow" in sys.modules:
+            leave_at_once(status)
+
+    open_missing()
+    # A process of our own, and a short one: it makes little garbage, and need not look for it as it ends.
+    gc.set_threshold(50_000, 20, 50)
+    atexit.register(leave)  # the last to be called
+    atexit.register(gc.freeze)
+    status = _run(sys.argv[1:])
+    return status
+
+
+def _run(words: list[str]) -> int:
     if instruction := os.environ.get(COMPLETE):
         return _complete(instruction)
     try:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dataops.infra.errors import DataopsError, InternalError
+from dataops.infra.process.leaving import leave_at_once
 from dataops.snapshots.columns import Memory
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import CapturedObject, capture_object
@@ -151,9 +152,9 @@ def main() -> None:
     import pyarrow.compute  # noqa: F401  # while the others are still deciding what is to be done
 
     assignment = received.get()
-    if assignment is None:
-        return
-    memory = Memory(assignment.quotations, assignment.shares)
-    while (task := received.get()) is not None:
-        pickle.dump(perform(assignment, task, memory), answers)
-        answers.flush()
+    if assignment is not None:
+        memory = Memory(assignment.quotations, assignment.shares)
+        while (task := received.get()) is not None:
+            pickle.dump(perform(assignment, task, memory), answers)
+            answers.flush()
+    leave_at_once(0)
