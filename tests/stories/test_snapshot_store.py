@@ -59,7 +59,7 @@ def test_snapshots_are_compared_checked_kept_removed_and_shredded(shop: ScratchP
     shop.branch("feature/shredded")
     gone = shop.run("env", "up", "--branch", "feature/shredded", "--snapshot", first)
     assert gone.status != 0 and "its key was destroyed" in gone.stderr
-    shop.do("env", "down", "feature-shredded", "--yes")
+    assert "feature-shredded" not in {e["name"] for e in shop.do("env", "ls", "-o", "json").json}
     assert shop.run("snapshot", "verify", first).status == 6
     assert all(v["ok"] for v in shop.do("snapshot", "verify", "-o", "json").json)
     assert shop.do("snapshot", "rm", first, "--yes", "-o", "json").json["removed"] == [first]

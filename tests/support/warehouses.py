@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +19,10 @@ from dataops.infra.process.postgres_connection import connect
 from dataops.snapshots.capture import CaptureOptions, capture
 from dataops.snapshots.manifest import Manifest
 from dataops.snapshots.references import References
+from dataops.snapshots.unfinished import SETTLING_SECONDS
+
+LAST = 8
+"""How many ranges a capture that is to be stopped does after it has waited."""
 
 PEOPLE = """
 CREATE TABLE people (
@@ -27,6 +33,24 @@ FROM generate_series(1, {rows}) AS i"""
 POLICY: dict[str, Any] = {
     "tables": {"public.people": {"keep": ["id", "age", "note", "changed"], "name": "name", "mail": "email"}}
 }
+
+
+class Ranges:
+    """Counts the ranges that a capture tells of."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._began = 0.0
+
+    def add(self, line: str) -> None:
+        """Counts what a line tells, if it tells of a range."""
+        if line.startswith("public."):
+            self._began = self._began or time.monotonic()
+            self.count += 1
+
+    def settle(self) -> None:
+        """Waits until what is done from now on is recorded, with all that was done before."""
+        time.sleep(max(0.0, self._began + SETTLING_SECONDS + 0.2 - time.monotonic()))
 
 
 @dataclass(frozen=True)
@@ -52,10 +76,15 @@ class Warehouse:
         given = CaptureOptions(**options)
         return capture(platform, self.connection, self.database, lake, self.layout, "c0ffee", "production", given)
 
-    def capturing(self, **options: int) -> subprocess.Popen[str]:
-        """Takes a snapshot in a process of its own, which prints a line for each thing that is done."""
+    def capturing(self, stop: int, **options: int) -> subprocess.Popen[str]:
+        """Takes a snapshot in a process of its own, which prints a line for each thing that is done.
+
+        Args:
+            stop: after so many ranges it does nothing more. Before the last few it waits until what was done is
+                recorded, which it is only when the server must have it on its disk.
+        """
         made = json.dumps([str(self.layout.home), self.layout.directory, self.connection, self.database, self.masking])
-        words = [sys.executable, "-m", "support.warehouses", made, json.dumps(options)]
+        words = [sys.executable, "-m", "support.warehouses", made, str(stop), json.dumps(options)]
         return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
 
     def run(self, *statements: str) -> list[tuple[Any, ...]]:
@@ -94,11 +123,23 @@ def warehouse(
             admin.execute(f'DROP DATABASE "{database}" WITH (FORCE)'.encode())
 
 
-def main(made: str, options: str) -> None:
-    """Takes a snapshot; see `Warehouse.capturing`."""
+def main(made: str, stop: str, options: str) -> None:
+    """Takes a snapshot as far as it should; see `Warehouse.capturing`."""
     home, directory, connection, database, masking = json.loads(made)
     source = Warehouse(PlatformLayout(Path(home), directory), connection, database, masking)
-    source.capture(progress=lambda line: print(line, flush=True), **json.loads(options))
+    lock, done = threading.Lock(), Ranges()
+
+    def tell(line: str) -> None:
+        with lock:
+            print(line, flush=True)
+            done.add(line)
+            reached = done.count
+        if reached >= int(stop):
+            threading.Event().wait()
+        if reached >= int(stop) - LAST:
+            done.settle()
+
+    source.capture(progress=tell, **json.loads(options))
 
 
 if __name__ == "__main__":

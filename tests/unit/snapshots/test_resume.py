@@ -11,11 +11,11 @@ import pytest
 from dataops.infra.errors import ResourceError
 from dataops.infra.process.postgres_connection import connect
 from dataops.snapshots.store import list_snapshots
-from dataops.snapshots.unfinished import KEPT_SECONDS, SETTLING_SECONDS, UNFINISHED
+from dataops.snapshots.unfinished import KEPT_SECONDS, UNFINISHED
 from support.made_snapshots import make_snapshot
 from support.small_production import Production, copy_text
 from support.stored_snapshots import all_chunks, check, chunks_of, texts
-from support.warehouses import PEOPLE, Warehouse, warehouse
+from support.warehouses import LAST, PEOPLE, Ranges, Warehouse, warehouse
 
 pytestmark = pytest.mark.slow
 
@@ -36,18 +36,12 @@ KEPT = keeping(*COLUMNS)
 
 
 def killed(made: Warehouse, done: int = DONE) -> int:
-    """Kills a capture when so many ranges are done; how many were."""
+    """Kills a capture when so many ranges are done; how many were, at least."""
     before = list_snapshots(made.layout)
-    child, began, count = made.capturing(jobs=JOBS, range_bytes=SIZE), time.monotonic(), 0
+    child, count = made.capturing(done, jobs=JOBS, range_bytes=SIZE), 0
     assert child.stdout is not None
-    for line in child.stdout:
-        if not line.startswith("public.people"):
-            continue
-        began = began if count else time.monotonic()
-        count += 1
-        # what is done at first is recorded only after the server must have it on its disk
-        if count >= done and time.monotonic() > began + 2 * SETTLING_SECONDS:
-            break
+    while count < done and (line := child.stdout.readline()):
+        count += line.startswith("public.people")
     child.kill()
     child.wait()
     child.stdout.close()
@@ -105,7 +99,7 @@ def test_what_changed_after_a_kill_is_captured_as_it_is(production: Production, 
 def test_other_rules_use_nothing_of_what_was_done_under_the_former(production: Production) -> None:
     home, masked = production.layout.home, keeping("id", "name", "age", "note", "changed", mail="email")
     with warehouse(production.connection, home, "ruled", PEOPLE.format(rows=ROWS), KEPT) as made:
-        killed(made, 10)
+        killed(made, 20)
         told: list[str] = []
         other = Warehouse(made.layout, made.connection, made.database, masked)
         manifest = other.capture(jobs=JOBS, range_bytes=SIZE, progress=told.append)
@@ -134,11 +128,13 @@ def test_a_worker_that_loses_its_connection_tries_again_in_the_same_snapshot(pro
 
 def test_a_capture_whose_snapshot_is_lost_says_so_and_goes_on_when_run_again(production: Production) -> None:
     with warehouse(production.connection, production.layout.home, "lost", PEOPLE.format(rows=ROWS), KEPT) as made:
-        began, count = time.monotonic(), [0]
+        done = Ranges()
 
-        def cut_all(_: str) -> None:
-            count[0] += 1
-            if count[0] >= DONE and time.monotonic() > began + 2 * SETTLING_SECONDS:
+        def cut_all(line: str) -> None:
+            done.add(line)
+            if done.count >= DONE:
+                done.settle()
+            if done.count >= DONE + LAST:
                 with connect(made.connection) as admin:
                     admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lost'")
 
@@ -147,12 +143,12 @@ def test_a_capture_whose_snapshot_is_lost_says_so_and_goes_on_when_run_again(pro
         assert "goes on where it stopped" in (raised.value.hint or "")
         assert list_snapshots(made.layout) == []
         reused, _ = resumed(made)
-        assert reused >= 0.9 * DONE  # some of the lines that were counted are not of ranges
+        assert reused >= DONE
 
 
 def test_a_record_that_nobody_comes_back_for_goes_with_its_chunks(production: Production) -> None:
     with warehouse(production.connection, production.layout.home, "left", PEOPLE.format(rows=ROWS), KEPT) as made:
-        killed(made, 10)
+        killed(made, 20)
         (record,) = made.layout.snapshots.glob(f"{UNFINISHED}*")
         assert b"people" not in record.read_bytes() and record.stat().st_mode & 0o777 == 0o600
         make_snapshot(made.layout, {"raw.a": b"1\n"})
