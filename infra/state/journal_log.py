@@ -184,11 +184,12 @@ class JournalWriter:
 
     def _write(self, leader: _Waiter) -> None:
         """Writes what is waiting, letting others add and wait meanwhile; then it is the turn of one of those."""
-        with self._changed:
-            batch, self._waiting = self._waiting, []
-            last, synced = self._count - 1, self._synced
         failure: BaseException | None = None
+        last = -1
         try:
+            with self._changed:
+                batch, self._waiting = self._waiting, []
+                last, synced = self._count - 1, self._synced
             if self._log is None:
                 self._log = self._create()
             self._log.append(b"".join(record_line(number, synced, record) for number, record in batch))
