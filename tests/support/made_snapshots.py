@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,15 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 def layout_in(folder: Path) -> PlatformLayout:
     """A platform without snapshots."""
     return PlatformLayout(folder, "made-00000000")
+
+
+def other_machine(layout: PlatformLayout) -> PlatformLayout:
+    """A platform on another machine, with what it needs to open snapshots and nothing else."""
+    other = PlatformLayout(layout.home, "other-00000000")
+    other.keys.mkdir(parents=True)
+    for name in ("store.key", "signing.pub"):
+        shutil.copy(layout.keys / name, other.keys / name)
+    return other
 
 
 def make_snapshot(

@@ -20,7 +20,7 @@ from dataops.snapshots.storage.memory import MemoryStorage
 from dataops.snapshots.store import list_snapshots, open_snapshot, snapshot_ids
 from dataops.snapshots.transfer import pull, push
 from support.faulty_proxy import FaultyProxy
-from support.made_snapshots import BEGIN, changed, layout_in, make_snapshot, some_rows
+from support.made_snapshots import BEGIN, changed, layout_in, make_snapshot, other_machine, some_rows
 from support.s3_server import S3Server
 from support.stored_snapshots import check, texts
 
@@ -31,14 +31,6 @@ KINDS = ("busy", "cut request", "cut answer")
 @pytest.fixture
 def layout(tmp_path: Path) -> PlatformLayout:
     return layout_in(tmp_path)
-
-
-def other_machine(layout: PlatformLayout) -> PlatformLayout:
-    other = PlatformLayout(layout.home, "other-00000000")
-    other.keys.mkdir(parents=True)
-    for name in ("store.key", "signing.pub"):
-        shutil.copy(layout.keys / name, other.keys / name)
-    return other
 
 
 def some_snapshots(layout: PlatformLayout, count: int) -> list[Manifest]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.memory import MemoryStorage
 from dataops.snapshots.store import list_snapshots
 from dataops.snapshots.transfer import pull, push
-from support.made_snapshots import changed, layout_in, make_snapshot, some_rows
+from support.made_snapshots import changed, layout_in, make_snapshot, other_machine, some_rows
 from support.s3_server import S3Server, bucket_storage
 from support.stored_snapshots import all_chunks, check, chunks_of, texts
 
@@ -24,15 +23,6 @@ ROWS = some_rows(8000)
 @pytest.fixture
 def layout(tmp_path: Path) -> PlatformLayout:
     return layout_in(tmp_path)
-
-
-def other_machine(layout: PlatformLayout) -> PlatformLayout:
-    """A platform on another machine, with what it needs to open snapshots and nothing else."""
-    other = PlatformLayout(layout.home, "other-00000000")
-    other.keys.mkdir(parents=True)
-    for name in ("store.key", "signing.pub"):
-        shutil.copy(layout.keys / name, other.keys / name)
-    return other
 
 
 def to_and_fro(layout: PlatformLayout, storage: Storage) -> None:
