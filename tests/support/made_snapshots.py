@@ -29,8 +29,14 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def layout_in(folder: Path) -> PlatformLayout:
-    """A platform without snapshots."""
-    return PlatformLayout(folder, "made-00000000")
+    """A platform without snapshots, whose store key is always the same: the key decides where data are cut."""
+    layout = PlatformLayout(folder, "made-00000000")
+    key = layout.keys / keys.STORE
+    if not key.exists():
+        layout.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key.touch(mode=0o600)
+        key.write_text(f"{bytes(range(32)).hex()}\n")
+    return layout
 
 
 def other_machine(layout: PlatformLayout) -> PlatformLayout:
