@@ -6,11 +6,10 @@ object `lock.json`: what a push decides not to carry again, since it is there, c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from dataops.infra.errors import ConfigurationError, DataopsError, LockedError, NotFoundError, VerificationError
@@ -20,16 +19,15 @@ from dataops.infra.state.s3_location import S3Location
 from dataops.infra.state.s3_storage import S3Storage as StateStorage
 from dataops.snapshots.chunks import FOLDER
 from dataops.snapshots.manifest import FILE, Manifest
-from dataops.snapshots.removal import Retained, Retention, taken_at
+from dataops.snapshots.removal import Retention, retain
 from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.s3 import S3Storage
 from dataops.snapshots.store import CENTURIES, open_manifest, snapshot_ids
 from dataops.snapshots.sweep import chunks_of
+from dataops.snapshots.transfer import in_parallel
 
 WHAT = "the snapshots"
 LOCK = LockPlace("", "lock.json")
-DELETIONS = 8
-"""Requests at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +118,7 @@ def decide_held(
 ) -> Retention:
     """Decides what a prune removes of a bucket: what is neither among the `keep` newest nor young."""
     ids = snapshot_ids(storage)
-    limit = (now or datetime.now(UTC)) - older_than if older_than is not None else None
-    going, staying = [], []
-    for snapshot in ids:
-        if snapshot in ids[-keep:]:
-            staying.append(Retained(snapshot, "it is among the newest"))
-        elif limit is not None and taken_at(snapshot) > limit:
-            staying.append(Retained(snapshot, "it is not that old"))
-        else:
-            going.append(snapshot)
-    return Retention(tuple(going), tuple(staying))
+    return retain(ids, ids[-keep:], older_than, now=now)
 
 
 def remove_held(
@@ -163,10 +152,5 @@ def remove_held(
     check()
     doomed = {name: size for name, size in storage.names(f"{FOLDER}/") if name not in used}
     doomed |= {name: size for name, size in storage.names(CENTURIES) if name.partition("/")[0] not in staying}
-    _delete(storage, doomed)
+    in_parallel(storage.delete, doomed)
     return sum(doomed.values())
-
-
-def _delete(storage: Storage, names: Iterable[str]) -> None:
-    with ThreadPoolExecutor(DELETIONS, thread_name_prefix="delete") as pool:
-        list(pool.map(storage.delete, names))

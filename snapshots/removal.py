@@ -78,15 +78,26 @@ def decide(
     Raises:
         VerificationError: one of the newest manifests is torn or was tampered with.
     """
-    storage = LocalStorage(layout.snapshots)
-    ids = snapshot_ids(storage)
-    limit = (now or datetime.now(UTC)) - older_than if older_than is not None else None
+    ids = snapshot_ids(LocalStorage(layout.snapshots))
     newest_ones = set(ids[-keep:] if keep else ())
     if keep and ids:
         newest_ones.add(newest(layout).id)  # subsets taken since do not replace it
+    needed = {snapshot: why for snapshot in ids if (why := _in_use(layout, snapshot, used))}
+    return retain(ids, newest_ones, older_than, needed, now)
+
+
+def retain(
+    ids: Sequence[str],
+    newest_ones: Collection[str],
+    older_than: timedelta | None = None,
+    needed: Mapping[str, str] | None = None,
+    now: datetime | None = None,
+) -> Retention:
+    """Divides snapshots, oldest first, into those that go and those that stay; why the `needed` ones stay is given."""
+    limit = (now or datetime.now(UTC)) - older_than if older_than is not None else None
     going, staying = [], []
     for snapshot in ids:
-        why = _in_use(layout, snapshot, used)
+        why = (needed or {}).get(snapshot, "")
         if not why and snapshot in newest_ones:
             why = "it is among the newest"
         elif not why and limit is not None and taken_at(snapshot) > limit:

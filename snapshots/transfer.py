@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dataops.infra.errors import VerificationError
 from dataops.infra.platform.layout import PlatformLayout
@@ -20,6 +21,7 @@ from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.local import LocalStorage
 from dataops.snapshots.store import load_manifest, open_manifest, open_snapshot, reading
 
+Done = TypeVar("Done")
 CARRIERS = 8
 """Requests at the same time."""
 
@@ -89,11 +91,12 @@ def _carry(snapshot: SnapshotReader, to: Storage) -> Carried:
         to.write(name, data)
         return len(data)
 
-    sizes = _in_parallel(carry, names)
+    sizes = in_parallel(carry, names)
     return Carried(snapshot.manifest.id, sum(size > 0 for size in sizes), sum(sizes), len(names))
 
 
-def _in_parallel(work: Callable[[str], int], names: Iterable[str]) -> list[int]:
+def in_parallel(work: Callable[[str], Done], names: Iterable[str]) -> list[Done]:
+    """Does something with many names, some of them at the same time."""
     with ThreadPoolExecutor(CARRIERS, thread_name_prefix="carry") as pool:
         return list(pool.map(work, names))
 
