@@ -53,31 +53,57 @@ def peak_memory(command: Sequence[str], folder: Path, environment: Mapping[str, 
 
     That is the sum of what is resident of each, so what they share counts for each.
     """
-    largest, ended = 0.0, threading.Event()
     began = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = psutil.Popen(list(command), cwd=folder, env=dict(environment), stdout=said, stderr=said)
-
-        def look() -> None:
-            nonlocal largest
-            while not ended.wait(LOOKS):
-                total = 0
-                with contextlib.suppress(psutil.Error):
-                    for one in [process, *process.children(recursive=True)]:
-                        with contextlib.suppress(psutil.Error):
-                            total += one.memory_info().rss
-                largest = max(largest, total / 2**20)
-
-        watching = threading.Thread(target=look)
-        watching.start()
-        status = process.wait()
-        took = time.perf_counter() - began
-        ended.set()
-        watching.join()
+        with Most(lambda: _resident(process)) as memory:
+            status = process.wait()
+            took = time.perf_counter() - began
         if status:
             said.seek(0)
             raise SystemExit(f"{' '.join(command)} ended with {status}\n{said.read()[-4000:].decode(errors='replace')}")
-    return took, largest
+    return took, memory.value / 2**20
+
+
+def _resident(process: psutil.Process) -> float:
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        for one in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += one.memory_info().rss
+    return total
+
+
+class Most:
+    """The most that something was within a `with` statement, looked at every tenth of a second.
+
+    Args:
+        look: what it is now.
+    """
+
+    def __init__(self, look: Callable[[], float]) -> None:
+        self.value = 0.0
+        self._look = look
+        self._ended = threading.Event()
+        self._watching = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Most:
+        self._watching.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._ended.set()
+        self._watching.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(LOOKS):
+            self.value = max(self.value, self._look())
+
+
+def verdict(value: float, bound: float, *, least: bool = False) -> str:
+    """The bound of a figure, at most or at `least`, and whether it is kept."""
+    kept = value >= bound if least else value <= bound
+    return f"({'>=' if least else '<='} {bound:g}: {'kept' if kept else 'NOT KEPT'})"
 
 
 def in_turn(runs: int, contenders: Sequence[tuple[Timed, Callable[[], float]]]) -> None:

@@ -14,7 +14,6 @@ import argparse
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from typing import Any
 import psutil
 
 from benchmarks.environment import ByHand, Platform
-from benchmarks.measure import Timed, header, in_turn, run
+from benchmarks.measure import Most, Timed, header, in_turn, run, verdict
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.platform.model import Platform as Declared
 from dataops.infra.process import postgres_server
@@ -177,43 +176,24 @@ def bench_server(below: Path) -> Iterator[Bench]:
             yield Bench(folder, binaries, user, server)
 
 
-class PeakMemory:
-    """The most memory that this process and those that it starts take together, in bytes, looked at ten times a second.
+def captures_memory() -> float:
+    """Bytes that this process and those that it started take together, Postgres's own apart.
 
-    Shared pages are divided among those who share them. What the measuring process took before is not counted.
+    Shared pages are divided among those who share them.
     """
-
-    def __enter__(self) -> PeakMemory:
-        self.most = 0
-        self._before = self._now()
-        self._over = threading.Event()
-        self._watch = threading.Thread(target=self._look, daemon=True)
-        self._watch.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._watch.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.1):
-            self.most = max(self.most, self._now() - self._before)
-
-    def _now(self) -> int:
-        me, total = psutil.Process(), 0
-        for process in (me, *me.children(recursive=True)):
-            try:
-                if process.name() not in ("postgres", "pg_dump"):
-                    total += process.memory_full_info().pss
-            except psutil.Error:
-                continue
-        return total
+    me, total = psutil.Process(), 0
+    for process in (me, *me.children(recursive=True)):
+        try:
+            if process.name() not in ("postgres", "pg_dump"):
+                total += process.memory_full_info().pss
+        except psutil.Error:
+            continue
+    return total
 
 
-def verdict(value: float, bound: float, *, least: bool = False) -> str:
-    """A figure with the bound that it must keep, and whether it does."""
-    kept = value >= bound if least else value <= bound
-    return f"{value:.3g} ({'>=' if least else '<='} {bound:g}: {'kept' if kept else 'NOT KEPT'})"
+def shown(value: float, bound: float, *, least: bool = False) -> str:
+    """A figure with the bound that it must keep."""
+    return f"{value:.3g} {verdict(value, bound, least=least)}"
 
 
 def wide(rows: int, runs: int, below: Path) -> None:
@@ -222,13 +202,14 @@ def wide(rows: int, runs: int, below: Path) -> None:
         for repeated in (10, 1):
             size = bench.fill(rows, repeated)
             ours, peer = Timed("capture"), Timed("pg_dump -Fd -j2 -Z1")
-            with PeakMemory() as memory:
+            before = captures_memory()
+            with Most(captures_memory) as memory:
                 in_turn(runs, [(ours, bench.capture_anew), (peer, bench.dump)])
             header(f"{rows:,} rows of ten columns, {size / 1e6:,.0f} MB of text; an address in {repeated} of them")
             print(ours.row(peer), peer.row(), sep="\n")
             print(f"  {size / 1e6 / ours.median:.0f} MB/s; throughput over pg_dump's: ", end="")
-            print(verdict(peer.median / ours.median, BOUNDS["capture"], least=True))
-            print(f"  memory of the capture, MiB: {verdict(memory.most / 2**20, BOUNDS['memory'])}")
+            print(shown(peer.median / ours.median, BOUNDS["capture"], least=True))
+            print(f"  memory of the capture, MiB: {shown((memory.value - before) / 2**20, BOUNDS['memory'])}")
             stored, dumped = used(bench.layout.snapshots) / 1e6, used(bench.folder / "dump") / 1e6
             print(f"  stored {stored:,.0f} MB, dumped {dumped:,.0f} MB")
         (manifest,) = list_snapshots(bench.layout)
@@ -244,7 +225,7 @@ def again(bench: Bench, first: Manifest) -> None:
     second, took = bench.capture()
     added = References(bench.layout.snapshots).shares(second.id).own
     print(f"  again, one row in a hundred changed: {took:.2f} s; stored more, of the first: ", end="")
-    print(verdict(added / stored, BOUNDS["added"]))
+    print(shown(added / stored, BOUNDS["added"]))
 
 
 def restoring(bench: Bench, manifest: Manifest, runs: int) -> None:
@@ -265,7 +246,7 @@ def restoring(bench: Bench, manifest: Manifest, runs: int) -> None:
     in_turn(runs, contenders)
     header("restoring the same table")
     print(golden.row(peer), peer.row(), template.row(), copy.row(), sep="\n")
-    print(f"  golden directory over pg_restore: {verdict(golden.median / peer.median, BOUNDS['restore'])}")
+    print(f"  golden directory over pg_restore: {shown(golden.median / peer.median, BOUNDS['restore'])}")
 
 
 def flights(runs: int) -> None:
@@ -288,7 +269,7 @@ def flights(runs: int) -> None:
             in_turn(runs, [(ours, once), (peer, dump)])
             header("the flights database")
             print(ours.row(peer), peer.row(), sep="\n")
-            print(f"  throughput over pg_dump's: {verdict(peer.median / ours.median, BOUNDS['flights'], least=True)}")
+            print(f"  throughput over pg_dump's: {shown(peer.median / ours.median, BOUNDS['flights'], least=True)}")
         finally:
             platform.remove()
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks.measure import verdict
 from benchmarks.replicas import proportional_set_size
 from dataops.envs.pool import PoolRequest, create, remove
 from dataops.envs.sweep import processes_of
@@ -168,11 +169,6 @@ def used(pool: Path) -> int:
     os.sync()
     found = os.statvfs(pool)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
-
-
-def verdict(value: float, bound: float) -> str:
-    """A figure's bound, and whether it is kept."""
-    return f"(<= {bound:g}: {'kept' if value <= bound else 'NOT KEPT'})"
 
 
 def report(found: Figures) -> Figures:

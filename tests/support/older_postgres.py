@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dataops.infra.process.users import server_user
+
+Run = Callable[..., None]
 
 PROGRAMS = Path("/usr/lib/postgresql")
 
@@ -28,8 +30,18 @@ def older_postgres() -> Path | None:
 @contextmanager
 def older_cluster(programs: Path, folder: Path) -> Iterator[dict[str, Any]]:
     """Runs a new cluster in a folder that every user may enter, and gives the superuser's connection."""
+    data, run = initialized(programs, folder / "older")
+    options = f"-c listen_addresses='' -c unix_socket_directories={data} -c fsync=off"
+    run("pg_ctl", "-w", "-l", str(data / "log"), "-o", options, "start")
+    try:
+        yield {"host": str(data), "port": 5432, "user": "postgres"}
+    finally:
+        run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+def initialized(programs: Path, data: Path) -> tuple[Path, Run]:
+    """Makes a cluster as the user of servers; gives its folder and what runs one of the programs on it."""
     user = server_user()
-    data = folder / "older"
     data.mkdir()
     user.own(data)
     who: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": []} if user.dropped else {}
@@ -39,9 +51,4 @@ def older_cluster(programs: Path, folder: Path) -> Iterator[dict[str, Any]]:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=data, env={"LC_ALL": "C"}, **who)
 
     run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-    options = f"-c listen_addresses='' -c unix_socket_directories={data} -c fsync=off"
-    run("pg_ctl", "-w", "-l", str(data / "log"), "-o", options, "start")
-    try:
-        yield {"host": str(data), "port": 5432, "user": "postgres"}
-    finally:
-        run("pg_ctl", "-w", "-m", "immediate", "stop")
+    return data, run

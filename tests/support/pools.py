@@ -25,15 +25,8 @@ KINDS = ("xfs", "btrfs")
 @contextmanager
 def shared_blocks(folder: Path, kind: str = "xfs", megabytes: int = 0) -> Iterator[Path]:
     """Mounts an empty file system on an existing, empty folder, for whoever runs the tests; it is gone at the end."""
-    with tempfile.TemporaryDirectory() as scratch:
-        image = Path(scratch, "image")
-        make_image(image, kind, megabytes << 20 or SMALLEST[kind], "tests")
-        _as_root("mount", "-t", kind, "-o", "loop,noatime", str(image), str(folder))
-        try:
-            _as_root("chown", f"{os.geteuid()}:{os.getegid()}", str(folder))
-            yield folder
-        finally:
-            unmount(folder)
+    with mounted(folder, kind, megabytes):
+        yield folder
 
 
 @contextmanager
@@ -42,10 +35,17 @@ def whole_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
     What is removed stays on the disk as long as nothing else is written there.
     """
+    with mounted(folder, "xfs", megabytes, "sync", "nodiscard") as image:
+        yield image
+
+
+@contextmanager
+def mounted(folder: Path, kind: str, megabytes: int, *options: str) -> Iterator[Path]:
+    """Mounts an empty file system for whoever runs the tests; gives its image."""
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch, "image")
-        make_image(image, "xfs", megabytes << 20, "tests")
-        _as_root("mount", "-t", "xfs", "-o", "loop,noatime,sync,nodiscard", str(image), str(folder))
+        make_image(image, kind, megabytes << 20 or SMALLEST[kind], "tests")
+        _as_root("mount", "-t", kind, "-o", ",".join(["loop", "noatime", *options]), str(image), str(folder))
         try:
             _as_root("chown", f"{os.geteuid()}:{os.getegid()}", str(folder))
             yield image

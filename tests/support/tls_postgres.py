@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from dataops.infra.process.ports import free_port
 from dataops.infra.process.users import server_user
+from support.older_postgres import initialized
 
 PASSWORD = "tls-secret-password"
 HBA = """
@@ -114,17 +114,9 @@ def tls_server(programs: Path, folder: Path, name: str = "127.0.0.1") -> Iterato
         folder: one that every user may enter.
         name: for which its certificate is.
     """
-    user, data, port = server_user(), folder / "tls", free_port()
+    user, port = server_user(), free_port()
+    data, run = initialized(programs, folder / "tls")
     authority, stranger = Authority.new("our authority"), Authority.new("somebody else")
-    data.mkdir()
-    user.own(data)
-    who: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": []} if user.dropped else {}
-
-    def run(program: str, *words: str) -> None:
-        command = [str(programs / program), "-D", str(data), *words]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=data, env={"LC_ALL": "C"}, **who)
-
-    run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
     for path in (*authority.issue(data, "server", name), authority.write(data / "root.crt")):
         user.own(path)
     (data / "pg_hba.conf").write_text(HBA)

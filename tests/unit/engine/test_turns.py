@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from dataops.infra.engine.turns import Turn, Turns
+
+
+@contextmanager
+def side_by_side(do: Callable[[Turn, str], None], *each: tuple[Turn, str]) -> Iterator[None]:
+    """Does something for each in a thread of its own, and waits for them at the end of the block."""
+    threads = [threading.Thread(target=do, args=one) for one in each]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join()
 
 
 def test_nothing_is_begun_before_what_came_earlier_is_planned() -> None:
@@ -16,13 +29,9 @@ def test_nothing_is_begun_before_what_came_earlier_is_planned() -> None:
         turn.wait()
         begun.append(name)
 
-    threads = [threading.Thread(target=go, args=(turn, name)) for turn, name in ((third, "third"), (second, "second"))]
-    for thread in threads:
-        thread.start()
-    begun.append("first is planned")
-    first.wait()
-    for thread in threads:
-        thread.join()
+    with side_by_side(go, (third, "third"), (second, "second")):
+        begun.append("first is planned")
+        first.wait()
     assert begun[0] == "first is planned"
     assert sorted(begun[1:]) == ["second", "third"]
 
@@ -66,12 +75,7 @@ def test_a_plan_that_depends_on_others_is_made_after_those_that_came_earlier_and
         told.append(name)
         turn.wait()
 
-    later = ((third, "third"), (second, "second"))
-    threads = [threading.Thread(target=plan, args=(turn, name)) for turn, name in later]
-    for thread in threads:
-        thread.start()
-    told.append("first")
-    first.wait()
-    for thread in threads:
-        thread.join()
+    with side_by_side(plan, (third, "third"), (second, "second")):
+        told.append("first")
+        first.wait()
     assert told == ["first", "second", "third"]
