@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from dataops.infra.errors import ConfigurationError, DataopsError, LockedError, NotFoundError, VerificationError
@@ -19,10 +18,9 @@ from dataops.infra.state.s3_location import S3Location
 from dataops.infra.state.s3_storage import S3Storage as StateStorage
 from dataops.snapshots.chunks import FOLDER
 from dataops.snapshots.manifest import FILE, Manifest
-from dataops.snapshots.removal import Retention, retain
 from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.s3 import S3Storage
-from dataops.snapshots.store import CENTURIES, open_manifest, snapshot_ids
+from dataops.snapshots.store import CENTURIES, newest_in, open_manifest, snapshot_ids
 from dataops.snapshots.sweep import chunks_of
 from dataops.snapshots.transfer import in_parallel
 
@@ -100,25 +98,18 @@ def list_held(storage: Storage, key_directory: Path) -> list[Held]:
     return found
 
 
-def newest_held(storage: Storage) -> str:
-    """The id of the newest snapshot in a bucket.
+def newest_held(storage: Storage, key_directory: Path) -> str:
+    """The id of the newest snapshot in a bucket that has all rows; of the newest subset where there are only subsets.
 
     Raises:
         NotFoundError: there is none.
+        VerificationError: its manifest is torn or was tampered with.
     """
-    ids = snapshot_ids(storage)
-    if not ids:
+    found = newest_in(storage, key_directory)
+    if found is None:
         hint = "put one there with `dataops snapshot push`"
         raise NotFoundError("there is no snapshot in the bucket", where=storage.url.partition("?")[0], hint=hint)
-    return ids[-1]
-
-
-def decide_held(
-    storage: Storage, *, keep: int, older_than: timedelta | None = None, now: datetime | None = None
-) -> Retention:
-    """Decides what a prune removes of a bucket: what is neither among the `keep` newest nor young."""
-    ids = snapshot_ids(storage)
-    return retain(ids, ids[-keep:], older_than, now=now)
+    return found.id
 
 
 def remove_held(

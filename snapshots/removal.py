@@ -20,8 +20,9 @@ from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots.contents import PIN, SHREDDED, is_shredded
 from dataops.snapshots.golden import is_being_built, remove_golden
 from dataops.snapshots.manifest import FILE
+from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.local import LocalStorage, sync
-from dataops.snapshots.store import LISTED, locked, newest, snapshot_ids
+from dataops.snapshots.store import LISTED, locked, newest_in, snapshot_ids
 from dataops.snapshots.sweep import REMOVED, destroy_key, sweep
 
 Used = Callable[[], Mapping[str, Sequence[str]]]
@@ -59,45 +60,53 @@ class Removed:
     freed: int | None
 
 
-def decide(
-    layout: PlatformLayout,
-    used: Mapping[str, Sequence[str]],
-    *,
-    keep: int | None = None,
-    older_than: timedelta | None = None,
-    now: datetime | None = None,
-) -> Retention:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a prune keeps.
+
+    Args:
+        keep: how many of the newest stay; with any of them the newest that is no subset does.
+        older_than: only what is older goes.
+        now: the time; by default that of the clock.
+    """
+
+    keep: int | None = None
+    older_than: timedelta | None = None
+    now: datetime | None = None
+
+
+def decide(layout: PlatformLayout, used: Mapping[str, Sequence[str]], bounds: Bounds) -> Retention:
     """Decides what a prune removes: what is neither among the newest nor young, nor pinned, nor in use.
 
     Args:
         used: the environments that are made of a snapshot, by its id.
-        keep: how many of the newest stay.
-        older_than: only what is older goes.
-        now: the time; by default that of the clock.
 
     Raises:
         VerificationError: one of the newest manifests is torn or was tampered with.
     """
-    ids = snapshot_ids(LocalStorage(layout.snapshots))
-    newest_ones = set(ids[-keep:] if keep else ())
-    if keep and ids:
-        newest_ones.add(newest(layout).id)  # subsets taken since do not replace it
-    needed = {snapshot: why for snapshot in ids if (why := _in_use(layout, snapshot, used))}
-    return retain(ids, newest_ones, older_than, needed, now)
+    storage = LocalStorage(layout.snapshots)
+    return retain(storage, layout.keys, bounds, lambda snapshot: _in_use(layout, snapshot, used))
 
 
 def retain(
-    ids: Sequence[str],
-    newest_ones: Collection[str],
-    older_than: timedelta | None = None,
-    needed: Mapping[str, str] | None = None,
-    now: datetime | None = None,
+    storage: Storage, key_directory: Path, bounds: Bounds, needed: Callable[[str], str] = lambda snapshot: ""
 ) -> Retention:
-    """Divides snapshots, oldest first, into those that go and those that stay; why the `needed` ones stay is given."""
-    limit = (now or datetime.now(UTC)) - older_than if older_than is not None else None
+    """Decides what a prune removes of a storage.
+
+    Args:
+        needed: says why a snapshot is needed; "" if it is not.
+
+    Raises:
+        VerificationError: one of the newest manifests is torn or was tampered with.
+    """
+    ids, older_than = snapshot_ids(storage), bounds.older_than
+    newest_ones = set(ids[-bounds.keep :] if bounds.keep else ())
+    if bounds.keep and (newest := newest_in(storage, key_directory)):
+        newest_ones.add(newest.id)  # subsets taken since do not replace it
+    limit = (bounds.now or datetime.now(UTC)) - older_than if older_than is not None else None
     going, staying = [], []
     for snapshot in ids:
-        why = (needed or {}).get(snapshot, "")
+        why = needed(snapshot)
         if not why and snapshot in newest_ones:
             why = "it is among the newest"
         elif not why and limit is not None and taken_at(snapshot) > limit:

@@ -70,20 +70,25 @@ def newest(layout: PlatformLayout) -> Manifest:
         VerificationError: it is torn or was tampered with.
     """
     storage = LocalStorage(layout.snapshots)
-    ids = snapshot_ids(storage)
-    names = [name for name in ids if not is_shredded(storage, name)]
-    if not names:
+    found = newest_in(storage, layout.keys)
+    if found is None:
         raise NotFoundError(
-            "every snapshot was shredded" if ids else "there is no snapshot yet",
+            "every snapshot was shredded" if snapshot_ids(storage) else "there is no snapshot yet",
             hint="take one with `dataops snapshot capture --env production`",
         )
+    return found
+
+
+def newest_in(storage: Storage, key_directory: Path) -> Manifest | None:
+    """As `newest`, for any storage and a directory of keys; None where there is none."""
     subset = None
-    for name in reversed(names):
-        manifest = load_manifest(layout, name)
+    for name in reversed(snapshot_ids(storage)):
+        if is_shredded(storage, name):
+            continue
+        manifest = open_manifest(storage, name, key_directory)
         if manifest.subset is None:
             return manifest
         subset = subset or manifest
-    assert subset is not None
     return subset
 
 

@@ -63,8 +63,8 @@ def prune(
 ) -> None:
     """Remove old snapshots: those that are beyond both bounds, not pinned, and that no environment is made of.
 
-    The newest snapshot always stays, and on this machine the newest that is no subset. Pins and environments keep what
-    is on this machine, not what is in a bucket.
+    The newest snapshot always stays, and the newest that is no subset. Pins and environments keep what is on this
+    machine, not what is in a bucket.
 
     \b
     Examples:
@@ -72,17 +72,18 @@ def prune(
       dataops snapshot prune --keep 3 --older-than 30d --yes
       dataops snapshot prune --keep 30 --at s3://snapshots/shop?region=eu-west-1
     """
-    from dataops.snapshots.bucket import Bucket, decide_held
-    from dataops.snapshots.removal import decide, remove
+    from dataops.snapshots.bucket import Bucket
+    from dataops.snapshots.removal import Bounds, decide, remove, retain
 
     if keep is None and older_than is None:
         raise ConfigurationError("it must be said what to keep", hint="--keep N, --older-than 30d, or both")
     layout = platform_layout(cwd)
     age = _duration(older_than) if older_than else None
+    bounds = Bounds(keep or 1, age)
     if url:
-        decided = decide_held(Bucket.parse(url).storage, keep=keep or 1, older_than=age)
+        decided = retain(Bucket.parse(url).storage, layout.keys, bounds)
     else:
-        decided = decide(layout, in_use(layout), keep=keep or 1, older_than=age)
+        decided = decide(layout, in_use(layout), bounds)
     if dry_run or not decided.going:
         _show(decided, as_json)
         return

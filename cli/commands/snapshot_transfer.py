@@ -64,7 +64,7 @@ def pull(snapshot_id: str, url: str, cwd: Path, as_json: bool) -> None:
     from dataops.snapshots.transfer import pull as carry
 
     layout, storage = platform_layout(cwd), Bucket.parse(url).storage
-    snapshot = newest_held(storage) if snapshot_id in (NEWEST, LATEST) else snapshot_id
+    snapshot = newest_held(storage, layout.keys) if snapshot_id in (NEWEST, LATEST) else snapshot_id
     _tell(carry(layout, snapshot, storage), "Pulled", as_json)
 
 

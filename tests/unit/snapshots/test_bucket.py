@@ -13,8 +13,9 @@ import pytest
 from dataops.infra.errors import DeadlineError, LockedError, NotFoundError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.state.s3_storage import S3Storage as StateStorage
-from dataops.snapshots.bucket import LOCK, Bucket, decide_held, list_held, newest_held, remove_held
+from dataops.snapshots.bucket import LOCK, Bucket, list_held, newest_held, remove_held
 from dataops.snapshots.manifest import Manifest
+from dataops.snapshots.removal import Bounds, decide, retain
 from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.memory import MemoryStorage
 from dataops.snapshots.store import list_snapshots, open_snapshot, snapshot_ids
@@ -129,9 +130,9 @@ def removal(layout: PlatformLayout, storage: Storage) -> None:
         push(layout, manifest.id, storage)
     held = list_held(storage, layout.keys)
     assert [one.manifest for one in held] == made and all(one.stored > 0 for one in held)
-    assert newest_held(storage) == made[-1].id
+    assert newest_held(storage, layout.keys) == made[-1].id
     taken = sum(size for _, size in storage.names())
-    decided = decide_held(storage, keep=1, older_than=timedelta(days=2), now=BEGIN + timedelta(days=3.5))
+    decided = retain(storage, layout.keys, Bounds(1, timedelta(days=2), BEGIN + timedelta(days=3.5)))
     assert decided.going == (made[0].id, made[1].id)
     storage.write("chunks/00/nobody", b"of a push that was cut off")
     freed = remove_held(storage, decided.going, layout.keys)
@@ -144,11 +145,28 @@ def removal(layout: PlatformLayout, storage: Storage) -> None:
         assert {label: b"".join(reader.read(label)) for label in reader.contents.parts} == texts(layout, manifest)
     with pytest.raises(NotFoundError, match="in the bucket"):
         remove_held(storage, [made[0].id, made[3].id], layout.keys)
-    assert newest_held(storage) == made[3].id
+    assert newest_held(storage, layout.keys) == made[3].id
     remove_held(storage, [made[2].id, made[3].id], layout.keys)
     assert list(storage.names()) == []
     with pytest.raises(NotFoundError, match="no snapshot in the bucket"):
-        newest_held(storage)
+        newest_held(storage, layout.keys)
+
+
+def test_the_newest_snapshot_with_all_rows_stays_in_a_bucket_whatever_subsets_came_since(
+    layout: PlatformLayout,
+) -> None:
+    storage = MemoryStorage()
+    days = [("raw.a:50%",), (), (), ("raw.a:50%",), ("raw.a:50%",)]
+    made = [make_snapshot(layout, {"raw.a": b"1\n"}, day=day, rules=rules).id for day, rules in enumerate(days)]
+    push(layout, made[0], storage)
+    assert newest_held(storage, layout.keys) == made[0]
+    for snapshot in made[1:]:
+        push(layout, snapshot, storage)
+    assert newest_held(storage, layout.keys) == made[2]
+    decided = retain(storage, layout.keys, Bounds(keep=1))
+    assert decided.going == (made[0], made[1], made[3]) and decided == decide(layout, {}, Bounds(keep=1))
+    remove_held(storage, decided.going, layout.keys)
+    assert newest_held(storage, layout.keys) == made[2]
 
 
 def test_nothing_is_removed_when_it_cannot_be_told_what_others_have(layout: PlatformLayout) -> None:

@@ -15,7 +15,7 @@ from dataops.snapshots.chunks import ChunkKeys
 from dataops.snapshots.contents import ShreddedError
 from dataops.snapshots.publishing import new_snapshot
 from dataops.snapshots.references import References
-from dataops.snapshots.removal import check_free, decide, pin, pinned, remove, shred, shredded, unpin
+from dataops.snapshots.removal import Bounds, check_free, decide, pin, pinned, remove, shred, shredded, unpin
 from dataops.snapshots.store import keeping, list_snapshots, locked, newest, reading
 from dataops.snapshots.sweep import sweep
 from dataops.snapshots.writer import DataWriter
@@ -90,8 +90,8 @@ def test_prune_removes_what_is_beyond_both_bounds_and_says_why_the_rest_stays(la
     now = BEGIN + timedelta(days=6)
     pin(layout, made[0])
 
-    def going(**bounds: object) -> list[int]:
-        decided = decide(layout, {made[2]: ["feature-x"]}, now=now, **bounds)  # type: ignore[arg-type]
+    def going(keep: int, older_than: timedelta | None = None) -> list[int]:
+        decided = decide(layout, {made[2]: ["feature-x"]}, Bounds(keep, older_than, now))
         assert sorted([*decided.going, *(kept.snapshot for kept in decided.staying)]) == made
         return [made.index(snapshot) for snapshot in decided.going]
 
@@ -100,7 +100,7 @@ def test_prune_removes_what_is_beyond_both_bounds_and_says_why_the_rest_stays(la
     assert going(keep=1, older_than=timedelta(days=4)) == [1]
     assert going(keep=1, older_than=timedelta(days=2, hours=1)) == [1, 3]
     assert going(keep=10) == []
-    decided = decide(layout, {made[2]: ["feature-x"]}, now=now, keep=2, older_than=timedelta(days=4))
+    decided = decide(layout, {made[2]: ["feature-x"]}, Bounds(2, timedelta(days=4), now))
     assert [kept.why for kept in decided.staying] == [
         "it is pinned",
         "feature-x is made of it",
@@ -131,7 +131,7 @@ def test_a_snapshot_that_somebody_restores_is_left(layout: PlatformLayout) -> No
 
 def test_a_snapshot_that_somebody_began_to_use_after_it_was_decided_on_is_left(layout: PlatformLayout) -> None:
     first, second, third = several(layout, 3)
-    going = decide(layout, {}, keep=1).going
+    going = decide(layout, {}, Bounds(keep=1)).going
     assert going == (first, second)
     done = remove(layout, going, lambda: {second: ["feature-x"]})  # its `env up` was faster
     assert done.snapshots == (first,)

@@ -19,7 +19,7 @@ from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process import postgres_server
 from dataops.snapshots.golden import ensure_golden
 from dataops.snapshots.manifest import Manifest, id_without_rows
-from dataops.snapshots.removal import decide
+from dataops.snapshots.removal import Bounds, decide
 from dataops.snapshots.storage.local import LocalStorage
 from dataops.snapshots.store import load_manifest, newest, snapshot_ids
 from dataops.snapshots.subsets.rules import parse_rules
@@ -177,7 +177,7 @@ def test_replicas_are_made_of_the_newest_snapshot_that_has_everything(tmp_path: 
     whole = make_snapshot(layout, {"raw.a": b"1\n2\n"}, day=1)
     later = [part_of(layout, day=day) for day in (2, 3)]
     assert newest(layout).id == whole.id
-    kept = {retained.snapshot for retained in decide(layout, {}, keep=1).staying}
+    kept = {retained.snapshot for retained in decide(layout, {}, Bounds(keep=1)).staying}
     assert kept == {whole.id, later[1].id}
 
 
