@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from dataops.envs.registry import Registry
-from dataops.snapshots.manifest import base_of
+from dataops.snapshots.without_rows import base_of
 
 
 def snapshots_in_use(registry: Registry) -> dict[str, list[str]]:

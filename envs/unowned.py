@@ -25,8 +25,8 @@ from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import size_of
 from dataops.infra.process.sockets import substitutes
 from dataops.snapshots.golden import PARTIAL, RECORD, is_being_built
-from dataops.snapshots.manifest import base_of
 from dataops.snapshots.store import LOCK
+from dataops.snapshots.without_rows import base_of
 
 MARKS = (
     "supervisor/supervisord.conf",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataops.infra.errors import NotFoundError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots.contents import RESTORABLE, ShreddedError, is_shredded
-from dataops.snapshots.manifest import Manifest, base_of, id_without_rows
+from dataops.snapshots.manifest import Manifest
 from dataops.snapshots.storage.local import LocalStorage
 from dataops.snapshots.store import list_snapshots, load_manifest, newest, snapshot_ids
 from dataops.snapshots.subsets.rules import SubsetRule, parse_rule, parse_rules
+from dataops.snapshots.without_rows import base_of, id_without_rows
 
 NEWEST, LATEST, EMPTY = "newest", "latest", "empty"
 SUBSET = "subset:"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from dataops.infra.errors import NotFoundError, VerificationError
 from dataops.snapshots.chunks import ChunkKeys, hash_of, split, unpack
 from dataops.snapshots.contents import OWN_FILES, RECAPTURE, Contents
-from dataops.snapshots.manifest import FILE, Manifest, base_of
+from dataops.snapshots.manifest import FILE, Manifest
 from dataops.snapshots.storage.base import Storage
+from dataops.snapshots.without_rows import base_of
 
 
 class MissingChunkError(VerificationError):

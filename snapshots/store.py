@@ -29,18 +29,10 @@ from dataops.snapshots import keys
 from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.chunks import ChunkKeys
 from dataops.snapshots.contents import Contents, is_shredded, load_contents
-from dataops.snapshots.manifest import (
-    FILE,
-    POST_DATA,
-    PRE_DATA,
-    Manifest,
-    base_of,
-    id_without_rows,
-    unseal,
-    without_rows,
-)
+from dataops.snapshots.manifest import FILE, POST_DATA, PRE_DATA, Manifest, unseal
 from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.local import LocalStorage
+from dataops.snapshots.without_rows import base_of, id_without_rows, without_rows
 
 PARTIAL = ".partial-"
 LOCK = ".lock"

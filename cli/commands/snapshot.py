@@ -10,6 +10,7 @@ import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
 from dataops.cli.commands.snapshot_options import at_option, count_references, open_by_id, platform_layout, size
+from dataops.cli.commands.snapshot_summary import print_summaries, summary_here
 from dataops.cli.lazy import Entry, LazyGroup
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import ENVIRONMENT, SNAPSHOT
@@ -141,7 +142,7 @@ def capture(
     began = time.monotonic()
     manifest = take(checkout.platform, connection, database, lake, checkout.layout, record.commit, name, options)
     if as_json:
-        print_json({**summary(manifest, checkout.layout), "seconds": round(time.monotonic() - began, 3)})
+        print_json({**summary_here(manifest, checkout.layout), "seconds": round(time.monotonic() - began, 3)})
         return
     click.echo(f"Snapshot {click.style(manifest.id, bold=True)} of {name} in {time.monotonic() - began:.1f} s")
     _print_facts(manifest, checkout.layout)
@@ -169,32 +170,8 @@ def ls(url: str | None, cwd: Path, as_json: bool) -> None:
     layout = _layout(cwd)
     if layout:
         count_references(layout)
-    summaries = [summary(manifest, layout) for manifest in list_snapshots(layout)] if layout else []
-    if as_json:
-        print_json(summaries)
-    elif not summaries:
-        notice("There is no snapshot; take one with `dataops snapshot capture`.")
-    else:
-        headings = ("ID", "ENVIRONMENT", "COMMIT", "TABLES", "ROWS", "OBJECTS", "BYTES", "STORED", "SHARED", "KEPT")
-        print_table(
-            (*headings, "SUBSET"),
-            [
-                (
-                    s["id"],
-                    s["environment"],
-                    s["commit"][:12],
-                    str(s["tables"]),
-                    f"{s['rows']:,}",
-                    str(s["objects"]),
-                    size(s["bytes"]),
-                    size(s["stored"]),
-                    f"{s['shared']:.0%}",
-                    "shredded" if s["shredded"] else "pinned" if s["pinned"] else "",
-                    "; ".join(s["subset"] or ()),
-                )
-                for s in summaries
-            ],
-        )
+    summaries = [summary_here(manifest, layout) for manifest in list_snapshots(layout)] if layout else []
+    print_summaries(summaries, "There is no snapshot; take one with `dataops snapshot capture`.", as_json)
 
 
 @click.command()
@@ -219,7 +196,8 @@ def show(snapshot_id: str, verify: bool, cwd: Path, as_json: bool) -> None:
     if verify:
         open_by_id(layout, manifest.id).check()
     if as_json:
-        print_json({**asdict(manifest), "store": {k: v for k, v in summary(manifest, layout).items() if k in STORE}})
+        store = {name: value for name, value in summary_here(manifest, layout).items() if name in STORE}
+        print_json({**asdict(manifest), "store": store})
         return
     click.echo(f"Snapshot {click.style(manifest.id, bold=True)}" + (", every chunk as recorded" if verify else ""))
     _print_facts(manifest, layout)
@@ -289,38 +267,8 @@ def _layout(cwd: Path) -> Any:
     return find_layout(cwd.absolute())
 
 
-def summary(manifest: Manifest, layout: PlatformLayout) -> dict[str, Any]:
-    """What is said of a snapshot on one line; `shared` is the part of its stored bytes that others have too."""
-    from dataops.snapshots.references import References
-    from dataops.snapshots.removal import pinned, shredded
-
-    shares = References(layout.snapshots).shares(manifest.id)
-    return {
-        "id": manifest.id,
-        "platform": manifest.platform,
-        "environment": manifest.environment,
-        "created": manifest.created,
-        "commit": manifest.git_commit,
-        "tables": len(manifest.tables),
-        "rows": sum(table.rows for table in manifest.tables.values()),
-        "objects": len(manifest.objects),
-        "bytes": manifest.size,
-        "stored": shares.stored,
-        "own": shares.own,
-        "shared": round(shares.shared, 4),
-        "pinned": pinned(layout, manifest.id) is not None,
-        "shredded": shredded(layout, manifest.id),
-        "subset": list(manifest.subset.rules) if manifest.subset else None,
-        "maskedColumns": len(manifest.masking),
-        "policyHash": manifest.policy_hash,
-        "schemaHash": manifest.schema_hash,
-        "productionReferences": [asdict(reference) for reference in manifest.production_references],
-        "unsearched": [asdict(part) for part in manifest.unsearched],
-    }
-
-
 def _print_facts(manifest: Manifest, layout: PlatformLayout) -> None:
-    told = summary(manifest, layout)
+    told = summary_here(manifest, layout)
     print_facts(
         [
             *(("subset", rule) for rule in told["subset"] or ()),

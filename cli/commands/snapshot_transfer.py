@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dataops.cli.commands.env_options import folder_option, output_option
 from dataops.cli.commands.snapshot_options import platform_layout, size
-from dataops.cli.notices import notice
+from dataops.cli.commands.snapshot_summary import print_summaries, summary
 from dataops.cli.parameter_types import SNAPSHOT
-from dataops.cli.tables import print_json, print_table
+from dataops.cli.tables import print_json
 
 if TYPE_CHECKING:
     from dataops.infra.platform.layout import PlatformLayout
@@ -72,31 +72,9 @@ def list_bucket(url: str, layout: PlatformLayout, as_json: bool) -> None:
     """Prints what a bucket holds, oldest first."""
     from dataops.snapshots.bucket import Bucket, list_held
 
-    found = list_held(Bucket.parse(url).storage, layout.keys)
-    rows: list[dict[str, Any]] = [
-        {
-            "id": held.manifest.id,
-            "environment": held.manifest.environment,
-            "commit": held.manifest.git_commit,
-            "tables": len(held.manifest.tables),
-            "rows": sum(table.rows for table in held.manifest.tables.values()),
-            "objects": len(held.manifest.objects),
-            "bytes": held.manifest.size,
-            "stored": held.stored,
-        }
-        for held in found
-    ]
-    if as_json:
-        print_json(rows)
-    elif not rows:
-        notice("There is no snapshot in the bucket; put one there with `dataops snapshot push`.")
-    else:
-        shown = [
-            (r["id"], r["environment"], r["commit"][:12], str(r["tables"]), f"{r['rows']:,}", str(r["objects"]))
-            + (size(r["bytes"]), size(r["stored"]))
-            for r in rows
-        ]
-        print_table(("ID", "ENVIRONMENT", "COMMIT", "TABLES", "ROWS", "OBJECTS", "BYTES", "STORED"), shown)
+    summaries = [summary(held.manifest, held.stored) for held in list_held(Bucket.parse(url).storage, layout.keys)]
+    none = "There is no snapshot in the bucket; put one there with `dataops snapshot push`."
+    print_summaries(summaries, none, as_json)
 
 
 def _tell(carried: Carried, what: str, as_json: bool) -> None:

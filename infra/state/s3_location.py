@@ -66,6 +66,12 @@ class S3Location:
     fips: bool = False
     what: str = STATE
 
+    @property
+    def encrypting(self) -> dict[str, Any]:
+        """What is said to S3 with everything that is written."""
+        said = {"ServerSideEncryption": self.encryption, "SSEKMSKeyId": self.key}
+        return {name: value for name, value in said.items() if value}
+
     @classmethod
     def parse(cls, url: str, what: str = STATE) -> S3Location:
         """Reads a URL. `ConfigurationError` when it is none of S3, without repeating what may be a key.

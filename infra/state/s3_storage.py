@@ -113,7 +113,7 @@ class S3Storage:
     def move_log(self, name: str, to: str) -> None:
         for batch in self._batches(name):
             source = {"Bucket": self.location.bucket, "Key": self._key(f"{name}/{batch}")}
-            self._request("copy_object", f"{to}/{batch}", CopySource=source)
+            self._request("copy_object", f"{to}/{batch}", CopySource=source, **self.location.encrypting)
         self.delete_log(name)
 
     def delete_log(self, name: str) -> None:
@@ -163,13 +163,8 @@ class S3Storage:
                 return self.read(name) == data
         return False
 
-    def _put(self, name: str, data: bytes, **condition: str) -> None:
-        extra: dict[str, Any] = dict(condition)
-        if self.location.encryption:
-            extra["ServerSideEncryption"] = self.location.encryption
-        if self.location.key:
-            extra["SSEKMSKeyId"] = self.location.key
-        answer = self._request("put_object", name, Body=data, **extra)
+    def _put(self, name: str, data: bytes, **condition: Any) -> None:
+        answer = self._request("put_object", name, Body=data, **self.location.encrypting, **condition)
         self._versions[name] = (_hash(data), answer["ETag"])
 
     def _request(self, operation: str, name: str, missing: bool = False, **given: Any) -> Any:

@@ -68,13 +68,8 @@ class S3Storage:
     def describe(self, name: str) -> str:
         return f"s3://{self.location.bucket}/{self.location.prefix}{name}"
 
-    def _put(self, name: str, data: bytes, **condition: str) -> None:
-        extra: dict[str, Any] = dict(condition)
-        if self.location.encryption:
-            extra["ServerSideEncryption"] = self.location.encryption
-        if self.location.key:
-            extra["SSEKMSKeyId"] = self.location.key
-        self._request("put_object", name, Body=data, **extra)
+    def _put(self, name: str, data: bytes, **condition: Any) -> None:
+        self._request("put_object", name, Body=data, **self.location.encrypting, **condition)
 
     def _request(self, operation: str, name: str, missing: bool = False, **given: Any) -> Any:
         """Calls S3 about one object; gives None for one that does not exist, if it may be `missing`."""

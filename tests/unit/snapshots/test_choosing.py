@@ -10,9 +10,9 @@ from dataops.infra.errors import ConfigurationError, NotFoundError, Verification
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots.choosing import choose_snapshot
 from dataops.snapshots.contents import ShreddedError
-from dataops.snapshots.manifest import base_of
 from dataops.snapshots.removal import remove, shred
 from dataops.snapshots.store import load_manifest, reading
+from dataops.snapshots.without_rows import base_of
 from support.made_snapshots import layout_in, make_snapshot
 from support.stored_snapshots import chunk_files
 

@@ -18,11 +18,12 @@ from dataops.infra.errors import (
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process import postgres_server
 from dataops.snapshots.golden import ensure_golden
-from dataops.snapshots.manifest import Manifest, id_without_rows
+from dataops.snapshots.manifest import Manifest
 from dataops.snapshots.removal import Bounds, decide
 from dataops.snapshots.storage.local import LocalStorage
 from dataops.snapshots.store import load_manifest, newest, snapshot_ids
 from dataops.snapshots.subsets.rules import parse_rules
+from dataops.snapshots.without_rows import id_without_rows
 from support.made_snapshots import layout_in, make_snapshot
 from support.postgres import open_directory
 from support.small_production import Production, Restored, copy_text, running_clone

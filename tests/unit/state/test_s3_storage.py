@@ -59,9 +59,11 @@ def test_a_url_says_all_that_the_pulumi_cli_understands() -> None:
         "s3://team/a%20b/c?region=eu-west-1&profile=ci&awssdk=v2&ssetype=aws:kms&kmskeyid=k&accelerate=false"
     )
     assert (said.bucket, said.prefix, said.region, said.profile) == ("team", "a b/c/", "eu-west-1", "ci")
-    assert (said.encryption, said.key, said.accelerate, said.path_style) == ("aws:kms", "k", False, False)
+    assert (said.accelerate, said.path_style) == (False, False)
+    assert said.encrypting == {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "k"}
     own = S3Location.parse("s3://team?endpoint=minio:9000&disableSSL=true&s3ForcePathStyle=true")
     assert (own.endpoint, own.path_style, own.prefix) == ("http://minio:9000", True, "")
+    assert own.encrypting == {}
     assert own.request_checksums == "when_required"
     assert S3Location.parse("s3://team?endpoint=minio:9000&use_path_style=1").endpoint == "https://minio:9000"
 
