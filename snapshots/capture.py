@@ -25,6 +25,7 @@ from dataops.snapshots.gathered import Gathered
 from dataops.snapshots.grounds import grounds_of
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import ObjectPlan, plan_objects
+from dataops.snapshots.large_objects import PAGES
 from dataops.snapshots.left_out import left_out
 from dataops.snapshots.manifest import (
     POST_DATA,
@@ -126,6 +127,8 @@ def capture(
         tables = plan_tables(source.catalogue, platform.policy, masking_key, problems)
         objects = plan_objects(lake, platform.policy, masking_key, problems)
         problems.raise_any()
+        if search.hosts and any(plan.table.label == PAGES and not plan.masked for plan in tables):
+            search.pass_over(PAGES, "large objects are bytes, in which a host may be written in any way")
         missing = left_out(source.leader)
         for what in missing:
             options.progress(f"left out: {what}")

@@ -103,6 +103,8 @@ class Column:
         family: of its type; of an array whose elements can be masked, that of these.
         length: the most characters that it, or an element of it, takes.
         array: whether it is such an array.
+        read_as: what is read for it, in SQL, where that is not the column itself.
+        fixed: that it only says where something belongs: it is kept, and needs no rule.
     """
 
     name: str
@@ -114,6 +116,8 @@ class Column:
     generated: bool
     unique: bool
     array: bool = False
+    read_as: str = ""
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

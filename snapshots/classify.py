@@ -103,7 +103,8 @@ def _rows(connection: Connection, catalogue: Catalogue, missing: Sequence[Missin
         columns = wanted.get(table.root, [])
         if not columns or any(samples[one] for one in columns):
             continue
-        names = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(one.name)) for one in columns)
+        read = {c.name: sql.SQL(c.read_as) if c.read_as else sql.Identifier(c.name) for c in table.columns}
+        names = sql.SQL(", ").join(sql.SQL("({})::text").format(read[one.name]) for one in columns)
         part = f" TABLESAMPLE SYSTEM ({max(100 * LARGE / table.bytes, 0.001):f})" if table.bytes > LARGE else ""
         query = sql.SQL("SELECT {} FROM ONLY {}" + part + f" LIMIT {SAMPLE}")
         for row in connection.execute(query.format(names, sql.Identifier(table.schema, table.name))):

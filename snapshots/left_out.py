@@ -11,7 +11,11 @@ _OWN = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _NO_EXTENSION = """NOT EXISTS (
   SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"""
 QUERIES = (
-    """SELECT count(*) || ' large objects, which no rule can cover' FROM pg_largeobject_metadata HAVING count(*) > 0""",
+    """SELECT count(*) || ' large objects, since ' || current_user || ' may not read pg_catalog.pg_largeobject'
+FROM pg_largeobject_metadata
+WHERE NOT has_table_privilege('pg_catalog.pg_largeobject', 'SELECT') HAVING count(*) > 0""",
+    """SELECT 'the owner ' || pg_get_userbyid(lomowner) || ' of ' || count(*) || ' large objects'
+  || ', and their privileges: in a replica all belongs to one role' FROM pg_largeobject_metadata GROUP BY lomowner""",
     "SELECT 'the foreign server ' || srvname || ' with its user mappings' FROM pg_foreign_server",
     """SELECT 'what the foreign table ' || n.nspname || '.' || c.relname
   || ' leads to: in a replica it is an empty table'

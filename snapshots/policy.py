@@ -114,6 +114,10 @@ def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes, problems: Pr
         for index, column in enumerate(captured):
             label = f"{table.root}.{column.name}"
             rule = rules.get(column.name)
+            if column.fixed:
+                if not isinstance(rule, Keep | None):
+                    problems.found.append(f"{label} says where data belong: it is always kept")
+                continue
             if rule is None:
                 problems.add(
                     Missing(

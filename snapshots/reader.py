@@ -185,15 +185,18 @@ class Reader:
 
 def _copies(table: SourceTable, columns: Sequence[str], part: Range | Selection, server_version: int) -> Iterator[str]:
     """The statements that give the rows of a table, one after the other."""
-    name, listed = f"{_quoted(table.schema)}.{_quoted(table.name)}", ", ".join(map(_quoted, columns))
-    query = f"SELECT {listed} FROM ONLY {name} WHERE"
+    name, otherwise = f"{_quoted(table.schema)}.{_quoted(table.name)}", {c.name: c.read_as for c in table.columns}
+    listed = ", ".join(otherwise.get(column) or _quoted(column) for column in columns)
+    query = f"SELECT {listed} FROM ONLY {name}"
     if isinstance(part, Selection):
         for rows in part.literals():
-            yield f"COPY ({query} ctid = ANY ({rows})) TO STDOUT;\n"
+            yield f"COPY ({query} WHERE ctid = ANY ({rows})) TO STDOUT;\n"
+    elif part.whole and any(map(otherwise.get, columns)):
+        yield f"COPY ({query}) TO STDOUT;\n"
     elif part.whole:
         yield f"COPY {name}{f' ({listed})' if listed else ''} TO STDOUT;\n"
     else:
-        yield f"COPY ({query} {part.condition(server_version)}) TO STDOUT;\n"
+        yield f"COPY ({query} WHERE {part.condition(server_version)}) TO STDOUT;\n"
 
 
 def _quoted(name: str) -> str:

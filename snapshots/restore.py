@@ -17,6 +17,7 @@ from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.snapshots.chunk_reader import SnapshotReader
+from dataops.snapshots.large_objects import load_large_objects, tables_of
 from dataops.snapshots.manifest import POST_DATA, PRE_DATA, Manifest, TableEntry, table_label
 from dataops.snapshots.reader import TEXT_FORM
 
@@ -71,9 +72,11 @@ def restore(snapshot: SnapshotReader, server: Mapping[str, Any], binaries: Postg
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(OWNER)))
         _run_script(snapshot, PRE_DATA, server, binaries)
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="restore") as pool:
-            largest_first = sorted(manifest.tables.items(), key=lambda item: -item[1].bytes)
+            objects = pool.submit(_make_large_objects, snapshot, server)
+            largest_first = sorted(tables_of(manifest).items(), key=lambda item: -item[1].bytes)
             for _ in pool.map(lambda item: _copy_in(snapshot, server, *item), largest_first):
                 pass
+            objects.result()
         with connect(server, manifest.database) as connection:
             _set_sequences(connection, manifest)
         _run_script(snapshot, POST_DATA, server, binaries)
@@ -136,6 +139,16 @@ def _copy_in(snapshot: SnapshotReader, server: Mapping[str, Any], label: str, en
                     copy.write(rows)
 
 
+def _make_large_objects(snapshot: SnapshotReader, server: Mapping[str, Any]) -> None:
+    manifest = snapshot.manifest
+    with (
+        connect(server, manifest.database) as connection,
+        postgres_errors(f"restoring the large objects of the snapshot {manifest.id}"),
+    ):
+        connection.execute(f"SET ROLE {OWNER}".encode())
+        load_large_objects(connection, snapshot)
+
+
 def _set_sequences(connection: Connection, manifest: Manifest) -> None:
     for label, entry in manifest.sequences.items():
         name = _name(label).as_string(connection)
@@ -163,7 +176,7 @@ def _fill_views(connection: Connection, manifest: Manifest) -> None:
 def _count_rows(connection: Connection, manifest: Manifest) -> None:
     from psycopg import sql
 
-    for label, entry in manifest.tables.items():
+    for label, entry in tables_of(manifest).items():
         row = connection.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(_name(label))).fetchone()
         if row is None or row[0] != entry.rows:
             found = row[0] if row else 0

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from dataops.infra.errors import ResourceError, VerificationError
 from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.hygiene import without_rights
+from dataops.snapshots.large_objects import load_large_objects, tables_of
 from dataops.snapshots.manifest import POST_DATA, PRE_DATA, Manifest, TableEntry, table_label
 from dataops.snapshots.reader import TEXT_FORM
 from dataops.snapshots.target import Target, clean, require_empty, require_extensions, require_roles
@@ -72,10 +73,12 @@ def restore_into(
     for name, value in TEXT_FORM.items():
         target.connection.execute("SELECT set_config(%s, %s, true)", (name, value))
     rows = size = 0
-    ordered = sorted(manifest.tables.items(), key=lambda item: item[0])
+    load_large_objects(target.connection, snapshot)
+    ordered, plain = sorted(manifest.tables.items(), key=lambda item: item[0]), tables_of(manifest)
     total = sum(entry.rows for entry in manifest.tables.values()), sum(e.bytes for e in manifest.tables.values())
     for number, (label, entry) in enumerate(ordered, 1):
-        _copy_in(target, snapshot, label, entry)
+        if label in plain:
+            _copy_in(target, snapshot, label, entry)
         rows, size = rows + entry.rows, size + entry.bytes
         passed = time.monotonic() - began
         tell(Progress(label, (number, len(ordered)), (rows, total[0]), (size, total[1]), passed))

@@ -15,6 +15,8 @@ from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.infra.process.tls_bridge import PORT, TlsBridge
 from dataops.snapshots.catalogue import Catalogue, SourceTable, read_catalogue
 from dataops.snapshots.hygiene import without_links
+from dataops.snapshots.large_objects import SCHEMA as SYSTEM
+from dataops.snapshots.large_objects import with_large_objects
 from dataops.snapshots.manifest import SequenceEntry
 from dataops.snapshots.reader import BEGIN, SESSION, ConnectionLostError, Reader
 
@@ -146,7 +148,8 @@ def open_source(server: Mapping[str, Any], database: str, binaries: PostgresBina
                 continue
             programs = _for_programs(server, leader, stack)
             reader = Reader(programs, database, row[0], binaries, row[3])
-            yield Source(server, reader, leader, row[1], row[2], row[3], catalogue, since)
+            whole = with_large_objects(catalogue, leader)
+            yield Source(server, reader, leader, row[1], row[2], row[3], whole, since)
             return
     raise _restless(database)
 
@@ -196,7 +199,8 @@ def _unchanged(server: Mapping[str, Any], database: str, catalogue: Catalogue) -
     """
     with _session(server, database) as connection, connection.transaction():
         now = {table.oid: _sizeless(table) for table in read_catalogue(connection).tables}
-    return all(now.get(table.oid) == _sizeless(table) for table in catalogue.tables)
+    own = (table for table in catalogue.tables if table.schema != SYSTEM)  # nobody renames those of the system
+    return all(now.get(table.oid) == _sizeless(table) for table in own)
 
 
 def _sizeless(table: SourceTable) -> SourceTable:

@@ -109,6 +109,11 @@ CREATE POLICY for_all ON rich.parents AS RESTRICTIVE FOR SELECT USING (part > 0)
 CREATE OPERATOR rich.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
 CREATE TEXT SEARCH CONFIGURATION rich.words (COPY = simple);
 
+SELECT lo_from_bytea(90001, 'large'), lo_create(90002);
+SELECT lo_put(90003, 10000000, 'behind a hole') FROM lo_create(90003);
+COMMENT ON LARGE OBJECT 90001 IS 'a
+large one';
+
 -- what is not carried, and told
 CREATE POLICY for_some ON rich.parents FOR UPDATE TO rich_role USING (true);
 CREATE PUBLICATION rich_publication FOR TABLE rich.types;
@@ -118,4 +123,3 @@ CREATE FOREIGN TABLE rich.elsewhere (id int) SERVER rich_far;
 GRANT SELECT ON rich.types TO rich_role;
 ALTER DEFAULT PRIVILEGES IN SCHEMA rich GRANT SELECT ON TABLES TO rich_role;
 ALTER TABLE rich.settings OWNER TO rich_role;
-SELECT lo_from_bytea(0, 'large') IS NOT NULL;

@@ -14,6 +14,7 @@ from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.users import server_user
 from dataops.snapshots.golden import ensure_golden
+from dataops.snapshots.large_objects import OBJECTS, PAGES
 from dataops.snapshots.manifest import Manifest
 from support.postgres import open_directory
 from support.small_production import Production, copy_text, running_clone
@@ -67,6 +68,8 @@ CATALOGUE = {
     "text search": f"SELECT cfgname FROM pg_ts_config WHERE cfgnamespace {OWN}",
     "materialised views": "SELECT * FROM rich.z_counts ORDER BY 1",
     "over another": "SELECT * FROM rich.a_total",
+    "large objects": """SELECT oid, lo_get(oid), obj_description(oid, 'pg_largeobject') FROM pg_largeobject_metadata
+      ORDER BY 1""",
     "identity goes on": "SELECT pg_get_serial_sequence('rich.types', c) FROM unnest('{id,serial_id}'::text[]) c",
 }
 LEFT_OUT = [
@@ -76,7 +79,7 @@ LEFT_OUT = [
     "the policy for_some on rich.parents, which is for roles of its own: rich_role",
     "the default privileges of postgres in the schema rich on tables",
     "the owner rich_role of 1 relations: in a replica all belongs to one role",
-    "1 large objects, which no rule can cover",
+    "the owner postgres of 3 large objects, and their privileges: in a replica all belongs to one role",
 ]
 
 
@@ -105,6 +108,7 @@ def rich(production: Production) -> Iterator[Rich]:
         for table, column in empty.run(COLUMNS):
             rules.setdefault(table, {"keep": []})["keep"].append(column)
         rules.setdefault("rich.no_columns", {"keep": []})
+        rules |= {OBJECTS: {"keep": ["comment"]}, PAGES: {"keep": ["data"]}}
         made = Warehouse(empty.layout, empty.connection, "rich", {"tables": rules})
         told: list[str] = []
         manifest = made.capture(progress=told.append)
