@@ -45,8 +45,8 @@ def quotations(schema: str) -> dict[str, Quotation]:
     """The texts that a schema, as `pg_dump` writes it, quotes and that could point at a person."""
     found: dict[str, Quotation] = {}
     parts = [*_PART.finditer(schema)]
-    ends = [part.start() for part in parts[1:]] + [len(schema)]
-    for part, end in zip(parts, ends, strict=True):
+    ends = [*(part.start() for part in parts[1:]), len(schema)]  # a database may have nothing at all
+    for part, end in zip(parts, ends, strict=False):
         name, kind, owner = part.groups()
         where = f"the {kind.lower()} {name if owner == '-' else f'{owner}.{name}'}"
         text = schema[part.end() : end]

@@ -145,3 +145,9 @@ def test_what_is_not_carried_is_told_and_stands_in_the_manifest(rich: Rich) -> N
         assert what in rich.manifest.left_out
         assert f"left out: {what}" in rich.told
     assert any(what.startswith("the privileges granted on") for what in rich.manifest.left_out)
+
+
+def test_a_database_that_has_nothing_is_captured_and_restored_all_the_same(production: Production) -> None:
+    with warehouse(production.connection, production.layout.home, "bare", "SELECT 1", {}) as bare:
+        manifest = bare.capture()
+        assert manifest.tables == {} and ensure_golden(manifest, bare.layout).tables == 0
