@@ -43,6 +43,7 @@ from dataops.snapshots.problems import Problems
 from dataops.snapshots.publishing import Draft, new_snapshot
 from dataops.snapshots.quotations import quotations
 from dataops.snapshots.ranges import usual_size
+from dataops.snapshots.reader import LOCK_SECONDS
 from dataops.snapshots.source import Source, open_source
 from dataops.snapshots.subsets.choose import choose
 from dataops.snapshots.subsets.objects import choose_objects
@@ -74,6 +75,7 @@ class CaptureOptions:
         progress: called with a line for each thing that is done; from several threads.
         document: the `dataops.yaml` that the rules stand in, to say where one is missing.
         subset: which rows are taken; none for all of them.
+        lock_seconds: how long to wait for whoever changes a table, or waits to.
     """
 
     jobs: int = 0
@@ -82,6 +84,7 @@ class CaptureOptions:
     progress: Callable[[str], None] = _silent
     document: Document | None = None
     subset: tuple[SubsetRule, ...] = ()
+    lock_seconds: float = LOCK_SECONDS
 
 
 _DEFAULT = CaptureOptions()
@@ -122,7 +125,7 @@ def capture(
     with ExitStack() as stack:
         draft = stack.enter_context(new_snapshot(layout.snapshots, layout.keys, whole=not options.subset))
         workers = stack.enter_context(Workers(count))
-        source = stack.enter_context(open_source(connection, database, binaries))
+        source = stack.enter_context(open_source(connection, database, binaries, options.lock_seconds))
         problems = Problems(options.document)
         tables = plan_tables(source.catalogue, platform.policy, masking_key, problems)
         objects = plan_objects(lake, platform.policy, masking_key, problems)
@@ -237,8 +240,10 @@ class _Parts:
 
         try:
             workers.perform(assignment, [list(map(self.record.expect, group)) for group in groups], done)
-        except ResourceError:
-            self.source.check_alive()  # what a worker says of a snapshot that is gone is not the reason
+        except ResourceError as error:
+            # what a worker says of a snapshot that is gone, or of a lock, is not the reason
+            self.source.check_alive()
+            self.source.check_unhindered(error)
             raise
         return {
             "pre_data": self._schema(PRE_DATA, schema.pre_data),

@@ -41,9 +41,15 @@ SESSION = {
     "synchronize_seqscans": "off",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    # behind somebody who waits to change a table that we hold already, we would wait forever
-    "lock_timeout": f"{LOCK_SECONDS}s",
 }
+
+
+def session_settings(lock_seconds: float) -> dict[str, str]:
+    """What every session that reads is set to."""
+    # behind somebody who waits to change a table that we hold already, we would wait forever
+    return {**SESSION, "lock_timeout": f"{round(lock_seconds * 1000)}ms"}
+
+
 # a run of pages is read as such, whatever else the planner thinks of
 _PLANNING = {"enable_seqscan": "off", "jit": "off"}
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -67,6 +73,7 @@ class Reader:
         snapshot: the name of an exported snapshot; whoever exported it holds it.
         binaries: for `psql`.
         server_version: of the server, as `server_version_num`.
+        lock_seconds: how long to wait behind somebody who waits to change a table.
     """
 
     server: Mapping[str, Any] = field(repr=False)
@@ -74,6 +81,7 @@ class Reader:
     snapshot: str
     binaries: PostgresBinaries
     server_version: int = TID_RANGES
+    lock_seconds: float = LOCK_SECONDS
 
     def rows(
         self,
@@ -143,7 +151,9 @@ class Reader:
         return f"SELECT concat_ws(' ', {table.filenode}, count(*), {total}) AS proof FROM ONLY {name}{place}"
 
     def _beginning(self) -> bytes:
-        settings = "".join(f"SET {name} = '{value}';\n" for name, value in {**SESSION, **_PLANNING}.items())
+        settings = "".join(
+            f"SET {name} = '{value}';\n" for name, value in {**session_settings(self.lock_seconds), **_PLANNING}.items()
+        )
         return f"{settings}{BEGIN};\nSET TRANSACTION SNAPSHOT '{self.snapshot}';\n".encode()
 
     def _psql(self, script: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dataops.infra.errors import ResourceError, VerificationError
+from dataops.infra.errors import DataopsError, LockedError, ResourceError, VerificationError
 from dataops.infra.process.commands import run_command
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
@@ -18,7 +18,7 @@ from dataops.snapshots.hygiene import without_links
 from dataops.snapshots.large_objects import SCHEMA as SYSTEM
 from dataops.snapshots.large_objects import with_large_objects
 from dataops.snapshots.manifest import SequenceEntry
-from dataops.snapshots.reader import BEGIN, SESSION, ConnectionLostError, Reader
+from dataops.snapshots.reader import BEGIN, LOCK_SECONDS, ConnectionLostError, Reader, session_settings
 
 if TYPE_CHECKING:
     from dataops.snapshots.catalogue import Connection
@@ -30,6 +30,9 @@ _STATE = """
 SELECT pg_export_snapshot(), to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
        (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text,
        current_setting('server_version_num')::int"""
+_WAITING = """
+SELECT relation::regclass::text, pid FROM pg_locks WHERE NOT granted AND relation = ANY(%s)
+  AND pg_backend_pid() = ANY(pg_blocking_pids(pid)) ORDER BY pid LIMIT 1"""
 _DUMP = (
     "--schema-only",
     "--no-owner",
@@ -110,6 +113,22 @@ class Source:
                 hint="capture again: it goes on where it stopped",
             ) from None
 
+    def check_unhindered(self, failed: DataopsError) -> None:
+        """Whether a worker failed since somebody waits for our locks: it had to wait behind them, and they for us.
+
+        Raises:
+            LockedError: somebody does; names the table.
+        """
+        oids = [table.oid for table in self.catalogue.tables]
+        found = self.leader.execute(_WAITING, (oids,)).fetchone()
+        if found is not None:
+            raise LockedError(
+                f"somebody waits to change {found[0]} while it is captured",
+                where=f"process {found[1]} of the server",
+                hint="let them go first, then capture again: it goes on where it stopped",
+                details=failed.details,
+            )
+
     def check_unchanged(self) -> None:
         """Whether the tables are still called what the policy was set against: a schema can be renamed despite locks.
 
@@ -121,11 +140,16 @@ class Source:
 
 
 @contextmanager
-def open_source(server: Mapping[str, Any], database: str, binaries: PostgresBinaries) -> Iterator[Source]:
+def open_source(
+    server: Mapping[str, Any], database: str, binaries: PostgresBinaries, lock_seconds: float = LOCK_SECONDS
+) -> Iterator[Source]:
     """Takes a snapshot of a database and holds it, with its tables locked against changes of their structure.
 
     Rows are read consistently, but changes of structure and TRUNCATE are not subject to snapshots. So tables are
     locked and looked at again; if one changed meanwhile, a new snapshot is taken.
+
+    Args:
+        lock_seconds: how long to wait for whoever changes a table, or waits to.
 
     Raises:
         ResourceError: the server cannot be reached, or refuses.
@@ -133,7 +157,7 @@ def open_source(server: Mapping[str, Any], database: str, binaries: PostgresBina
     """
     for _ in range(ATTEMPTS):
         with ExitStack() as stack:
-            leader = stack.enter_context(_session(server, database))
+            leader = stack.enter_context(_session(server, database, lock_seconds))
             leader.execute(BEGIN)
             row, since = leader.execute(_STATE).fetchone(), time.monotonic()
             if row is None:
@@ -147,7 +171,7 @@ def open_source(server: Mapping[str, Any], database: str, binaries: PostgresBina
             if not _lock(leader, catalogue) or not _unchanged(server, database, catalogue):
                 continue
             programs = _for_programs(server, leader, stack)
-            reader = Reader(programs, database, row[0], binaries, row[3])
+            reader = Reader(programs, database, row[0], binaries, row[3], lock_seconds)
             whole = with_large_objects(catalogue, leader)
             yield Source(server, reader, leader, row[1], row[2], row[3], whole, since)
             return
@@ -170,9 +194,9 @@ def _restless(database: str) -> VerificationError:
 
 
 @contextmanager
-def _session(server: Mapping[str, Any], database: str) -> Iterator[Connection]:
+def _session(server: Mapping[str, Any], database: str, lock_seconds: float = LOCK_SECONDS) -> Iterator[Connection]:
     with connect(server, database) as connection, postgres_errors(f"reading the database {database}"):
-        for name, value in SESSION.items():
+        for name, value in session_settings(lock_seconds).items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         yield connection
 
