@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,7 @@ import pytest
 from dataops.envs.pool import PoolRequest
 from dataops.envs.sweep import end_processes, leftovers
 from dataops.infra.process.extents import extents_of
+from support.console import Outcome
 from support.mortal_environments import contents
 from support.pools import left_out, make_pool, unmount
 from support.scratch_platform import ScratchPlatform, scratch_platform
@@ -46,6 +48,24 @@ if not left_out():
 
     def rows(shop: ScratchPlatform, name: str) -> int:
         return int(contents(shop, name).tables["raw.orders"]["rows"])
+
+    @contextmanager
+    def almost_full(pool: Path) -> Iterator[None]:
+        """Leaves a pool a few megabytes within a `with` statement."""
+        ballast = pool / "ballast"
+        with open(ballast, "wb") as file:
+            free = shutil.disk_usage(pool).free
+            os.posix_fallocate(file.fileno(), 0, free - 12 * MEGABYTE)
+        try:
+            yield
+        finally:
+            ballast.unlink()
+
+    def is_told(ended: Outcome) -> None:
+        """A command ended for want of room, and said so."""
+        assert ended.status in (1, 4), ended.stderr
+        assert any(word in ended.stderr for word in ("full", "No space", "no room")), ended.stderr
+        assert "defect" not in ended.stderr
 
     def check_gone(shop: ScratchPlatform, pool: Path, name: str) -> None:
         """No record, folder, process or state of an environment is left, and the others answer."""
@@ -136,19 +156,33 @@ if not left_out():
     ) -> None:
         shop, pool, _ = pooled
         shop.branch("feature/full")
-        ballast = pool / "ballast"
-        with open(ballast, "wb") as file:
-            free = shutil.disk_usage(pool).free
-            os.posix_fallocate(file.fileno(), 0, free - 12 * MEGABYTE)
-        try:
+        with almost_full(pool):
             ended = shop.run("env", "up", "--branch", "feature/full")
             if ended.status:  # a snapshot of btrfs may need no more than there is
-                assert ended.status in (1, 4), ended.stderr
-                assert any(word in ended.stderr for word in ("full", "No space", "no room")), ended.stderr
-                assert "defect" not in ended.stderr
-        finally:
-            ballast.unlink()
+                is_told(ended)
         shop.do("env", "up", "--branch", "feature/full")
         assert rows(shop, "feature-full") == 50
         shop.do("env", "down", "feature-full", "--yes")
         check_gone(shop, pool, "feature-full")
+
+    def test_a_pool_that_turns_full_while_a_clone_writes_keeps_what_was_committed_and_the_clone_goes_on_later(
+        pooled: tuple[ScratchPlatform, Path, str],
+    ) -> None:
+        shop, pool, _ = pooled
+        url = shop.do("env", "connect", "feature-pooled", "--show-password", "-o", "json").json["url"]
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE raw.kept AS SELECT n FROM generate_series(1, 1000) AS n")
+        with almost_full(pool):
+            with pytest.raises((psycopg.errors.DiskFull, psycopg.OperationalError)):  # the latter if the server fell
+                with psycopg.connect(url) as connection:
+                    many = "SELECT repeat(md5(n::text), 20) AS text FROM generate_series(1, 300000) AS n"
+                    connection.execute(f"CREATE TABLE raw.lost AS {many}".encode())
+        shop.do("env", "up", "--branch", "feature/pooled")
+        with psycopg.connect(url) as connection:
+            found = connection.execute("SELECT count(*), to_regclass('raw.lost') IS NULL FROM raw.kept").fetchone()
+        assert found == (1000, True)
+        assert rows(shop, "feature-pooled") == 50
+        # neither what it was cloned from nor another clone of that was harmed
+        for name in ("feature-second", "feature-pooled"):
+            shop.do("env", "reset", name, "--yes")
+            assert rows(shop, name) == 50
