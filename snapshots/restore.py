@@ -20,6 +20,7 @@ from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.large_objects import load_large_objects, tables_of
 from dataops.snapshots.manifest import POST_DATA, PRE_DATA, Manifest, TableEntry, table_label
 from dataops.snapshots.reader import TEXT_FORM
+from dataops.snapshots.views import fill_views
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -81,7 +82,8 @@ def restore(snapshot: SnapshotReader, server: Mapping[str, Any], binaries: Postg
             _set_sequences(connection, manifest)
         _run_script(snapshot, POST_DATA, server, binaries)
         with connect(server, manifest.database) as connection:
-            _fill_views(connection, manifest)
+            connection.execute("SELECT set_config('search_path', '', false)")
+            fill_views(connection, manifest)
             connection.execute("VACUUM (FREEZE, ANALYZE)")
             _count_rows(connection, manifest)
         admin.execute(f"ALTER ROLE {OWNER} NOSUPERUSER".encode())
@@ -153,24 +155,6 @@ def _set_sequences(connection: Connection, manifest: Manifest) -> None:
     for label, entry in manifest.sequences.items():
         name = _name(label).as_string(connection)
         connection.execute("SELECT pg_catalog.setval(%s::regclass, %s, %s)", (name, entry.last, entry.called))
-
-
-def _fill_views(connection: Connection, manifest: Manifest) -> None:
-    """Refreshes materialised views; one that reads another waits for it."""
-    from psycopg import errors, sql
-
-    waiting = list(manifest.materialized_views)
-    connection.execute("SELECT set_config('search_path', '', false)")
-    while waiting:
-        later = []
-        for label in waiting:
-            try:
-                connection.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(_name(label)))
-            except errors.ObjectNotInPrerequisiteState:
-                later.append(label)
-        if later == waiting:
-            raise ResourceError(f"the materialised view {later[0]} of the snapshot {manifest.id} cannot be filled")
-        waiting = later
 
 
 def _count_rows(connection: Connection, manifest: Manifest) -> None:

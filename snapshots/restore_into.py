@@ -18,6 +18,7 @@ from dataops.snapshots.large_objects import load_large_objects, tables_of
 from dataops.snapshots.manifest import POST_DATA, PRE_DATA, Manifest, TableEntry, table_label
 from dataops.snapshots.reader import TEXT_FORM
 from dataops.snapshots.target import Target, clean, require_empty, require_extensions, require_roles
+from dataops.snapshots.views import fill_views
 
 _META = re.compile(rb"^\\(un)?restrict .*\n", re.M)
 _SET = re.compile(rb"^SET (\w+) = .*;\n", re.M)
@@ -86,7 +87,7 @@ def restore_into(
         name = _quoted(label)
         target.connection.execute("SELECT setval(%s::regclass, %s, %s)", (name, sequence.last, sequence.called))
     _run(target, after, manifest)
-    _fill_views(target, manifest)
+    fill_views(target.connection, manifest)
     target.connection.execute("ANALYZE")
     return Restored(len(manifest.tables), rows, time.monotonic() - began)
 
@@ -139,24 +140,6 @@ def _copy_in(target: Target, snapshot: SnapshotReader, label: str, entry: TableE
         found = cursor.rowcount
     if found != entry.rows:
         raise VerificationError(f"{label} has {found:,} rows after the restore, the snapshot has {entry.rows:,}")
-
-
-def _fill_views(target: Target, manifest: Manifest) -> None:
-    """Refreshes materialised views; one that reads another waits for it."""
-    from psycopg import errors
-
-    waiting = list(manifest.materialized_views)
-    while waiting:
-        later = []
-        for label in waiting:
-            try:
-                with target.connection.transaction():
-                    target.connection.execute(f"REFRESH MATERIALIZED VIEW {_quoted(label)}".encode())
-            except errors.ObjectNotInPrerequisiteState:
-                later.append(label)
-        if later == waiting:
-            raise ResourceError(f"the materialised view {later[0]} cannot be filled")
-        waiting = later
 
 
 def _quoted(label: str) -> str:
