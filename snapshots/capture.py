@@ -218,7 +218,7 @@ class _Parts:
     ) -> dict[str, Any]:
         """Writes all data and returns the fields of the manifest that describe them; the first failure ends it."""
         assignment = Assignment(
-            self.source.reader,
+            self.source.reader.shared(workers.count),
             self.lake,
             self.draft.place,
             self.search.hosts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, Any
 
@@ -17,7 +17,8 @@ from dataops.snapshots.catalogue import SourceTable
 from dataops.snapshots.ranges import TID_RANGES, WHOLE, Range
 from dataops.snapshots.subsets.selection import Selection
 
-BLOCK = 4 << 20
+LARGEST_BLOCK, SMALLEST_BLOCK, BLOCKS = 4 << 20, 1 << 20, 16 << 20
+"""Bytes of rows that are masked together: at most, at least, and by all workers."""
 LOCK_SECONDS = 60
 PROOF = "dataops-proof "
 CONNECTION_BAD = 2
@@ -73,6 +74,7 @@ class Reader:
         snapshot: the name of an exported snapshot; whoever exported it holds it.
         binaries: for `psql`.
         server_version: of the server, as `server_version_num`.
+        block: bytes of rows that are read at a time.
         lock_seconds: how long to wait behind somebody who waits to change a table.
     """
 
@@ -82,6 +84,11 @@ class Reader:
     binaries: PostgresBinaries
     server_version: int = TID_RANGES
     lock_seconds: float = LOCK_SECONDS
+    block: int = LARGEST_BLOCK
+
+    def shared(self, workers: int) -> Reader:
+        """The same for each of so many workers, which read less at a time the more there are."""
+        return replace(self, block=min(LARGEST_BLOCK, max(SMALLEST_BLOCK, BLOCKS // workers)))
 
     def rows(
         self,
@@ -112,7 +119,7 @@ class Reader:
             script.seek(0)
             with self._psql(script, errors) as process:
                 assert process.stdout is not None
-                read = partial(process.stdout.read, BLOCK)
+                read = partial(process.stdout.read, self.block)
                 try:
                     yield from whole_rows(iter(read, b""))
                 except BaseException:

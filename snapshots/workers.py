@@ -21,9 +21,15 @@ STOP_SECONDS = 10
 PROGRAM = "from dataops.snapshots.worker import main; main()"
 
 
+MOST_JOBS = 8
+"""How many workers there are unless somebody asks for more: each takes some 60 MiB, all of them less than 512 MiB."""
+FRUGAL = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(4 << 20)}
+"""Variables of the allocators: what was freed is given back, since there are many of us."""
+
+
 def usual_jobs() -> int:
-    """As many workers as there are processors that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """As many workers as there are processors that this process may use, up to `MOST_JOBS`."""
+    return min(MOST_JOBS, len(os.sched_getaffinity(0)))
 
 
 class Workers:
@@ -47,7 +53,7 @@ class Workers:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # nobody may read what a worker says by accident
-                env=child_environment(),
+                env=child_environment(FRUGAL),
                 start_new_session=True,
             )
             self._processes.append(process)

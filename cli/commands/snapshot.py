@@ -70,7 +70,7 @@ snapshot = LazyGroup(
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
-    help="Processes that read and mask; by default one per processor.",
+    help="Processes that read and mask, some 60 MB each; by default one per processor, up to 8.",
 )
 @click.option(
     "--from",
