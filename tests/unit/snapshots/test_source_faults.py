@@ -114,7 +114,7 @@ def test_a_table_that_is_rewritten_while_a_capture_begins_is_captured_with_all_i
 
 @pytest.mark.parametrize(
     "change",
-    ["DROP TABLE people", "ALTER TABLE people ADD more text DEFAULT 'x'", "ALTER TABLE people ALTER age TYPE bigint"],
+    ["DROP TABLE people", "ALTER TABLE people ADD more text DEFAULT 'x'"],
 )
 def test_who_waits_to_change_a_table_is_named_and_the_next_capture_goes_on(people: Warehouse, change: str) -> None:
     with ThreadPoolExecutor(1) as pool:
