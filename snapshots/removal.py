@@ -23,7 +23,7 @@ from dataops.snapshots.manifest import FILE
 from dataops.snapshots.storage.base import Storage
 from dataops.snapshots.storage.local import LocalStorage, sync
 from dataops.snapshots.store import LISTED, locked, newest_in, snapshot_ids
-from dataops.snapshots.sweep import REMOVED, destroy_key, sweep
+from dataops.snapshots.sweep import REMOVED, destroy_key, sweep, traces
 
 Used = Callable[[], Mapping[str, Sequence[str]]]
 """Gives the environments that are made of a snapshot, by its id."""
@@ -141,7 +141,7 @@ def remove(layout: PlatformLayout, snapshots: Collection[str], used: Used = dict
     """Takes snapshots away, with the golden directories that were made of them, and sweeps.
 
     Args:
-        snapshots: their ids.
+        snapshots: their ids; without any only what a killed removal left is swept.
         used: asked again for each, when nobody can begin to use it any more: somebody may have begun since `decide`.
 
     Raises:
@@ -163,7 +163,8 @@ def remove(layout: PlatformLayout, snapshots: Collection[str], used: Used = dict
             left.append(Retained(snapshot, error.what))
     for snapshot in gone:
         _remove_golden(layout, snapshot)
-    return Removed(tuple(gone), tuple(left), _sweep(layout) if gone else 0)
+    unfinished = bool(gone or traces(layout.snapshots))  # by this removal, or by one that was killed
+    return Removed(tuple(gone), tuple(left), _sweep(layout) if unfinished else 0)
 
 
 def shred(layout: PlatformLayout, snapshot: str, used: Used = dict) -> Removed:

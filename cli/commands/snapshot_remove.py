@@ -86,6 +86,8 @@ def prune(
         decided = decide(layout, in_use(layout), bounds)
     if dry_run or not decided.going:
         _show(decided, as_json)
+        if not dry_run and not url and (freed := remove(layout, ()).freed):
+            notice(f"{size(freed)} are free again, which a removal that was killed had left.")
         return
     if not as_json:
         _show(decided, as_json)

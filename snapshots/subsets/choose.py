@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dataops.infra.errors import ConfigurationError, InternalError, NotFoundError
 from dataops.snapshots.catalogue import Catalogue, SourceTable
+from dataops.snapshots.large_objects import PAGES
 from dataops.snapshots.manifest import Portion
 from dataops.snapshots.subsets.closure import Closure, fetching_by_number, read_rows
 from dataops.snapshots.subsets.keys import Key, read_keys
@@ -120,6 +121,12 @@ class _Choice:
         whole = {oid for rule, relation in self.rules if rule.kind == "all" for oid in relation.leaves}
         rows = {oid: RowSet(oid in whole) for oid in self._tables}
         for rule, relation in self.rules:
+            if rule.kind in ("percent", "count") and relation.label == PAGES:
+                raise ConfigurationError(
+                    "it would take parts of large objects",
+                    where=rule.where,
+                    hint=f'choose them by who refers to them: "{PAGES}: loid IN (SELECT photo FROM people WHERE …)"',
+                )
             query = query_of(rule, relation, self._connection)
             if query is None:
                 continue

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dataops.infra.errors import VerificationError
+from dataops.infra.errors import ConfigurationError, VerificationError
 from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.users import server_user
@@ -147,6 +147,8 @@ def test_large_objects_are_masked_by_their_rules(album: Warehouse, rule: object,
 
 def test_a_schema_without_rows_has_no_large_objects_and_a_subset_those_that_are_asked_for(album: Warehouse) -> None:
     own = under(album, KEPT, "part-00000000")
+    with pytest.raises(ConfigurationError, match="it would take parts of large objects"):
+        own.capture(subset=parse_rules([f"{PAGES}:5%"]))
     photos = "SELECT bytes FROM public.photos WHERE id IN (2, 3)"
     manifest = own.capture(subset=parse_rules(["photos: id IN (2, 3)", f"{PAGES}: loid IN ({photos})"]))
     empty = load_manifest(own.layout, id_without_rows(manifest.id))

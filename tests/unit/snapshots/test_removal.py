@@ -13,11 +13,12 @@ from dataops.infra.errors import LockedError, NotFoundError, PolicyError, Verifi
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots.chunks import ChunkKeys
 from dataops.snapshots.contents import ShreddedError
+from dataops.snapshots.manifest import FILE
 from dataops.snapshots.publishing import new_snapshot
 from dataops.snapshots.references import References
 from dataops.snapshots.removal import Bounds, check_free, decide, pin, pinned, remove, shred, shredded, unpin
 from dataops.snapshots.store import keeping, list_snapshots, locked, newest, reading
-from dataops.snapshots.sweep import sweep
+from dataops.snapshots.sweep import REMOVED, sweep
 from dataops.snapshots.writer import DataWriter
 from support.made_snapshots import BEGIN, changed, layout_in, make_snapshot, some_rows
 from support.stored_snapshots import all_chunks, check, chunks_of, opened, texts
@@ -111,6 +112,18 @@ def test_prune_removes_what_is_beyond_both_bounds_and_says_why_the_rest_stays(la
     remove(layout, decided.going)
     assert ids(layout) == [made[0], *made[2:]]
     whole(layout)
+
+
+def test_a_prune_that_was_killed_before_it_swept_is_finished_by_the_next_one(layout: PlatformLayout) -> None:
+    first, second = several(layout, 2)
+    (layout.snapshots / REMOVED).touch()
+    (layout.snapshots / first / FILE).unlink()
+    assert decide(layout, {}, Bounds(keep=1)).going == ()
+    done = remove(layout, ())
+    assert (done.snapshots, bool(done.freed)) == ((), True)
+    assert ids(layout) == [second] and not (layout.snapshots / REMOVED).exists()
+    whole(layout)
+    assert remove(layout, ()).freed == 0
 
 
 def test_a_snapshot_that_somebody_restores_is_left(layout: PlatformLayout) -> None:
