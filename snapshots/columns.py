@@ -17,6 +17,8 @@ from dataops.snapshots.ranges import WHOLE, Range
 REMEMBERED = 1 << 26
 """How much all workers remember of all rules: characters of the values, and `OVERHEAD` for each."""
 OVERHEAD = 250
+FIELDS = 400_000
+"""How many fields and their masks all workers remember of all columns, so that what comes again costs one look."""
 COUNTED = 250_000
 COUNTED_IN_ALL = 1_000_000
 """How many different values are counted of a column, and of all columns by all workers."""
@@ -65,6 +67,7 @@ class Memory:
     def __init__(self, quotations: Mapping[str, Quotation] | None = None, shares: int = 1) -> None:
         self.quotations: Mapping[str, Quotation] = quotations or {}
         self._room = REMEMBERED // max(1, shares)
+        self.fields = FIELDS // max(1, shares)
         self.counted = min(COUNTED, COUNTED_IN_ALL // max(1, shares))
         self._masks: dict[tuple[str, Family, bool, bool], _Masks] = {}
 
@@ -93,6 +96,7 @@ class ColumnMasking:
         """Rows before those that are masked now."""
         self.fields: dict[str, str] = {}
         """Masks by value, both as COPY writes them; for whoever masks rows."""
+        self.remembered = memory.fields
         self._masks = memory.masks(field)
         self._quotations = {text: q.where for text, q in memory.quotations.items() if q.tells_of(field)}
         self._counted = memory.counted

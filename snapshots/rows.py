@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NULL = "\\N"
-FIELDS = 20_000
-"""How many fields and their masks are remembered of a column, so that a value that comes again costs one look."""
 BYTE_ORDER_MARK = "\ufeff".encode()
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -142,7 +140,7 @@ def _mask(values: pa.Array, beside: list[pa.Array], column: ColumnMasking) -> pa
     if None in found:
         places = [place for place, mask in enumerate(found) if mask is None]
         new = _masks([unescape(fields[place]) for place in places], places, encoded.indices, column)
-        if len(known) + len(new) > FIELDS:
+        if len(known) + len(new) > column.remembered:
             known.clear()
         for place, mask in zip(places, new, strict=True):
             found[place] = known[fields[place]] = mask

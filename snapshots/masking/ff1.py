@@ -39,9 +39,9 @@ class Ff1:
         radix, half = self._radix, length - length // 2
         high, low = self._first_block(length)
         shift = 8 * ((((radix**half) - 1).bit_length() + 7) // 8)  # the place of the round's number beside the half
-        for number in range(ROUNDS):
-            modulus = _number(radix ** (length // 2 if number % 2 == 0 else half))
-            block = pc.bit_wise_xor(right, _number(low ^ (number << shift)))
+        for turn in range(ROUNDS):
+            modulus = number(radix ** (length // 2 if turn % 2 == 0 else half))
+            block = pc.bit_wise_xor(right, number(low ^ (turn << shift)))
             pseudorandom = self._aes(high, block)
             reduced = pc.subtract(pseudorandom, pc.multiply(pc.divide(pseudorandom, modulus), modulus))
             total = pc.add(left, reduced)
@@ -82,7 +82,8 @@ def numbers(values: array[int]) -> Any:
     return pa.Array.from_buffers(pa.uint64(), len(values), [None, pa.py_buffer(values)])
 
 
-def _number(value: int) -> Any:
+def number(value: int) -> Any:
+    """A number as one of Arrow's, of eight bytes."""
     import pyarrow as pa
 
     return pa.scalar(value, pa.uint64())
@@ -100,9 +101,9 @@ def to_halves(texts: list[str], alphabet: bytes, length: int) -> tuple[Any, Any]
     import pyarrow.compute as pc
 
     digits = "".join(texts).encode("ascii").translate(_translation(alphabet, bytes(range(len(alphabet)))))
-    radix = _number(len(alphabet))
+    radix = number(len(alphabet))
 
-    def number(places: range) -> Any:
+    def value(places: range) -> Any:
         total = None
         for place in places:
             column = pa.py_buffer(digits[place::length])
@@ -110,7 +111,7 @@ def to_halves(texts: list[str], alphabet: bytes, length: int) -> tuple[Any, Any]
             total = digit if total is None else pc.add(pc.multiply(total, radix), digit)
         return total
 
-    return number(range(length // 2)), number(range(length // 2, length))
+    return value(range(length // 2)), value(range(length // 2, length))
 
 
 def from_halves(left: Any, right: Any, alphabet: bytes, length: int) -> list[str]:
@@ -118,7 +119,7 @@ def from_halves(left: Any, right: Any, alphabet: bytes, length: int) -> list[str
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    count, radix = len(left), _number(len(alphabet))
+    count, radix = len(left), number(len(alphabet))
     digits = bytearray(count * length)
     for half, places in ((left, range(length // 2)), (right, range(length // 2, length))):
         for place in reversed(places):

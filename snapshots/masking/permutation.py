@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from fastfpe import ff1
 
 from dataops.snapshots.masking.base import UnmaskableError
-from dataops.snapshots.masking.ff1 import Ff1, fits, from_halves, numbers, to_halves
+from dataops.snapshots.masking.ff1 import Ff1, fits, from_halves, number, numbers, to_halves
 
 SMALLEST_FF1_DOMAIN = 1_000_000
 LARGEST_ALPHABET = 256
@@ -53,17 +53,15 @@ class AlphabetPermutation:
         length = len(text)
         if length > LONGEST:
             raise UnmaskableError(f"a value has more than {LONGEST} characters to encrypt")
-        if length not in self._small:
-            self._small[length] = self._shuffle(length)
-        shuffled = self._small[length]
+        shuffled = self._shuffled(length)
         if shuffled is None:
             return str(ff1.encrypt(self._hex, "", self._alphabet, text))
-        radix, number = len(self._alphabet), 0
+        radix, place = len(self._alphabet), 0
         for character in text:
-            number = number * radix + self._index[character]
-        number, characters = shuffled[number], []
+            place = place * radix + self._index[character]
+        place, characters = shuffled[place], []
         for _ in range(length):
-            number, digit = divmod(number, radix)
+            place, digit = divmod(place, radix)
             characters.append(self._alphabet[digit])
         return "".join(reversed(characters))
 
@@ -78,19 +76,36 @@ class AlphabetPermutation:
         for place, text in enumerate(texts):
             lengths.setdefault(len(text), []).append(place)
         for length, places in lengths.items():
-            size = len(self._alphabet) ** min(length, LONGEST)
-            columns = self._columns if len(places) > FEW and size >= SMALLEST_FF1_DOMAIN else None
-            if columns is None or not fits(len(self._alphabet), length):
-                for place in places:
-                    images[place] = self.apply(texts[place])
-                continue
-            alphabet = self._alphabet.encode("ascii")
-            halves = to_halves([texts[place] for place in places], alphabet, length)
-            for place, image in zip(
-                places, from_halves(*columns.encrypt(*halves, length), alphabet, length), strict=True
-            ):
+            some = [texts[place] for place in places]
+            if len(some) <= FEW or length > LONGEST or not (self._columns and fits(len(self._alphabet), length)):
+                own = list(map(self.apply, some))
+            else:
+                own = self._apply_columns(some, length)
+            for place, image in zip(places, own, strict=True):
                 images[place] = image
         return images
+
+    def _apply_columns(self, texts: list[str], length: int) -> list[str]:
+        """The images of texts of one length, all at once."""
+        import pyarrow.compute as pc
+
+        assert self._columns
+        alphabet = self._alphabet.encode("ascii")
+        left, right = to_halves(texts, alphabet, length)
+        shuffled = self._shuffled(length)
+        if shuffled is None:
+            left, right = self._columns.encrypt(left, right, length)
+        else:
+            below = number(len(alphabet) ** (length - length // 2))
+            image = numbers(shuffled).take(pc.add(pc.multiply(left, below), right))
+            left = pc.divide(image, below)
+            right = pc.subtract(image, pc.multiply(left, below))
+        return from_halves(left, right, alphabet, length)
+
+    def _shuffled(self, length: int) -> array[int] | None:
+        if length not in self._small:
+            self._small[length] = self._shuffle(length)
+        return self._small[length]
 
     def _shuffle(self, length: int) -> array[int] | None:
         """The shuffled domain of texts of one length, None where it is large enough for FF1."""
