@@ -19,6 +19,7 @@ from dataops.envs.sweep import doomed_path, processes_of
 from dataops.envs.unowned import Finding, Kept, Search, same
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.process.docker_engine import DockerEngine, Owned
 from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import remove_tree
 from dataops.snapshots.golden import remove_golden
@@ -116,6 +117,14 @@ def _remove(finding: Finding, layout: PlatformLayout, tools: Tools, search: Sear
         return f"{error.strerror or error}"
 
 
+def _engine(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
+    engine, (root,) = DockerEngine(), finding.identity
+    owned = Owned(finding.kind, finding.place, root)
+    if owned in engine.owned(root):
+        engine.remove(owned)
+    return ""
+
+
 def _process(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
     from dataops.infra.process.processes import end_process
 
@@ -187,6 +196,8 @@ def _lease(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
 
 _Remover = Callable[[Finding, PlatformLayout, Tools], str]
 _REMOVERS: dict[str, _Remover] = {
+    "container": _engine,
+    "network": _engine,
     "process": _process,
     "state": _state,
     "worktree": _worktree,

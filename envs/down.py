@@ -29,6 +29,8 @@ from dataops.infra.errors import (
     VerificationError,
 )
 from dataops.infra.platform.pool import require_pool
+from dataops.infra.process.containers import remove_owned
+from dataops.infra.process.docker_engine import DockerEngine
 from dataops.services.ending import end_runs
 
 
@@ -101,7 +103,8 @@ def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: 
                 notes.append(f"ended what was running: {', '.join(running)}")
             changes = _destroy(record, stack, clock) if stack else {}
             with clock.phase("sweep", "looking for anything else"):
-                swept = end_processes(root)
+                swept = remove_owned(root) if record.target == "docker" else []
+                swept += end_processes(root)
                 remove_files(root)
                 forget_missing_worktrees(Path(record.repository))
             with clock.phase("proof", "checking that nothing is left"):
@@ -199,6 +202,8 @@ def _destroy(record: EnvironmentRecord, stack: EnvironmentStack, clock: PhaseClo
 def _prove(record: EnvironmentRecord) -> None:
     root = Path(record.root)
     left = leftovers(root, ports(record.facts)).lines()
+    if record.target == "docker":
+        left += [f"{owned.kind} {owned.name}" for owned in DockerEngine().owned(str(root))]
     left += [f"worktree {path}" for path in registered_worktrees(Path(record.repository)) if path.is_relative_to(root)]
     if left:
         raise VerificationError(

@@ -30,6 +30,7 @@ PHASE_OF = {
     "dataops:local:Worktree": "code",
     "dataops:local:VirtualEnvironment": "requirements",
     "dataops:local:Supervisor": "supervisor",
+    "dataops:local:ContainerPlace": "supervisor",
     "dataops:snapshots:Golden": "golden",
     "dataops:local:PostgresCluster": "warehouse",
     "dataops:postgres:Database": "warehouse",

@@ -93,12 +93,11 @@ SETTINGS = (
     ),
     Setting(
         "target",
-        "Where a replica runs.",
+        "Where a replica runs: `local` or `docker`; by default where it is, else `local`.",
         "--target TARGET",
         "DATAOPS_TARGET",
         file=("defaults", "target"),
-        default="local",
-        choices=("local",),
+        choices=("local", "docker"),
     ),
     Setting(
         "snapshot",
@@ -276,7 +275,7 @@ def _checked(setting: Setting, chosen: Candidate) -> Any:
     value = str(value) if setting.choices and isinstance(value, int) else value
     if setting.number and str(value).isdecimal() and int(value) > 0:
         return int(value)
-    if setting.number or (setting.choices and value not in setting.choices):
+    if setting.number or (setting.choices and value not in (*setting.choices, setting.default)):
         # what is asked how it prints must not have to print in a form that there is not
         shown = {"output": " -o table", "log-format": " --log-format plain"}.get(setting.key, "")
         wanted = "a whole number from 1" if setting.number else f"one of {', '.join(setting.choices)}"

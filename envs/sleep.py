@@ -69,6 +69,7 @@ def sleep(name: str, registry: Registry, clock: PhaseClock, force: bool = False)
         # noted first: if we are killed now, whoever looks sees that it is not meant to be awake
         record = registry.save(record, state=State.SLEEPING)
         with clock.phase("processes", "stopping everything"):
+            from dataops.infra.process.containers import remove_owned
             from dataops.infra.process.supervisor import Supervisor
 
             end_runs(root)
@@ -76,6 +77,8 @@ def sleep(name: str, registry: Registry, clock: PhaseClock, force: bool = False)
             ran = supervisor.pid() is not None
             if supervisor.directory.is_dir():
                 supervisor.stop()
+            if record.target == "docker":
+                remove_owned(root, ("container",))
             ended = end_processes(root)
     return SleepReport(record, tuple(ended), ran or bool(ended), clock.total())
 

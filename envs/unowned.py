@@ -21,6 +21,7 @@ from dataops.envs.sweep import environment_processes
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process.advisory_lock import is_locked
+from dataops.infra.process.docker_engine import ROOT_LABEL, DockerEngine, engine_is_there
 from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import size_of
 from dataops.infra.process.sockets import substitutes
@@ -42,7 +43,19 @@ MARKS = (
 )
 """Files in an environment's folder that nobody but dataops puts there; one is enough."""
 
-ORDER = ("process", "state", "worktree", "environment", "sockets", "golden", "snapshot", "lease", "record")
+ORDER = (
+    "container",
+    "network",
+    "process",
+    "state",
+    "worktree",
+    "environment",
+    "sockets",
+    "golden",
+    "snapshot",
+    "lease",
+    "record",
+)
 """The kinds of findings, in the order in which they are removed."""
 
 
@@ -102,9 +115,10 @@ class Search:
         self.kept += [Kept(str(registry.path(n)), error.what) for n, error in registry.survey()[1].items()]
         self._repositories = {Path(record.repository) for record in records}
         found = [
-            *self._processes(), *self._states({record.backend for record in records}), *self._folders(),
-            *self._worktrees(), *self._sockets(), *self._golden({record.snapshot for record in records}),
-            *self._snapshots(), *self._leases(), *self._drafts(),
+            *self._containers(), *self._processes(), *self._states({record.backend for record in records}),
+            *self._folders(), *self._worktrees(), *self._sockets(),
+            *self._golden({record.snapshot for record in records}), *self._snapshots(),
+            *self._leases(), *self._drafts(),
         ]  # fmt: skip
         return tuple(sorted(found, key=lambda finding: (ORDER.index(finding.kind), finding.place)))
 
@@ -139,6 +153,23 @@ class Search:
             self.kept.append(Kept(place, f"it is {name}'s, whose data may exist nowhere else"))
             return False
         return True
+
+    def _containers(self) -> Iterator[Finding]:
+        if not engine_is_there():
+            return
+        engine = DockerEngine()
+        try:
+            owned = engine.owned()
+        except DataopsError as error:
+            self.kept.append(Kept(engine.socket, error.what))
+            return
+        for each in owned:
+            if (environments := self._above(Path(each.root))) is None:
+                continue
+            name = Path(each.root).relative_to(environments).parts[0]
+            if self._unowned(name, f"{each.kind} {each.name}"):
+                ours, gone = f"its label {ROOT_LABEL} says that it is of {each.root}", f"no record names {name}"
+                yield Finding(each.kind, each.name, ours, gone, "remove it", 0, name, (each.root,))
 
     def _processes(self) -> Iterator[Finding]:
         found = [(pid, at, facts) for at in self.environments for pid, facts in environment_processes(at).items()]

@@ -29,14 +29,14 @@ class UpRequest:
     Args:
         branch: whose code it runs.
         snapshot: where its data comes from, see `dataops.snapshots.choosing`; "" for the one it has, or the newest.
-        target: where it runs.
+        target: where it runs; "" for where it is, or this machine's processes.
         variables: variables that override the declared ones.
         from_phase: the phase from which on everything is done again; "" for what differs only.
     """
 
     branch: str
     snapshot: str = ""
-    target: str = "local"
+    target: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     from_phase: str = ""
 
@@ -99,19 +99,20 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
     platform = checkout.branch_platform(commit)
     checkout.require_program(commit)
     registry = Registry(checkout.layout.registry)
+    known = registry.load(name)
     return Change(
         command=f"env up --branch {request.branch}",
         name=name,
         role="replica",
         branch=request.branch,
         commit=commit,
-        target=request.target,
+        target=request.target or (known.target if known else "") or "local",
         snapshot=chosen_snapshot(request.snapshot, registry, name, checkout),
         developer=user_name(),
         production_hosts=forbidden(checkout, platform, registry.all()),
         configuration=platform.configuration("replica"),
         variables=request.variables,
-        generations=next_generations(registry.load(name), request.from_phase),
+        generations=next_generations(known, request.from_phase),
         from_phase=request.from_phase,
     )
 

@@ -74,6 +74,11 @@ def refuse_update(record: EnvironmentRecord | None, change: Change) -> None:
             f"environment {change.name} belongs to branch {record.branch}",
             hint=f"take it down first: `dataops env down {change.name}`",
         )
+    if record.target != change.target:
+        raise ConfigurationError(
+            f"environment {change.name} runs on the target {record.target}",
+            hint=f"to have it on {change.target}, take it down first: `dataops env down {change.name}`",
+        )
     refuse_lost_work(record, change)
     if change.from_phase:
         refuse_running(record)

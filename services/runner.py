@@ -15,6 +15,7 @@ from dataops.infra.errors import ConfigurationError, DataopsError
 from dataops.infra.platform.run_plan import StepPlan
 from dataops.infra.process.identity import user_name
 from dataops.services.attempt import GRACE, Attempt, Ending
+from dataops.services.contained import in_container
 from dataops.services.exclusion import exclusive_run
 from dataops.services.journal import RunJournal, RunSink, utc_now
 from dataops.services.outcome import failure_of, reason_of, time_is_over
@@ -154,7 +155,8 @@ class _Run:
         directory = Path(request.plan.directory)
         if not directory.is_dir():
             raise ConfigurationError("the environment's code is not there", where=str(directory))
-        attempt = Attempt(step, directory, variables, log, held=self.held, grace=self.grace)
+        started = in_container(request.plan, step, self.journal.record.id) if request.plan.container else step
+        attempt = Attempt(started, directory, variables, log, held=self.held, grace=self.grace)
         self.attempts[step.name] = attempt
         self.selector.register(attempt, selectors.EVENT_READ, step.name)
 
@@ -172,7 +174,7 @@ class _Run:
                 self.selector.register(attempt, selectors.EVENT_READ, name)
                 continue
             del self.attempts[name]
-            self._ended(attempt.step, ending)
+            self._ended(next(step for step in self.steps if step.name == name), ending)
 
     def _ended(self, step: StepPlan, ending: Ending) -> None:
         reason = reason_of(step, ending)

@@ -23,6 +23,7 @@ def exec_(cwd: Path, name: str, command: tuple[str, ...]) -> None:
     It starts in the environment's worktree, with its virtual environment first on PATH; its exit status becomes this
     command's. Of your own variables it gets those of terminal, editor, language, proxies and package indexes, but
     none that may lead to production, such as AWS_PROFILE or SSH_AUTH_SOCK; what it needs beside them is said with env.
+    On the target docker it is a container on the environment's network, which sees the code, the lake and no more.
 
     \b
     Examples:
@@ -45,7 +46,10 @@ def shell(name: str, cwd: Path) -> None:
     Example:
       dataops env shell feature-x
     """
-    program = os.environ.get("SHELL") or "/bin/sh"
+    from dataops.envs.contained import shell_of
+
+    _, record = find_environment(name, cwd)
+    program = shell_of(record)
     click.echo(f"A shell in {name}; leave it with `exit`.", err=True)
     _become(name, [program], cwd)
 
@@ -57,6 +61,10 @@ def _become(name: str, words: list[str], cwd: Path) -> None:
     _, record = find_environment(name, cwd)
     variables = command_variables(record)
     directory = working_directory(record)
+    if record.target == "docker":
+        from dataops.envs.contained import in_container
+
+        words = in_container(record, words, variables, directory)
     os.chdir(directory)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -24,6 +24,7 @@ from dataops.cli.options import Command, surroundings
 from dataops.cli.parameter_types import BRANCH, DEPLOYED, SNAPSHOT
 from dataops.cli.tables import print_json
 from dataops.infra.errors import ConfigurationError
+from dataops.infra.platform.parameters import TARGETS
 
 if TYPE_CHECKING:
     from dataops.envs.change import UpdateReport
@@ -41,7 +42,9 @@ def replica_options(function: Command) -> Command:
             metavar="ID",
             help="Its data: an id, newest, empty or subset:RULE; by default what it has.",
         ),
-        click.option("--target", type=click.Choice(["local"]), help="Where it runs; by default here, as processes."),
+        click.option(
+            "--target", type=click.Choice(TARGETS), help="Where it runs: local, as processes, or docker, as containers."
+        ),
         click.option("--from-step", "phase", metavar="PHASE", help="Do this phase and all later ones again."),
     ]
 

@@ -1,4 +1,4 @@
-"""A whole environment: everything `dataops.yaml` describes, on the local target."""
+"""A whole environment: everything `dataops.yaml` describes, as processes or as containers of this machine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 
 from dataops.infra.components.access import Access, AccessArgs
+from dataops.infra.components.containers import ContainerNetwork
 from dataops.infra.components.lake import Lake, LakeArgs
 from dataops.infra.components.pipeline import Pipeline, PipelineArgs
 from dataops.infra.components.processes import Endpoints, Supervisor
@@ -59,6 +60,7 @@ class DataPlatform(pulumi.ComponentResource):
             environment=args.parameters.environment,
             opts=self._below,
         )
+        self.containers = self._containers() if args.parameters.target == "docker" else None
         self.golden = self._golden() if args.masked else None
         self.warehouse = self._warehouse()
         self.lake = self._lake()
@@ -91,6 +93,23 @@ class DataPlatform(pulumi.ComponentResource):
             self._below,
         )
 
+    def _containers(self) -> ContainerNetwork:
+        image, root = self.args.platform.targets.docker.image, self.args.parameters.layout.root
+        return ContainerNetwork("containers", root=root, image=image, opts=self._below)
+
+    @property
+    def _place(self) -> pulumi.Output[dict[str, Any]] | None:
+        """Where programs of the code run in containers; None for processes."""
+        return self.containers.place(self.workspace.environment.path) if self.containers else None
+
+    @property
+    def _service_data(self) -> str:
+        """Names the data that services are restarted for: a container goes on seeing the lake that it was given."""
+        parameters = self.args.parameters
+        if self.containers is None:
+            return parameters.warehouse_data
+        return f"{parameters.warehouse_data} {parameters.lake_data}".strip()
+
     def _golden(self) -> Golden:
         parameters = self.args.parameters
         return Golden(
@@ -115,6 +134,7 @@ class DataPlatform(pulumi.ComponentResource):
                 source=self.golden.data_directory if self.golden else "",
                 settings=self.args.platform.settings(self.args.parameters.role),
                 generation=self.args.parameters.warehouse_data,
+                container=self.containers.place() if self.containers else None,
             ),
             self._below,
         )
@@ -175,7 +195,13 @@ class DataPlatform(pulumi.ComponentResource):
 
     def _pipelines(self) -> dict[str, Pipeline]:
         return {
-            name: Pipeline(name, PipelineArgs(pipeline, self.workspace, self.file, self.args.scheduled), self._below)
+            name: Pipeline(
+                name,
+                PipelineArgs(
+                    pipeline, self.workspace, self.file, self.args.scheduled, contained=self.containers is not None
+                ),
+                self._below,
+            )
             for name, pipeline in self.args.platform.pipelines.items()
         }
 
@@ -196,6 +222,7 @@ class DataPlatform(pulumi.ComponentResource):
                 supervisor=self.supervisor.directory,
                 pipelines=self.pipelines,
                 after=[*checks, *self.access.resources],
+                container=self._place,
             ),
             self._below,
         )
@@ -212,7 +239,8 @@ class DataPlatform(pulumi.ComponentResource):
                     supervisor=self.supervisor.directory,
                     log_file=self.args.parameters.layout.logs / f"{name}.log",
                     after=after,
-                    generation=self.args.parameters.warehouse_data,
+                    generation=self._service_data,
+                    container=self._place,
                 ),
                 self._below,
             )

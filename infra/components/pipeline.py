@@ -20,16 +20,18 @@ class PipelineArgs:
         workspace: code and interpreter.
         variables: the environment's variables.
         scheduled: whether its schedule is followed; where it is not, it is paused until somebody resumes it.
+        contained: whether its steps run in containers, whose image brings the interpreter.
     """
 
     pipeline: PipelineModel
     workspace: Workspace
     variables: EnvironmentFile
     scheduled: bool
+    contained: bool = False
 
 
 class Pipeline(pulumi.ComponentResource):
-    """On the local target a pipeline is nothing that runs by itself: its plan says how the runner is to run it."""
+    """A pipeline is nothing that runs by itself: its plan says how the runner is to run it."""
 
     plan: PipelinePlan
     commands: pulumi.Output[list[list[str]]]
@@ -40,7 +42,9 @@ class Pipeline(pulumi.ComponentResource):
         if plan.schedule and not args.scheduled:
             plan = replace(plan, schedule=replace(plan.schedule, paused=True))
         self.plan = plan
-        self.commands = pulumi.Output.all(*(args.workspace.command(step.command) for step in plan.steps))
+        written = pulumi.Output.from_input([list(step.command) for step in plan.steps])
+        resolved = pulumi.Output.all(*(args.workspace.command(step.command) for step in plan.steps))
+        self.commands = written if args.contained else resolved
         schedule = plan.schedule
         self.register_outputs(
             {

@@ -27,6 +27,7 @@ class PostgresCluster(Declared):
         settings: Mapping[str, str] | None = None,
         log_file: Path,
         generation: str = "",
+        container: pulumi.Input[Mapping[str, Any]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs: dict[str, pulumi.Input[Any] | None] = {
@@ -36,6 +37,7 @@ class PostgresCluster(Declared):
             "settings": dict(settings or {}),
             "logFile": str(log_file),
             "generation": generation or None,
+            "container": container,
         }
         super().__init__(name, inputs, opts)
 

@@ -47,6 +47,7 @@ class ServiceProcess(Declared):
         health: str,
         log_file: Path,
         generation: str = "",
+        container: pulumi.Input[object] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs: dict[str, pulumi.Input[object] | None] = {
@@ -61,6 +62,7 @@ class ServiceProcess(Declared):
             "health": health,
             "logFile": str(log_file),
             "generation": generation or None,
+            "container": container,
         }
         super().__init__(name, inputs, opts)
 

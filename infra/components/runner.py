@@ -48,6 +48,7 @@ class RunnerArgs:
         supervisor: the supervisor's folder.
         pipelines: what there is to run.
         after: what must be there before anything may run, beside the above.
+        container: where steps run in containers; None for processes.
     """
 
     environment: str
@@ -61,6 +62,7 @@ class RunnerArgs:
     supervisor: pulumi.Input[str]
     pipelines: Mapping[str, Pipeline]
     after: Sequence[pulumi.Resource] = ()
+    container: pulumi.Input[Mapping[str, str]] | None = None
 
 
 class Runner(pulumi.ComponentResource):
@@ -88,7 +90,8 @@ class Runner(pulumi.ComponentResource):
                 opts=below,
             )
             self.resources.append(process)
-        inside = [args.workspace.directory, args.workspace.environment.path, args.variables.path]
+        place = {} if args.container is None else args.container
+        inside = [args.workspace.directory, args.workspace.environment.path, args.variables.path, place]
         commands = [pipeline.commands for pipeline in args.pipelines.values()]
         content = pulumi.Output.all(*inside, *commands).apply(lambda found: _content(args, found))
         self.plan = TextFile(
@@ -102,7 +105,7 @@ class Runner(pulumi.ComponentResource):
 
 
 def _content(args: RunnerArgs, found: Sequence[Any]) -> str:
-    directory, venv, variables, *commands = found
+    directory, venv, variables, container, *commands = found
     plan = EnvironmentPlan(
         environment=args.environment,
         role=args.role,
@@ -112,6 +115,7 @@ def _content(args: RunnerArgs, found: Sequence[Any]) -> str:
         repository=str(args.repository),
         venv=venv,
         variables=variables,
+        container=container,
         pipelines={
             name: _with_commands(pipeline.plan, own)
             for (name, pipeline), own in zip(args.pipelines.items(), commands, strict=True)

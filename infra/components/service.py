@@ -25,6 +25,7 @@ class ServiceArgs:
         log_file: where its output goes.
         after: what must be there before it starts, beside the above.
         generation: which generation of data it works on: it is restarted with another.
+        container: where it runs in a container; None for a process.
     """
 
     service: ServiceModel
@@ -34,10 +35,11 @@ class ServiceArgs:
     log_file: Path
     after: Sequence[pulumi.Resource] = ()
     generation: str = ""
+    container: pulumi.Input[object] | None = None
 
 
 class Service(pulumi.ComponentResource):
-    """A supervised process of the branch's own code."""
+    """A supervised process, or container, of the branch's own code."""
 
     url: pulumi.Output[str]
 
@@ -46,7 +48,7 @@ class Service(pulumi.ComponentResource):
         self.process = ServiceProcess(
             name,
             supervisor=args.supervisor,
-            command=args.workspace.command(args.service.run),
+            command=args.workspace.command(args.service.run) if args.container is None else list(args.service.run),
             directory=args.workspace.directory,
             environment_file=args.variables.path,
             environment_digest=args.variables.digest,
@@ -55,6 +57,7 @@ class Service(pulumi.ComponentResource):
             health=args.service.health or "",
             log_file=args.log_file,
             generation=args.generation,
+            container=args.container,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         self.url = self.process.url

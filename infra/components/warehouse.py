@@ -12,6 +12,7 @@ import pulumi
 
 from dataops.infra.components.postgres import Database, PostgresCluster, Role
 from dataops.infra.platform.access import OWNER
+from dataops.infra.process.postgres_container import WAREHOUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class WarehouseArgs:
         source: a stopped data directory to clone; "" for an empty cluster.
         settings: server settings.
         generation: names the data; with another one they are laid anew in place, and what is in the cluster after them.
+        container: where the server runs in a container; None for a process.
     """
 
     supervisor: pulumi.Input[str]
@@ -35,6 +37,7 @@ class WarehouseArgs:
     source: pulumi.Input[str] = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     generation: str = ""
+    container: pulumi.Input[Mapping[str, Any]] | None = None
 
 
 class Warehouse(pulumi.ComponentResource):
@@ -56,8 +59,11 @@ class Warehouse(pulumi.ComponentResource):
             settings=args.settings,
             log_file=args.log_file,
             generation=args.generation,
+            container=args.container,
             opts=below,
         )
+        # programs in containers find it by its name on their network, people where it is published
+        self._host = self.cluster.host if args.container is None else pulumi.Output.from_input(WAREHOUSE)
         self.connection = self._connection(args.generation)
         inside = self.inside(self)
         owner = Role(OWNER, connection=self.connection, opts=inside)
@@ -83,8 +89,8 @@ class Warehouse(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=parent, deleted_with=self.cluster)
 
     def url_of(self, role: Role) -> pulumi.Output[str]:
-        """The URL with which a role logs in; secret, since it holds the password."""
-        found = pulumi.Output.all(self.cluster.host, self.cluster.port, self.database, role.role_name, role.password)
+        """The URL with which a role's programs log in; secret, since it holds the password."""
+        found = pulumi.Output.all(self._host, self.cluster.port, self.database, role.role_name, role.password)
         return pulumi.Output.secret(
             found.apply(lambda at: f"postgresql://{quote(at[3])}:{quote(at[4] or '', safe='')}@{at[0]}:{at[1]}/{at[2]}")
         )
@@ -93,7 +99,7 @@ class Warehouse(pulumi.ComponentResource):
         """The environment variables with which a role's programs find the warehouse."""
         return {
             "WAREHOUSE_URL": self.url_of(role),
-            "PGHOST": self.cluster.host,
+            "PGHOST": self._host,
             "PGPORT": self.cluster.port.apply(str),
             "PGUSER": role.role_name,
             "PGPASSWORD": role.password,

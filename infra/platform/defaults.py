@@ -13,7 +13,7 @@ from dataops.infra.platform.section import Section
 class Defaults(Section):
     """What commands take in this platform; an option or a variable overrides it (`dataops config ls`)."""
 
-    target: Literal["local"] | None = Field(default=None, description="Where replicas run.")
+    target: Literal["local", "docker"] | None = Field(default=None, description="Where replicas run.")
     snapshot: Text | None = Field(
         default=None, description="The snapshot that replicas are made of: an id, `newest`, `empty` or `subset:RULE`."
     )

@@ -139,10 +139,20 @@ class LocalTarget(Section):
     """Processes on this machine."""
 
 
+class DockerTarget(Section):
+    """Containers of the Docker Engine of this machine."""
+
+    image: Text = Field(
+        default="python:3.11-slim",
+        description="The image that containers run in: glibc, and Python of the version that runs dataops.",
+    )
+
+
 class Targets(Section):
     """Where environments run."""
 
     local: LocalTarget = Field(default_factory=LocalTarget, description="Processes on this machine.")
+    docker: DockerTarget = Field(default_factory=DockerTarget, description="Containers of this machine.")
 
 
 class Platform(Section):

@@ -17,7 +17,7 @@ from dataops.infra.platform.layout import EnvironmentLayout, PlatformLayout
 
 NAMESPACE = "dataops"
 ROLES = ("production", "staging", "replica")
-TARGETS = ("local",)
+TARGETS = ("local", "docker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class EnvironmentParameters:
     Args:
         environment: its name; also the stack's.
         role: `production`, `staging` or `replica`.
-        target: where it runs: `local`.
+        target: where it runs: `local`, as processes, or `docker`, as containers of this machine.
         repository: the git repository (a work tree or its common directory).
         commit: the full id of the commit it runs.
         branch: the branch the commit was taken from.

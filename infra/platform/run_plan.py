@@ -91,6 +91,7 @@ class EnvironmentPlan:
         worktree, repository: the checkout that the directory lies in, and the repository it belongs to.
         venv: the virtual environment.
         variables: the environment's variables, a dotenv file.
+        container: where steps run in containers, a `ContainerPlace` as JSON; nothing for processes.
         pipelines: by name.
     """
 
@@ -102,6 +103,7 @@ class EnvironmentPlan:
     repository: str = ""
     venv: str = ""
     variables: str = ""
+    container: Mapping[str, str] = field(default_factory=dict)
     pipelines: Mapping[str, PipelinePlan] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def write_configuration(
     sockets: Path,
     settings: Mapping[str, object] | None = None,
     listen: bool = True,
+    contained: bool = False,
     name: str = "",
 ) -> None:
     """Writes postgresql.conf, pg_hba.conf and pg_ident.conf, and empties what a cloned cluster brought along.
@@ -74,12 +75,13 @@ def write_configuration(
         sockets: directory of the unix socket.
         settings: settings that override `SETTINGS`, by name.
         listen: whether to listen on TCP at all.
+        contained: whether it runs in a container, where it listens on the network that the container is in.
         name: the environment's, which the titles of the server's processes show.
     """
     every: dict[str, object] = {
         **SETTINGS,
         **(settings or {}),
-        "listen_addresses": LOOPBACK if listen else "",
+        "listen_addresses": "" if not listen else "*" if contained else LOOPBACK,
         "port": port,
         "unix_socket_directories": '"' + str(sockets).replace('"', '""') + '"',
         "unix_socket_permissions": "0777",
@@ -95,7 +97,7 @@ def write_configuration(
             f"local all {SUPERUSER} peer map={IDENT_MAP}",
             "local all all scram-sha-256",
             f"host all {SUPERUSER} all reject",
-            f"host all all {LOOPBACK}/32 scram-sha-256",
+            f"host all all {'samenet' if contained else f'{LOOPBACK}/32'} scram-sha-256",
         ],
         user,
     )

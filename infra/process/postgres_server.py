@@ -36,21 +36,37 @@ from dataops.infra.process.warm_copies import claim
 
 LOCK_FILE = "postmaster.pid"
 LONGEST_SOCKET = ".s.PGSQL.65535.lock"
-NOT_CLONED = ("postmaster.pid", "postmaster.opts", "postgresql.auto.conf", "dataops.json", "dataops.port")
+CONTAINER_NOTE = "dataops.container"
+"""Beside the data of a server in a container: its process id here, and that of the process which stands for it."""
+
+NOT_CLONED = (
+    *("postmaster.pid", "postmaster.opts", "postgresql.auto.conf", "dataops.json", "dataops.port"),
+    *(CONTAINER_NOTE, "dataops.passwd"),
+)
 _SEGMENT = re.compile("[0-9A-F]{24}")
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 HERE = "/proc/self/cwd"
+IN_CONTAINER = 1
+"""The process id that a server in a container takes itself to have."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """A running server; `ready` says that it accepts connections."""
+    """A running server.
+
+    Args:
+        pid: its process.
+        port, sockets: where it listens.
+        ready: whether it accepts connections.
+        keeper: the process that a supervisor knows it by: itself, or what stands for its container.
+    """
 
     pid: int
     port: int
     sockets: Path
     ready: bool
+    keeper: int = 0
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -160,15 +176,17 @@ def status(data: Path) -> ServerStatus | None:
     """
     try:
         lines = (data / LOCK_FILE).read_text(encoding="utf-8").split("\n")
-        pid = int(lines[0])
+        pid = keeper = int(lines[0])
+        if pid == IN_CONTAINER:
+            pid, keeper = map(int, (data / CONTAINER_NOTE).read_text(encoding="utf-8").split())
     except (OSError, ValueError):
         return None
     if not works_in(pid, data):
         return None
     try:
-        return ServerStatus(pid, int(lines[3]), Path(lines[4]), lines[7].strip() == "ready")
+        return ServerStatus(pid, int(lines[3]), Path(lines[4]), lines[7].strip() == "ready", keeper)
     except (IndexError, ValueError):  # it is about to write the rest
-        return ServerStatus(pid, 0, Path(), False)
+        return ServerStatus(pid, 0, Path(), False, keeper)
 
 
 def wait_ready(data: Path, *, seconds: float = START_SECONDS, alive: Callable[[], bool] = lambda: True) -> ServerStatus:

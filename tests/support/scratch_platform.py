@@ -98,8 +98,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(os.environ["GREETING"].encode())
     def log_message(self, *words):
         pass
-http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+address = os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])
+http.server.HTTPServer(address, Handler).serve_forever()
 """
+
+INSTALLING = (
+    *("UV_CACHE_DIR", "UV_SYSTEM_CERTS", "UV_NATIVE_TLS", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_FIND_LINKS"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+"""Variables without which requirements cannot be installed on some machines."""
 
 FILES = {
     "dataops.yaml": PLATFORM.replace("PYTHON", sys.executable),
@@ -123,7 +130,7 @@ class ScratchPlatform:
 
     def variables(self, **more: str) -> dict[str, str]:
         """The variables that `dataops` is run with."""
-        kept = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE", "UV_CACHE_DIR")
+        kept = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE", *INSTALLING)
         own = {"DATAOPS_HOME": str(self.home), "PULUMI_HOME": str(self.home / "pulumi"), "COLUMNS": "120"}
         return {**{name: os.environ[name] for name in kept if name in os.environ}, **own, **more}
 

@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serves on the loopback port that `PORT` names until it is told to end."""
-    with ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler) as server:
+    with ThreadingHTTPServer((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), Handler) as server:
         print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
         server.serve_forever()
 

@@ -1,4 +1,4 @@
-"""Resources of the local target: what an environment consists of when it is processes and files on this machine.
+"""Resources of the local target: an environment as processes, containers and files of this machine.
 
 `local_handlers` lists them. Every one is idempotent: a create after a crash adopts what the first one left behind.
 """
@@ -16,6 +16,7 @@ def local_handlers(home: Path) -> list[ResourceHandler]:
     Args:
         home: where server binaries are kept, see `dataops.infra.platform.layout`.
     """
+    from dataops.infra.providers.local.container_place import ContainerPlaceHandler
     from dataops.infra.providers.local.endpoints import EndpointsHandler
     from dataops.infra.providers.local.environment_file import EnvironmentFileHandler
     from dataops.infra.providers.local.lake import LakeHandler
@@ -30,6 +31,7 @@ def local_handlers(home: Path) -> list[ResourceHandler]:
         WorktreeHandler(),
         VirtualEnvironmentHandler(),
         SupervisorHandler(),
+        ContainerPlaceHandler(),
         PostgresClusterHandler(home),
         LakeHandler(),
         EnvironmentFileHandler(),

@@ -20,6 +20,7 @@ from dataops.infra.process import postgres_server
 from dataops.infra.process.dotenv import format_variables, read_variables
 from dataops.infra.process.ports import free_port, is_free
 from dataops.infra.process.postgres_configuration import change_port
+from dataops.infra.process.postgres_container import WAREHOUSE
 from dataops.infra.process.programs import write_private
 from dataops.infra.process.supervisor import Supervisor
 from dataops.infra.process.users import server_user
@@ -42,7 +43,7 @@ class Moved:
         if not self.ports:
             return text
         old = "|".join(map(str, self.ports))
-        pattern = re.compile(rf"(127\.0\.0\.1|localhost):({old})(?!\d)")
+        pattern = re.compile(rf"(127\.0\.0\.1|localhost|{WAREHOUSE}):({old})(?!\d)")
         return pattern.sub(lambda match: f"{match[1]}:{self.ports[int(match[2])]}", text)
 
     def rewrite_all(self, value: Any) -> Any:

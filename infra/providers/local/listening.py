@@ -6,14 +6,25 @@ import socket
 import urllib.error
 import urllib.request
 
+from dataops.infra.process.containers import SHIM
 from dataops.infra.process.ports import LOOPBACK
+from dataops.infra.process.processes import command_line
+
+HANGS_UP_SECONDS = 0.1
 
 
 def accepts(port: int) -> bool:
-    """Whether anybody accepts connections on the port."""
+    """Whether anybody accepts connections on the port.
+
+    The engine accepts them for a container before anybody does inside, and then hangs up at once.
+    """
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=1):
-            return True
+        with socket.create_connection((LOOPBACK, port), timeout=1) as opened:
+            opened.settimeout(HANGS_UP_SECONDS)
+            try:
+                return bool(opened.recv(1))
+            except TimeoutError:
+                return True
     except OSError:
         return False
 
@@ -35,9 +46,14 @@ def answers(port: int, health: str) -> bool:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether a process, or one below it, is the one that listens on the port; True where that cannot be told."""
+    """Whether a process, or one below it, is the one that listens on the port; True where that cannot be told.
+
+    What stands for a container listens when its container does.
+    """
     import psutil
 
+    if str(SHIM) in command_line(pid):  # then it is the engine, which does not start a container without its port
+        return True
     try:
         process = psutil.Process(pid)
         for candidate in (process, *process.children(recursive=True)):

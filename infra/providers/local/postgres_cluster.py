@@ -11,9 +11,11 @@ from typing import Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
 from dataops.infra.process import postgres_server
+from dataops.infra.process.containers import ContainerPlace
 from dataops.infra.process.ports import LOOPBACK, free_port, is_free
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries
 from dataops.infra.process.postgres_configuration import write_configuration
+from dataops.infra.process.postgres_container import container_launch
 from dataops.infra.process.postgres_server import ServerStatus, newest_log_lines
 from dataops.infra.process.supervisor import SupervisedProgram, Supervisor
 from dataops.infra.process.users import ServerUser, server_user
@@ -39,12 +41,13 @@ BACKOFF_SECONDS = 5.0
 class PostgresClusterHandler(ResourceHandler):
     """A cluster kept running by the environment's supervisor, reachable on 127.0.0.1 and a unix socket.
 
+    With `container`, a `ContainerPlace`, the server runs in a container, on the same directory and socket.
     Its data are laid anew in place, with the port it has, when `generation` becomes another text.
     """
 
     token = "dataops:local:PostgresCluster"
     required = frozenset({"dataDirectory", "supervisor"})
-    optional = frozenset({"source", "settings", "logFile", "generation"})
+    optional = frozenset({"source", "settings", "logFile", "generation", "container"})
     replace_on = frozenset({"dataDirectory"})
     outputs = frozenset(
         {"connection", "host", "port", "dataDirectory", "serverVersion", "systemIdentifier", "running", "cloned"}
@@ -94,7 +97,7 @@ class PostgresClusterHandler(ResourceHandler):
         if _outdated(data, inputs):
             _lay_aside(data, recorded)
         technique = _ensure_data(data, inputs, binaries, user, port=int(recorded.outputs.get("port") or 0))
-        restart = recorded.inputs.get("settings") != inputs.get("settings")
+        restart = any(recorded.inputs.get(name) != inputs.get(name) for name in ("settings", "container"))
         status = _ensure_running(data, inputs, binaries, user, restart=restart)
         return UpdateResult(_outputs(data, status, binaries.version, technique))
 
@@ -164,9 +167,13 @@ def _ensure_running(
     """Configures the server and has the supervisor keep it; tries another port when somebody else takes it."""
     supervisor = Supervisor(Path(inputs["supervisor"]))
     log = Path(inputs.get("logFile") or data.with_name("postgres.log"))
+    sockets = postgres_server.sockets_of(data, user)
+    place = ContainerPlace.of(inputs["container"]) if inputs.get("container") else None
     program = SupervisedProgram(
         name=PROGRAM,
-        launch=postgres_server.launch_specification(data, binaries, user),
+        launch=container_launch(place, data, sockets, binaries, user)
+        if place
+        else postgres_server.launch_specification(data, binaries, user),
         log=log,
         stop_signal=signal.SIGINT,
         stop_seconds=int(postgres_server.STOP_SECONDS),
@@ -174,7 +181,7 @@ def _ensure_running(
     )
     found = postgres_server.status(data)
     state = supervisor.state(PROGRAM)
-    if found and not (state and state.pid == found.pid):
+    if found and not (state and state.pid == found.keeper):
         postgres_server.stop(data)  # somebody else's child: left over from a supervisor that was killed
         found = None
     if found and not restart:
@@ -182,11 +189,12 @@ def _ensure_running(
         return postgres_server.wait_ready(data, alive=_trying(supervisor))
     if found:
         supervisor.halt(PROGRAM)
-    sockets = postgres_server.sockets_of(data, user)
     for attempt in range(PORT_ATTEMPTS):
         port = _port(data, attempt)
-        name = supervisor.directory.parent.name
-        write_configuration(data, user, port=port, sockets=sockets, settings=inputs.get("settings"), name=name)
+        name, settings = supervisor.directory.parent.name, inputs.get("settings")
+        write_configuration(
+            data, user, port=port, sockets=sockets, settings=settings, contained=place is not None, name=name
+        )
         (data / "dataops.port").write_text(str(port), encoding="utf-8")
         supervisor.put(program, restart=attempt > 0)
         try:

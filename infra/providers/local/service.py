@@ -9,6 +9,7 @@ from typing import Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
 from dataops.infra.platform.addresses import refuse_values
+from dataops.infra.process.containers import ContainerPlace, code_program, shim_command
 from dataops.infra.process.dotenv import NAME, read_variables
 from dataops.infra.process.ports import LOOPBACK, free_port, is_free
 from dataops.infra.process.postgres_server import newest_log_lines
@@ -37,12 +38,16 @@ class ServiceHandler(ResourceHandler):
     the program has run for a second. Variables come from `environmentFile`, then `variables`, then the port.
     It is restarted when `environmentDigest` or `generation` changes: what it has read is another than it was.
 
+    With `container`, a `ContainerPlace`, it runs in a container: it is told by `HOST` to listen on all of its network.
+
     A service that is made anew gets the port that it had, as long as nobody else has it: others know its address.
     """
 
     token = "dataops:local:Service"
     required = frozenset({"supervisor", "name", "command", "directory", "environmentFile"})
-    optional = frozenset({"variables", "portVariable", "health", "logFile", "environmentDigest", "generation"})
+    optional = frozenset(
+        {"variables", "portVariable", "health", "logFile", "environmentDigest", "generation", "container"}
+    )
     replace_on = frozenset({"supervisor", "name"})
     outputs = frozenset({"name", "port", "url", "running"})
     delete_before_replace = True
@@ -179,8 +184,22 @@ def _supervised(inputs: dict[str, Any], name: str, port: int, log: Path) -> Supe
     variables = {key: str(value) for key, value in (inputs.get("variables") or {}).items()}
     if port:
         variables[inputs["portVariable"]] = str(port)
+    command = tuple(str(word) for word in inputs["command"])
+    if inputs.get("container"):
+        place = ContainerPlace.of(inputs["container"])
+        command = shim_command(
+            place,
+            code_program(
+                place,
+                str(inputs["name"]),
+                command,
+                str(inputs["directory"]),
+                variables={"HOST": "0.0.0.0"},
+                port_variable=str(inputs.get("portVariable") or ""),
+            ),
+        )
     launch = LaunchSpecification(
-        command=tuple(str(word) for word in inputs["command"]),
+        command=command,
         directory=str(inputs["directory"]),
         variables=variables,
         variables_file=str(inputs["environmentFile"]),

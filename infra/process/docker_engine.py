@@ -1,0 +1,151 @@
+"""The Docker Engine of this machine: what it holds of ours, and its refusals in terms of ours.
+
+It is spoken to over its unix socket. What is made on it carries the labels below, and nothing without them is touched.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from dataops.infra.errors import ConfigurationError, NotFoundError, ResourceError
+from dataops.infra.process.container_shim import RefusedError, ask
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+ROOT_LABEL = "io.dataops.root"
+"""The folder of the environment that a container or network belongs to: the proof that it is ours."""
+
+ENVIRONMENT_LABEL, PLATFORM_LABEL, OWNER_LABEL = "io.dataops.environment", "io.dataops.platform", "io.dataops.owner"
+ANSWER_SECONDS, PULL_SECONDS = 60.0, 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A container or network with our labels: `kind` is `container` or `network`, `root` the environment's folder."""
+
+    kind: str
+    name: str
+    root: str
+
+
+class DockerEngine:
+    """The engine behind a socket; by default where `DOCKER_HOST` says, else the usual one."""
+
+    def __init__(self, socket: str = "") -> None:
+        self.socket = socket or _socket()
+
+    def ask(
+        self, method: str, resource: str, body: object = None, *, doing: str, seconds: float = ANSWER_SECONDS
+    ) -> Any:
+        """One question to the engine; its answer as JSON.
+
+        Args:
+            doing: what for, in the words of errors.
+
+        Raises:
+            NotFoundError: it has no such thing.
+            ResourceError: it is not there, or refuses.
+        """
+        try:
+            return ask(self.socket, method, resource, body, seconds)
+        except RefusedError as error:
+            kind = NotFoundError if error.status == 404 else ResourceError
+            raise kind(f"{doing} failed: {error}") from None
+        except PermissionError:
+            raise ResourceError(
+                f"{doing} failed: this user may not use the Docker Engine",
+                where=self.socket,
+                hint="add the user to the group `docker`, or run the command as root",
+            ) from None
+        except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
+            raise ResourceError(
+                f"{doing} failed: the Docker Engine does not answer ({getattr(error, 'strerror', '') or error})",
+                where=self.socket,
+                hint="start it (`systemctl start docker`), then run the command again: it goes on from there",
+            ) from None
+
+    def image(self, reference: str) -> str:
+        """The id of an image, which is pulled when the engine does not have it.
+
+        Raises:
+            NotFoundError: it is nowhere to be had.
+        """
+        doing = f"looking for the image {reference}"
+        try:
+            return str(self.ask("GET", f"/images/{quote(reference, safe='')}/json", doing=doing)["Id"])
+        except NotFoundError:
+            pass
+        try:
+            pull = f"/images/create?fromImage={quote(reference, safe='')}"
+            if ":" not in reference.rpartition("/")[2]:
+                pull += "&tag=latest"
+            self.ask("POST", pull, doing=f"pulling the image {reference}", seconds=PULL_SECONDS)
+            return str(self.ask("GET", f"/images/{quote(reference, safe='')}/json", doing=doing)["Id"])
+        except (NotFoundError, ResourceError) as error:
+            raise NotFoundError(
+                f"the image {reference} is not on the engine and cannot be pulled",
+                hint="name another as `targets.docker.image` in dataops.yaml, or bring it there with `docker load`",
+                details=error.what,
+            ) from None
+
+    def network(self, name: str) -> dict[str, Any] | None:
+        """A network, None when there is none."""
+        try:
+            found: dict[str, Any] = self.ask("GET", f"/networks/{quote(name)}", doing=f"looking at the network {name}")
+        except NotFoundError:
+            return None
+        return found
+
+    def make_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Makes a bridge of its own; containers of other bridges cannot reach what is on it."""
+        body = {"Name": name, "Driver": "bridge", "CheckDuplicate": True, "Labels": dict(labels)}
+        self.ask("POST", "/networks/create", body, doing=f"making the network {name}")
+
+    def remove(self, owned: Owned) -> None:
+        """Removes a container, running or not, or a network; one that is not there is no error."""
+        force = "?force=1&v=1" if owned.kind == "container" else ""
+        try:
+            path = f"/{owned.kind}s/{quote(owned.name)}{force}"
+            self.ask("DELETE", path, doing=f"removing the {owned.kind} {owned.name}")
+        except NotFoundError:
+            pass
+
+    def owned(self, root: str = "") -> list[Owned]:
+        """What carries our labels, containers first: of the environment at `root`, or of all."""
+        filters = quote(json.dumps({"label": [f"{ROOT_LABEL}={root}" if root else ROOT_LABEL]}))
+        found = []
+        doing = "listing what is ours"
+        for each in self.ask("GET", f"/containers/json?all=1&filters={filters}", doing=doing):
+            found.append(Owned("container", str(each["Names"][0]).lstrip("/"), str(each["Labels"][ROOT_LABEL])))
+        for each in self.ask("GET", f"/networks?filters={filters}", doing=doing):
+            found.append(Owned("network", str(each["Name"]), str(each["Labels"][ROOT_LABEL])))
+        return found
+
+    def version(self) -> str:
+        """The engine's version."""
+        return str(self.ask("GET", "/version", doing="asking the Docker Engine for its version")["Version"])
+
+
+def engine_is_there() -> bool:
+    """Whether there is a socket of an engine at all, without asking it."""
+    try:
+        return Path(_socket()).is_socket()
+    except (ConfigurationError, OSError):
+        return False
+
+
+def _socket() -> str:
+    host = os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
+    if not host.startswith("unix://"):
+        raise ConfigurationError(
+            "the Docker Engine must be one of this machine: replicas share blocks with their snapshot",
+            where="DOCKER_HOST",
+            hint=f"unset it, or set it to unix://{DEFAULT_SOCKET}",
+        )
+    return host.removeprefix("unix://")

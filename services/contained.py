@@ -1,0 +1,30 @@
+"""Steps in containers: the process of a step stands for its container, so that everything else is as with processes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dataops.infra.platform.run_plan import EnvironmentPlan, StepPlan
+from dataops.infra.process.containers import ContainerPlace, code_program, shim_command
+
+
+def in_container(plan: EnvironmentPlan, step: StepPlan, run: str) -> StepPlan:
+    """The step as a process that stands for a container, which gets the step's limits.
+
+    Args:
+        plan: the environment's, with the place of its containers.
+        step: the step as it was declared.
+        run: the id of the run, by which containers of different runs have different names.
+    """
+    place = ContainerPlace.of(plan.container)
+    program = code_program(
+        place,
+        f"step-{step.name}-{run}",
+        step.command,
+        plan.directory,
+        memory=step.memory,
+        processor_seconds=None if step.cpu_time is None else max(1, round(step.cpu_time)),
+        open_files=step.open_files,
+        stop_seconds=2,
+    )
+    return replace(step, command=shim_command(place, program), memory=None, cpu_time=None, open_files=None)

@@ -1,0 +1,179 @@
+"""The life of an environment, the same on every target: as processes, and as containers."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from dataops.envs.sweep import processes_of
+from dataops.infra.process.containers import remove_owned
+from dataops.infra.process.docker_engine import DockerEngine
+from support.container_image import IMAGE, require_image
+from support.scratch_platform import PLATFORM, ScratchPlatform, scratch_platform
+
+pytestmark = pytest.mark.slow
+
+NEEDED = ("psycopg", "psycopg-binary", "pyarrow", "typing_extensions")
+REQUIREMENTS = "".join(f"{name}=={version(name)}\n" for name in NEEDED)
+TARGETS = ("local", pytest.param("docker", marks=pytest.mark.docker))
+QUERY = "import os, psycopg; print(*psycopg.connect(os.environ['WAREHOUSE_URL']).execute('{}').fetchone())"
+
+
+@dataclass(frozen=True)
+class World:
+    """A replica on a target."""
+
+    shop: ScratchPlatform
+    target: str
+    branch: str
+
+    @property
+    def name(self) -> str:
+        return self.branch.replace("/", "-")
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.shop.do("env", "status", self.name, "-o", "json").json
+        return found
+
+    @property
+    def root(self) -> Path:
+        return Path(self.status["root"])
+
+    @property
+    def login(self) -> str:
+        url: str = self.shop.do("env", "connect", self.name, "--show-password", "-o", "json").json["url"]
+        return url
+
+    def ask(self, query: str) -> Any:
+        """The first row of a query, as the developer."""
+        with psycopg.connect(self.login, autocommit=True) as connection:
+            found = connection.execute(query.encode())
+            return found.fetchone() if found.description else None
+
+    def up(self) -> None:
+        self.shop.do("env", "up", "--branch", self.branch, "--target", self.target)
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[ScratchPlatform]:
+    files = {
+        "dataops.yaml": f"{PLATFORM.replace('PYTHON', 'python')}targets:\n  docker: {{image: '{IMAGE}'}}\n",
+        "requirements.txt": REQUIREMENTS,
+    }
+    with scratch_platform(files) as made:
+        made.produce()
+        try:
+            yield made
+        finally:
+            if DockerEngine().network("bridge"):
+                for root in made.roots():
+                    remove_owned(root)
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def world(platform: ScratchPlatform, request: pytest.FixtureRequest) -> Iterator[World]:
+    made = World(platform, request.param, f"feature/on-{request.param}")
+    if made.target == "docker":
+        require_image()
+    platform.branch(made.branch)
+    made.up()
+    yield made
+    root = made.root
+    platform.do("env", "down", made.name, "--yes")
+    assert not root.exists() and not processes_of(root)
+    if made.target == "docker":
+        assert DockerEngine().owned(str(root)) == []
+
+
+def owned_containers(world: World) -> set[str]:
+    return {owned.name for owned in DockerEngine().owned(str(world.root)) if owned.kind == "container"}
+
+
+def test_an_environment_says_where_it_runs_and_what_it_takes(world: World) -> None:
+    found = world.status
+    assert (found["state"], found["target"]) == ("ready", world.target)
+    assert found["parts"] and all(part["answers"] for part in found["parts"])
+    text = world.shop.do("env", "status", world.name).stdout
+    assert "MiB of memory" in text and "on disk" in text
+
+
+def test_bringing_up_again_changes_nothing_wherever_it_runs(world: World) -> None:
+    outcome = world.shop.do("env", "up", "--branch", world.branch)
+    assert "Nothing changed." in outcome.stdout
+
+
+def test_pipelines_run_with_the_data_of_the_environment(world: World) -> None:
+    world.ask("DELETE FROM marts.sales")
+    outcome = world.shop.do("pipeline", "run", "sales", "--env", world.name)
+    assert "sales ran in" in outcome.stdout and "raw.orders 50" in outcome.stdout
+    assert world.ask("SELECT orders FROM marts.sales") == (50,)
+
+
+def test_a_step_that_fails_is_told_with_the_end_of_its_log(world: World) -> None:
+    world.ask("ALTER TABLE raw.orders RENAME TO orders_gone")
+    try:
+        outcome = world.shop.run("pipeline", "run", "sales", "--env", world.name, "--step", "marts")
+        assert outcome.status == 1 and "step marts exited with 1" in outcome.stderr
+        assert 'relation "raw.orders" does not exist' in outcome.stderr
+    finally:
+        world.ask("ALTER TABLE raw.orders_gone RENAME TO orders")
+
+
+def test_services_answer_with_the_variables_of_the_environment(world: World) -> None:
+    with urllib.request.urlopen(f"{world.status['urls']['sales-api']}/", timeout=10) as response:
+        assert response.read() == b"hi"
+
+
+def test_commands_run_with_code_variables_and_exit_status(world: World) -> None:
+    ran = world.shop.do(
+        "env", "exec", world.name, "--", "python", "-c", QUERY.format("SELECT count(*) FROM raw.orders")
+    )
+    assert ran.stdout == "50\n"
+    assert world.shop.do("env", "exec", world.name, "--", "cat", "Pulumi.yaml").stdout.startswith("name: shop")
+    assert world.shop.run("env", "exec", world.name, "--", "sh", "-c", "exit 7").status == 7
+
+
+def test_logs_tell_of_the_server_and_of_steps(world: World) -> None:
+    world.shop.do("pipeline", "run", "sales", "--env", world.name)
+    text = world.shop.do("env", "logs", world.name, "--tail", "all").stdout
+    assert "database system is ready to accept connections" in text
+    assert "loaded 50 orders" in text
+
+
+def test_data_ports_and_passwords_outlast_sleep(world: World) -> None:
+    world.ask("CREATE TABLE raw.mine AS SELECT 42 AS answer")
+    before, urls = world.login, world.status["urls"]
+    root = world.root
+    world.shop.do("env", "sleep", world.name)
+    assert not processes_of(root)
+    if world.target == "docker":
+        assert not owned_containers(world)
+    refused = world.shop.run("env", "exec", world.name, "--", "true")
+    assert refused.status == 2 and f"dataops env wake {world.name}" in refused.stderr
+    world.shop.do("env", "wake", world.name)
+    assert (world.login, world.status["urls"]) == (before, urls)
+    assert world.ask("SELECT answer FROM raw.mine") == (42,)
+    test_services_answer_with_the_variables_of_the_environment(world)
+
+
+def test_a_reset_brings_back_the_data_of_the_snapshot_at_the_same_address(world: World) -> None:
+    before = world.login
+    world.ask("TRUNCATE raw.orders")
+    world.shop.do("env", "reset", world.name, "--yes")
+    assert world.login == before
+    assert world.ask("SELECT count(*) FROM raw.orders") == (50,)
+    test_services_answer_with_the_variables_of_the_environment(world)
+
+
+def test_an_environment_stays_on_its_target(world: World) -> None:
+    other = "local" if world.target == "docker" else "docker"
+    refused = world.shop.run("env", "up", "--branch", world.branch, "--target", other)
+    assert refused.status == 2 and f"runs on the target {world.target}" in refused.stderr
