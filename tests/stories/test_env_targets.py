@@ -4,78 +4,25 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from dataops.envs.sweep import processes_of
-from dataops.infra.process.containers import remove_owned
 from dataops.infra.process.docker_engine import DockerEngine
-from support.container_image import IMAGE, require_image
-from support.scratch_platform import PLATFORM, ScratchPlatform, scratch_platform
+from support.container_image import require_image
+from support.scratch_platform import ScratchPlatform
+from support.worlds import World, containable_platform
 
 pytestmark = pytest.mark.slow
 
-NEEDED = ("psycopg", "psycopg-binary", "pyarrow", "typing_extensions")
-REQUIREMENTS = "".join(f"{name}=={version(name)}\n" for name in NEEDED)
 TARGETS = ("local", pytest.param("docker", marks=pytest.mark.docker))
 QUERY = "import os, psycopg; print(*psycopg.connect(os.environ['WAREHOUSE_URL']).execute('{}').fetchone())"
 
 
-@dataclass(frozen=True)
-class World:
-    """A replica on a target."""
-
-    shop: ScratchPlatform
-    target: str
-    branch: str
-
-    @property
-    def name(self) -> str:
-        return self.branch.replace("/", "-")
-
-    @property
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.shop.do("env", "status", self.name, "-o", "json").json
-        return found
-
-    @property
-    def root(self) -> Path:
-        return Path(self.status["root"])
-
-    @property
-    def login(self) -> str:
-        url: str = self.shop.do("env", "connect", self.name, "--show-password", "-o", "json").json["url"]
-        return url
-
-    def ask(self, query: str) -> Any:
-        """The first row of a query, as the developer."""
-        with psycopg.connect(self.login, autocommit=True) as connection:
-            found = connection.execute(query.encode())
-            return found.fetchone() if found.description else None
-
-    def up(self) -> None:
-        self.shop.do("env", "up", "--branch", self.branch, "--target", self.target)
-
-
 @pytest.fixture(scope="module")
 def platform() -> Iterator[ScratchPlatform]:
-    files = {
-        "dataops.yaml": f"{PLATFORM.replace('PYTHON', 'python')}targets:\n  docker: {{image: '{IMAGE}'}}\n",
-        "requirements.txt": REQUIREMENTS,
-    }
-    with scratch_platform(files) as made:
-        made.produce()
-        try:
-            yield made
-        finally:
-            if DockerEngine().network("bridge"):
-                for root in made.roots():
-                    remove_owned(root)
+    with containable_platform() as made:
+        yield made
 
 
 @pytest.fixture(scope="module", params=TARGETS)

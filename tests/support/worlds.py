@@ -1,0 +1,72 @@
+"""Replicas on a target, of a platform whose code runs in containers as well as in processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from dataops.infra.process.containers import remove_owned
+from dataops.infra.process.docker_engine import engine_is_there
+from support.container_image import IMAGE
+from support.scratch_platform import PLATFORM, ScratchPlatform, scratch_platform
+
+NEEDED = ("psycopg", "psycopg-binary", "pyarrow", "typing_extensions")
+
+
+@dataclass(frozen=True)
+class World:
+    """A replica on a target."""
+
+    shop: ScratchPlatform
+    target: str
+    branch: str
+
+    @property
+    def name(self) -> str:
+        return self.branch.replace("/", "-")
+
+    @property
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.shop.do("env", "status", self.name, "-o", "json").json
+        return found
+
+    @property
+    def root(self) -> Path:
+        return Path(self.status["root"])
+
+    @property
+    def login(self) -> str:
+        url: str = self.shop.do("env", "connect", self.name, "--show-password", "-o", "json").json["url"]
+        return url
+
+    def ask(self, query: str) -> Any:
+        """The first row of a query, as the developer."""
+        with psycopg.connect(self.login, autocommit=True) as connection:
+            found = connection.execute(query.encode())
+            return found.fetchone() if found.description else None
+
+    def up(self) -> None:
+        self.shop.do("env", "up", "--branch", self.branch, "--target", self.target)
+
+
+@contextmanager
+def containable_platform() -> Iterator[ScratchPlatform]:
+    """A platform with production and a snapshot, whose code brings what it needs; no container is left at the end."""
+    files = {
+        "dataops.yaml": f"{PLATFORM.replace('PYTHON', 'python')}targets:\n  docker: {{image: '{IMAGE}'}}\n",
+        "requirements.txt": "".join(f"{name}=={version(name)}\n" for name in NEEDED),
+    }
+    with scratch_platform(files) as made:
+        made.produce()
+        try:
+            yield made
+        finally:
+            if engine_is_there():
+                for root in made.roots():
+                    remove_owned(root)
