@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
+from dataops.infra.errors import DataopsError
 from dataops.infra.platform.run_plan import EnvironmentPlan, StepPlan
-from dataops.infra.process.containers import ContainerPlace, code_program, shim_command
+from dataops.infra.process.containers import ContainerPlace, code_program, container_name, shim_command
+from dataops.infra.process.docker_engine import DockerEngine, Owned
 
 
 def in_container(plan: EnvironmentPlan, step: StepPlan, run: str) -> StepPlan:
@@ -19,7 +22,7 @@ def in_container(plan: EnvironmentPlan, step: StepPlan, run: str) -> StepPlan:
     place = ContainerPlace.of(plan.container)
     program = code_program(
         place,
-        f"step-{step.name}-{run}",
+        _name(step, run),
         step.command,
         plan.directory,
         memory=step.memory,
@@ -28,3 +31,14 @@ def in_container(plan: EnvironmentPlan, step: StepPlan, run: str) -> StepPlan:
         stop_seconds=2,
     )
     return replace(step, command=shim_command(place, program), memory=None, cpu_time=None, open_files=None)
+
+
+def remove_lost(plan: EnvironmentPlan, step: StepPlan, run: str) -> None:
+    """Removes the container of a step whose process was killed before it could; an engine that is gone has none."""
+    place = ContainerPlace.of(plan.container)
+    with suppress(DataopsError):
+        DockerEngine(place.socket).remove(Owned("container", container_name(place, _name(step, run)), place.root))
+
+
+def _name(step: StepPlan, run: str) -> str:
+    return f"step-{step.name}-{run}"

@@ -15,7 +15,7 @@ from dataops.infra.errors import ConfigurationError, DataopsError
 from dataops.infra.platform.run_plan import StepPlan
 from dataops.infra.process.identity import user_name
 from dataops.services.attempt import GRACE, Attempt, Ending
-from dataops.services.contained import in_container
+from dataops.services.contained import in_container, remove_lost
 from dataops.services.exclusion import exclusive_run
 from dataops.services.journal import RunJournal, RunSink, utc_now
 from dataops.services.outcome import failure_of, reason_of, time_is_over
@@ -177,6 +177,8 @@ class _Run:
             self._ended(next(step for step in self.steps if step.name == name), ending)
 
     def _ended(self, step: StepPlan, ending: Ending) -> None:
+        if ending.why == "lost" and self.request.plan.container:
+            remove_lost(self.request.plan, step, self.journal.record.id)
         reason = reason_of(step, ending)
         number = len(self.journal.step(step.name).attempts)
         self.journal.attempt_ends(step.name, ending.exit, reason)

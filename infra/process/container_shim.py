@@ -13,6 +13,7 @@ The argument is JSON: `socket` (the engine's), `name`, `body` (what the engine i
 to note the container's process id and ours), `stopSeconds` (what it has to end by itself).
 """
 
+import ctypes
 import http.client
 import json
 import os
@@ -23,6 +24,7 @@ from typing import Any
 from urllib.parse import quote
 
 API = "/v1.41"
+PR_SET_PDEATHSIG = 1
 LOOPBACK = "127.0.0.1"
 NEVER_STARTED = 125
 """Exit status when there was no container, as that of `docker run`."""
@@ -169,6 +171,8 @@ def say(text: str) -> None:
 def main() -> int:
     """Runs the container; see the module."""
     container = Container(json.loads(sys.argv[1]))
+    if sys.platform == "linux":  # whoever watches over us may die: then nothing of the container may be left
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
     def end(number: int, frame: object) -> None:
         raise Ended

@@ -109,6 +109,11 @@ def network_name(root: Path) -> str:
     return f"dataops-{root.name[:LONGEST_NAME]}-{_digest(root)}"
 
 
+def container_name(place: ContainerPlace, program: str) -> str:
+    """What the container of a program is called on the engine."""
+    return f"{network_name(Path(place.root))}-{program}"
+
+
 def labels_of(root: Path) -> dict[str, str]:
     """The labels of everything that an environment has on an engine."""
     platform = root.parent.parent.name.rpartition("-")[0]
@@ -120,7 +125,7 @@ def shim_command(place: ContainerPlace, program: ContainerProgram) -> tuple[str,
     """The command that runs a program in a container, as long as its own process runs."""
     specification = {
         "socket": place.socket,
-        "name": f"{network_name(Path(place.root))}-{program.name}",
+        "name": container_name(place, program.name),
         "body": _body(place, program),
         "hidden": sorted(HIDDEN),
         "variables": {"HOME": "/tmp", "PATH": SEARCHED, **program.variables},

@@ -1,0 +1,91 @@
+"""A process that stands for a container: it leaves nothing behind, and says what became of it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dataops.infra.errors import NotFoundError, ResourceError
+from dataops.infra.process.containers import (
+    ContainerPlace,
+    ContainerProgram,
+    labels_of,
+    network_name,
+    remove_owned,
+    shim_command,
+)
+from dataops.infra.process.docker_engine import DockerEngine
+from support.container_image import require_image
+
+pytestmark = [pytest.mark.slow, pytest.mark.docker]
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerPlace]:
+    image, root = require_image(), tmp_path_factory.mktemp("home") / "platforms" / "shop-0" / "environments" / "one"
+    engine = DockerEngine()
+    engine.make_network(network_name(root), labels_of(root))
+    yield ContainerPlace(str(root), network_name(root), image, engine.socket)
+    remove_owned(root)
+
+
+def start(place: ContainerPlace, name: str, script: str, memory: int | None = None) -> subprocess.Popen[bytes]:
+    program = ContainerProgram(name, ("python3", "-uc", script), "/tmp", memory=memory, stop_seconds=5)
+    return subprocess.Popen(shim_command(place, program), stdout=subprocess.PIPE, start_new_session=True)
+
+
+def containers(place: ContainerPlace) -> int:
+    return sum(owned.kind == "container" for owned in DockerEngine().owned(place.root))
+
+
+def test_what_a_container_prints_and_how_it_exits_is_passed_on(place: ContainerPlace) -> None:
+    process = start(place, "talks", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)")
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, sorted(output.split())) == (7, [b"err", b"out"])
+    assert containers(place) == 0
+
+
+def test_a_container_that_needs_too_much_memory_is_said_to_be_out_of_memory(place: ContainerPlace) -> None:
+    process = start(place, "hungry", "x = [bytearray(1 << 20) for _ in range(512)]", memory=64 << 20)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 137 and b"out of memory: it needed more than its limit of 64 MiB" in output
+
+
+def test_a_signal_ends_the_container_with_its_process(place: ContainerPlace) -> None:
+    process = start(place, "waits", "import time; print('up'); time.sleep(600)")
+    assert process.stdout and process.stdout.readline() == b"up\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    assert containers(place) == 0
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(place: ContainerPlace) -> None:
+    killed = start(place, "again", "import time; print('up'); time.sleep(600)")
+    assert killed.stdout and killed.stdout.readline() == b"up\n"
+    killed.kill()
+    killed.communicate(timeout=PATIENCE)
+    assert containers(place) == 1
+    following = start(place, "again", "print('second')")
+    output, _ = following.communicate(timeout=PATIENCE)
+    assert (following.returncode, output) == (0, b"second\n")
+    assert containers(place) == 0
+
+
+def test_an_image_that_is_nowhere_is_named(place: ContainerPlace) -> None:
+    with pytest.raises(NotFoundError, match="nowhere.invalid/none:1 is not on the engine and cannot be pulled"):
+        DockerEngine().image("nowhere.invalid/none:1")
+
+
+def test_an_engine_that_is_not_there_is_named(place: ContainerPlace, tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="the Docker Engine does not answer"):
+        DockerEngine(str(tmp_path / "docker.sock")).version()
+    nowhere = ContainerPlace(place.root, place.network, place.image, str(tmp_path / "docker.sock"))
+    process = start(nowhere, "lost", "print('never')")
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 125 and b"the Docker Engine does not answer" in output
