@@ -177,7 +177,8 @@ class _Run:
             self._ended(next(step for step in self.steps if step.name == name), ending)
 
     def _ended(self, step: StepPlan, ending: Ending) -> None:
-        if ending.why == "lost" and self.request.plan.container:
+        killed = ending.why == "lost" or (ending.exit or 0) < 0
+        if killed and self.request.plan.container:
             remove_lost(self.request.plan, step, self.journal.record.id)
         reason = reason_of(step, ending)
         number = len(self.journal.step(step.name).attempts)

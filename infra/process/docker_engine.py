@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ ROOT_LABEL = "io.dataops.root"
 """The folder of the environment that a container or network belongs to: the proof that it is ours."""
 
 ENVIRONMENT_LABEL, PLATFORM_LABEL, OWNER_LABEL = "io.dataops.environment", "io.dataops.platform", "io.dataops.owner"
-ANSWER_SECONDS, PULL_SECONDS = 60.0, 1800.0
+ANSWER_SECONDS, PULL_SECONDS, REMOVAL_SECONDS = 60.0, 1800.0, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +110,25 @@ class DockerEngine:
 
     def remove(self, owned: Owned) -> None:
         """Removes a container, running or not, or a network; one that is not there is no error."""
-        force = "?force=1&v=1" if owned.kind == "container" else ""
+        path, doing = f"/{owned.kind}s/{quote(owned.name)}", f"removing the {owned.kind} {owned.name}"
         try:
-            path = f"/{owned.kind}s/{quote(owned.name)}{force}"
-            self.ask("DELETE", path, doing=f"removing the {owned.kind} {owned.name}")
+            self.ask("DELETE", f"{path}?force=1&v=1" if owned.kind == "container" else path, doing=doing)
         except NotFoundError:
             pass
+        except ResourceError:
+            if owned.kind != "container" or not self._goes(f"{path}/json"):
+                raise
+
+    def _goes(self, path: str) -> bool:
+        """Whether a container that could not be removed is being removed already, and is soon gone."""
+        deadline = time.monotonic() + REMOVAL_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                self.ask("GET", path, doing="waiting for a container to be gone")
+            except NotFoundError:
+                return True
+            time.sleep(0.05)
+        return False
 
     def owned(self, root: str = "") -> list[Owned]:
         """What carries our labels, containers first: of the environment at `root`, or of all."""

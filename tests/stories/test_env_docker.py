@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
+import psutil
 import psycopg
 import pytest
 
@@ -78,6 +80,38 @@ def test_a_container_that_somebody_removed_comes_back_with_its_data(first: World
         except psycopg.OperationalError:
             assert time.monotonic() < deadline
             time.sleep(0.2)
+
+
+@pytest.mark.parametrize("victim", ["step_shim.py", "container_shim.py"])
+def test_a_step_whose_process_is_killed_leaves_no_container(platform: ScratchPlatform, victim: str) -> None:
+    branch = f"feature/lost-{victim.partition('_')[0]}"
+    world = World(platform, "docker", branch)
+    platform.branch(branch, {"pipelines/extract.py": "import time\ntime.sleep(600)\n"})
+    world.up()
+    run = platform.start("pipeline", "run", "sales", "--env", world.name)
+    waiting = time.monotonic() + PATIENCE
+    while not (up := step_containers(world)) and time.monotonic() < waiting:
+        time.sleep(0.1)
+    assert up
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if any(word.endswith(victim) for word in words) and belongs(process, world, words):
+                process.kill()
+    _, said = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 1 and "step extract" in said
+    assert step_containers(world) == []
+    platform.do("env", "down", world.name, "--yes")
+
+
+def step_containers(world: World) -> list[str]:
+    return [owned.name for owned in DockerEngine().owned(str(world.root)) if "-step-extract-" in owned.name]
+
+
+def belongs(process: psutil.Process, world: World, words: list[str]) -> bool:
+    """Whether a process stands for, or watches over, a step of the environment."""
+    about = "step-extract" in " ".join(words) if "container_shim.py" in " ".join(words) else True
+    return about and process.environ().get("DATAOPS_ROOT") == str(world.root)
 
 
 def test_an_engine_that_is_gone_is_named_and_down_goes_on_when_it_is_back(second: World) -> None:
