@@ -9,7 +9,7 @@ UV = $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down packages test check fast torture bench lock clean
+.PHONY: help setup demo demo-down packages engine test check fast torture bench lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -43,8 +43,12 @@ packages: # what tests on real file systems and on an older Postgres need, in CI
 	@test "$$CI" != true || { test -x /usr/sbin/mkfs.xfs && test -x /usr/sbin/mkfs.btrfs && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
 	  { sudo="$$(test "$$(id -u)" = 0 || echo sudo)"; $$sudo apt-get update -q && $$sudo apt-get install -y -q xfsprogs btrfs-progs postgresql; }
 
-test: packages check ## everything that must hold: the gate, the stories, a sample of the fault runs
-	$(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "slow and not torture"
+engine: # a Docker Engine, in CI or with DOCKER=install; elsewhere tests use the one that answers, if any
+	@scripts/docker_engine.sh up
+
+test: packages engine check ## everything that must hold: the gate, the stories, a sample of the fault runs
+	@trap 'scripts/docker_engine.sh down' EXIT; \
+	  $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "slow and not torture"
 
 torture: $(STAMP) ## all fault and property runs; takes long
 	$(BIN)/pytest -q -s -m torture

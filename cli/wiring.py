@@ -144,12 +144,13 @@ def environment_tools(engine: str = "auto") -> Tools:
 def resource_handlers() -> list[ResourceHandler]:
     """A handler for each resource type of ours."""
     from dataops.infra.platform.layout import default_home
+    from dataops.infra.providers.docker import docker_handlers
     from dataops.infra.providers.local import local_handlers
     from dataops.infra.providers.postgres import postgres_handlers
     from dataops.snapshots.provider import snapshot_handlers
 
     home = default_home()
-    return [*local_handlers(home), *postgres_handlers(), *snapshot_handlers(home)]
+    return [*local_handlers(home), *postgres_handlers(), *docker_handlers(), *snapshot_handlers(home)]
 
 
 def dataops_provider() -> Provider:

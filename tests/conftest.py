@@ -31,8 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tells the seed, and how many kills hit which phase; tests report theirs with `record_property("kill", …)`."""
+    from support import docker_engine
     from support.pools import left_out
 
+    if why := docker_engine.left_out():
+        terminalreporter.write_line(f"left out: tests on a Docker Engine; {why}")
     if why := left_out():
         terminalreporter.write_line(f"left out: tests on a pool of XFS and btrfs; {why}")
     elif os.geteuid() != 0:

@@ -233,6 +233,7 @@ class ResourceHandler:
         token: the type token.
         required, optional: the names of inputs; anything else is refused.
         replace_on: inputs whose change forces a replacement.
+        noted: inputs that are merely noted when the resource is made: a change of these alone changes nothing.
         outputs: the names of outputs; in a preview those that are no inputs are unknown, and inputs are echoed.
         secret_outputs: outputs that are encrypted at rest. An input that arrives secret stays secret when it is echoed.
         delete_before_replace: old and new cannot exist at the same time.
@@ -242,6 +243,7 @@ class ResourceHandler:
     required: ClassVar[frozenset[str]] = frozenset()
     optional: ClassVar[frozenset[str]] = frozenset()
     replace_on: ClassVar[frozenset[str]] = frozenset()
+    noted: ClassVar[frozenset[str]] = frozenset()
     outputs: ClassVar[frozenset[str]] = frozenset()
     secret_outputs: ClassVar[frozenset[str]] = frozenset()
     delete_before_replace: ClassVar[bool] = False

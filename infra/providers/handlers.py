@@ -100,7 +100,7 @@ class HandlerProvider:
         """Compares inputs with inputs, and what was last read with what the handler wants to see."""
         handler = self._handler(urn)
         detailed: dict[str, PropertyDiff] = {}
-        for name in sorted(old_inputs.keys() | new_inputs.keys()):
+        for name in sorted((old_inputs.keys() | new_inputs.keys()) - handler.noted):
             kind = _difference(old_inputs.get(name), new_inputs.get(name), name in handler.replace_on)
             if kind and name not in ignore_changes:
                 detailed[name] = PropertyDiff(kind, input_diff=True)

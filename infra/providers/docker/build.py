@@ -1,0 +1,166 @@
+"""Building an image: with BuildKit through the `docker` command, else with the engine's classic builder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from dataops.infra.process.commands import last_lines
+from dataops.infra.process.environment import child_environment
+from dataops.infra.providers.docker.engine import Engine
+from dataops.infra.providers.docker.faults import BuildFailedError, EngineUnavailableError, translated
+
+LOG_LINES = 30
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_LAST_WITH_BUILDKIT_INSIDE = 23
+"""The `docker` command before this version has BuildKit itself, later ones leave it to a plugin, buildx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to build.
+
+    Args:
+        context: the folder whose files the Dockerfile may copy.
+        dockerfile: the text of the Dockerfile.
+        reference: the name and tag of the result.
+        labels, arguments: of the image; of the build. Arguments end in the image's history.
+        secrets: id to the path of a file, mounted while a step runs and in no layer.
+        stage: the stage to build, "" for the last.
+        network: what steps reach: "" for the default, `host`, `none`.
+    """
+
+    context: Path
+    dockerfile: str
+    reference: str
+    labels: Mapping[str, str]
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    stage: str = ""
+    network: str = ""
+
+
+def build(engine: Engine, recipe: Recipe) -> None:
+    """Builds an image and names it.
+
+    Raises:
+        BuildFailedError: it cannot be built; the end of the log is in the details.
+    """
+    if command := buildkit_command(os.environ.get("PATH", "")):
+        _with_buildkit(engine, recipe, command)
+    elif recipe.secrets:
+        raise BuildFailedError(
+            f"{recipe.reference} needs secrets while it is built, which the classic builder would leave in a layer",
+            hint="install a docker command that has BuildKit: the package docker.io or docker-buildx-plugin",
+        )
+    else:
+        _with_classic_builder(engine, recipe)
+
+
+@cache
+def buildkit_command(path: str) -> str | None:
+    """A `docker` command that can build with BuildKit, on PATH or where systems keep it; None when there is none."""
+    for folder in dict.fromkeys([*path.split(os.pathsep), *SYSTEM_PATH.split(os.pathsep)]):
+        program = shutil.which("docker", path=folder) if folder else None
+        if program and (_says(program, "buildx", "version") is not None or _has_buildkit_inside(program)):
+            return program
+    return None
+
+
+def _has_buildkit_inside(program: str) -> bool:
+    said = _says(program, "--version") or ""
+    major = "".join(said.partition("version ")[2].split(".")[:1])
+    return major.isdigit() and 19 <= int(major) < _LAST_WITH_BUILDKIT_INSIDE
+
+
+def _says(*words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, env=child_environment(), stdin=subprocess.DEVNULL
+        )
+    except OSError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _with_buildkit(engine: Engine, recipe: Recipe, command: str) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "Dockerfile")
+        file.write_text(recipe.dockerfile, encoding="utf-8")
+        own = recipe.context / "Dockerfile.dockerignore"
+        if own.is_file():
+            shutil.copy(own, Path(scratch, "Dockerfile.dockerignore"))
+        words = [command, "build", "--progress=plain", "--file", str(file), "--tag", recipe.reference]
+        words += _options(recipe)
+        variables = child_environment({**engine.command_variables(), "DOCKER_BUILDKIT": "1"})
+        try:
+            done = subprocess.run(
+                [*words, str(recipe.context)],
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            raise BuildFailedError(f"{command} could not be started: {error.strerror}") from error
+    if done.returncode != 0:
+        raise _failed(engine, recipe, done.stdout)
+
+
+def _options(recipe: Recipe) -> Iterator[str]:
+    for name, value in sorted(recipe.labels.items()):
+        yield from ("--label", f"{name}={value}")
+    for name, value in sorted(recipe.arguments.items()):
+        yield from ("--build-arg", f"{name}={value}")
+    for name, path in sorted(recipe.secrets.items()):
+        yield from ("--secret", f"id={name},src={path}")
+    if recipe.stage:
+        yield from ("--target", recipe.stage)
+    if recipe.network:
+        yield from ("--network", recipe.network)
+
+
+def _with_classic_builder(engine: Engine, recipe: Recipe) -> None:
+    from docker.errors import APIError
+
+    said: list[str] = []
+    try:
+        with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile", encoding="utf-8") as file:
+            file.write(recipe.dockerfile)
+            file.flush()
+            with translated(f"build {recipe.reference}"):
+                for line in engine.client.build(
+                    path=str(recipe.context),
+                    dockerfile=file.name,
+                    tag=recipe.reference,
+                    labels=dict(recipe.labels),
+                    buildargs=dict(recipe.arguments),
+                    target=recipe.stage or None,
+                    network_mode=recipe.network or None,
+                    rm=True,
+                    forcerm=True,
+                    decode=True,
+                ):
+                    said.append(str(line.get("stream") or line.get("error") or ""))
+                    if "error" in line:
+                        raise _failed(engine, recipe, "".join(said))
+    except APIError as error:
+        raise _failed(engine, recipe, str(error.explanation)) from error
+
+
+def _failed(engine: Engine, recipe: Recipe, log: str) -> Exception:
+    try:
+        with translated("build an image"):
+            engine.client.ping()
+    except EngineUnavailableError as error:
+        return error
+    return BuildFailedError(f"the image {recipe.reference} could not be built", details=last_lines(log, LOG_LINES))

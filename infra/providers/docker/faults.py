@@ -1,0 +1,165 @@
+"""What can go wrong with a Docker Engine, and the one place where the errors of its library are translated.
+
+ResourceError
+├── EngineUnavailableError     no engine answers, or it went away meanwhile
+├── EngineFullError            its disk is full
+├── NotOursError               something of that name exists and somebody else made it
+├── PortTakenError             another program listens on the port
+├── BuildFailedError           an image could not be built; carries the end of the log
+├── ContainerExitedError       a container ended though it should run, or failed; carries the end of its log
+│   └── OutOfMemoryError       it was ended since it took more memory than its limit
+└── RegistryError              a registry could not be reached or gave no sense
+AuthenticationError
+├── EngineForbiddenError       no permission on the engine's socket
+└── RegistryRefusedError       a registry wants other credentials
+NotFoundError
+└── ImageNotFoundError         neither the engine nor the registry has it
+DeadlineError
+└── NeverHealthyError          a container runs and does not become healthy; carries the end of its log
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dataops.infra.errors import AuthenticationError, DataopsError, DeadlineError, NotFoundError, ResourceError
+
+# the engine has no code for these, only the words of the kernel and of the registry
+_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_REFUSED = re.compile(r"unauthorized|authentication required|no basic auth|denied:|access forbidden", re.IGNORECASE)
+_UNREACHABLE = re.compile(
+    r"dial tcp|no such host|connection refused|i/o timeout|TLS handshake|server gave HTTP|x509|lookup .* on",
+    re.IGNORECASE,
+)
+_MISSING_IMAGE = re.compile(r"no such image|manifest unknown|repository does not exist|not found", re.IGNORECASE)
+
+
+class EngineUnavailableError(ResourceError):
+    """No Docker Engine answers, or it stopped answering; what was done so far is found again by the next run."""
+
+
+class EngineForbiddenError(AuthenticationError):
+    """The user may not open the engine's socket."""
+
+
+class EngineFullError(ResourceError):
+    """The engine's disk is full."""
+
+
+class NotOursError(ResourceError):
+    """Something of that name exists on the engine and does not carry the environment's labels."""
+
+
+class PortTakenError(ResourceError):
+    """Another program listens on the port."""
+
+
+class BuildFailedError(ResourceError):
+    """An image could not be built; `details` is the end of the log."""
+
+
+class ContainerExitedError(ResourceError):
+    """A container ended with a failure, or though it should run; `details` is the end of its log."""
+
+
+class OutOfMemoryError(ContainerExitedError):
+    """A container was ended for taking more memory than its limit."""
+
+
+class RegistryError(ResourceError):
+    """A registry could not be reached, or its answer made no sense."""
+
+
+class RegistryRefusedError(AuthenticationError):
+    """A registry does not let these credentials in."""
+
+
+class ImageNotFoundError(NotFoundError):
+    """Neither the engine nor the registry has the image."""
+
+
+class NeverHealthyError(DeadlineError):
+    """A container runs and did not become healthy in time; `details` is the end of its log."""
+
+
+def unavailable(what: str = "no Docker Engine answers") -> EngineUnavailableError:
+    """The error for an engine that is not there."""
+    return EngineUnavailableError(
+        what, hint="start it (systemctl start docker, or dockerd as root), then run the same command again"
+    )
+
+
+def of_registry(image: str, message: str) -> DataopsError:
+    """The error for what a registry said, or the engine of it, about an image."""
+    if _FULL.search(message):
+        return full()
+    if _REFUSED.search(message):
+        return RegistryRefusedError(
+            f"the registry refuses {image}", details=message, hint="docker login, with the registry's name"
+        )
+    if _UNREACHABLE.search(message):
+        return RegistryError(
+            f"the registry of {image} cannot be reached",
+            details=message,
+            hint="without a registry: dataops images bootstrap, and `images` in dataops.yaml",
+        )
+    if _MISSING_IMAGE.search(message):
+        return ImageNotFoundError(f"there is no image {image}", details=message, hint="is it spelled right?")
+    return RegistryError(f"the registry of {image} failed", details=message)
+
+
+def full() -> EngineFullError:
+    """The error for a full disk."""
+    return EngineFullError(
+        "the disk of the Docker Engine is full",
+        hint="see what takes it with docker system df, free some, then run the same command again",
+    )
+
+
+@contextmanager
+def translated(purpose: str) -> Iterator[None]:
+    """Raises what the library raises as one of ours; its `NotFound` and conflicts pass, for those who expect them.
+
+    Args:
+        purpose: what was being done: "the Docker Engine could not <purpose>" reads well.
+    """
+    import docker.errors
+    import requests.exceptions
+    import urllib3.exceptions
+
+    try:
+        yield
+    except (docker.errors.NotFound, DataopsError):
+        raise
+    except docker.errors.APIError as error:
+        if error.response is not None and error.response.status_code == 409:
+            raise
+        said = str(error.explanation or error)
+        if _FULL.search(said):
+            raise full() from error
+        raise ResourceError(f"the Docker Engine could not {purpose}", details=said) from error
+    except (
+        requests.exceptions.RequestException,
+        urllib3.exceptions.HTTPError,
+        docker.errors.DockerException,
+        ConnectionError,
+    ) as error:
+        if _is_forbidden(error):
+            raise EngineForbiddenError(
+                "the Docker Engine's socket may not be opened by this user",
+                hint="add the user to the group docker and log in anew, or run this as root",
+            ) from error
+        raise unavailable(f"the Docker Engine did not answer when asked to {purpose}") from error
+
+
+def _is_forbidden(error: BaseException | None) -> bool:
+    seen: list[object] = [error]
+    while seen:
+        found = seen.pop()
+        if isinstance(found, PermissionError):
+            return True
+        if isinstance(found, BaseException):
+            seen += [*found.args, found.__cause__, found.__context__ if found.__cause__ is None else None]
+    return False

@@ -1,0 +1,143 @@
+"""`dataops:docker:Image`: an image built from a folder, named by its content: nothing unchanged is built again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from dataops.infra.errors import ConfigurationError
+from dataops.infra.providers.base import CheckFailure, CreateResult, Operation, ReadResult, Recorded, ResourceHandler
+from dataops.infra.providers.docker.build import Recipe, build
+from dataops.infra.providers.docker.content import content_of, dockerfile_text
+from dataops.infra.providers.docker.engine import Engine
+from dataops.infra.providers.docker.faults import translated
+from dataops.infra.providers.docker.marks import CONTENT, NOTED, PLATFORM, REQUIRED, labels_of
+from dataops.infra.providers.docker.registry import push
+
+TAG_LENGTH = 24
+
+
+class ImageHandler(ResourceHandler):
+    """An image, found by its tag, which is the hash of its content.
+
+    Inputs, beside `name` (the repository: `dataops/flights/feature-x/daily`), `platform`, `environment`, `release`,
+    `owner`:
+        context: the folder. Where it lies is no matter, what is in it counts.
+        dockerfile, dockerfileText: a file below the context, or the text itself.
+        arguments: of the build; they end in the history, so no secrets.
+        secrets: id to the path of a file, for `RUN --mount=type=secret`. What they hold does not make another image.
+        stage, network: of the build. key: anything else that makes it another image.
+        commit: for the label `org.opencontainers.image.revision`.
+        push: whether it goes to the registry that its name begins with.
+
+    Outputs: `reference` (name and tag), `imageId`, `content`, and `digest` (`name@sha256:…`), "" unless pushed.
+    """
+
+    token = "dataops:docker:Image"
+    required = frozenset({"name", "context"}) | REQUIRED
+    optional = NOTED | {
+        "dockerfile",
+        "dockerfileText",
+        "arguments",
+        "secrets",
+        "stage",
+        "network",
+        "key",
+        "commit",
+        "push",
+    }
+    noted = NOTED | {"context", "commit", "secrets"}
+    replace_on = frozenset({"name", "platform", "environment"})
+    outputs = frozenset({"reference", "imageId", "content", "digest"})
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def check(self, inputs: dict[str, Any]) -> Iterable[CheckFailure]:
+        if inputs.get("dockerfile") and inputs.get("dockerfileText"):
+            yield CheckFailure("dockerfileText", "is given beside a dockerfile; one of them is enough")
+
+    def drifted(self, recorded: Recorded, inputs: dict[str, Any]) -> list[str]:
+        everything = ["reference", "imageId", "content", "digest"]
+        if "context" not in inputs:
+            return []
+        try:
+            content = content_of(inputs)
+        except OSError:
+            # not there yet: only a checkout of another commit can hold something else
+            return everything if inputs["context"] != recorded.inputs.get("context") else []
+        return everything if content != recorded.outputs.get("content") else []
+
+    def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
+        try:
+            content = content_of(inputs)
+        except FileNotFoundError as error:
+            raise ConfigurationError(
+                f"there is nothing to build {inputs['name']} from: {error.filename} is missing"
+            ) from error
+        reference = f"{inputs['name']}:{content[:TAG_LENGTH]}"
+        found = self._find(reference) or self._equal(inputs, content, reference)
+        if found is None:
+            build(self._engine, _recipe(inputs, reference, content))
+            found = self._find(reference)
+        digest = push(self._engine, reference) if inputs.get("push") else ""
+        outputs = {"reference": reference, "imageId": found or "", "content": content, "digest": digest}
+        return CreateResult(str(inputs["name"]), outputs)
+
+    def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
+        found = self._find(str(recorded.outputs["reference"]))
+        return ReadResult(recorded.id, {**recorded.outputs, "imageId": found}) if found else ReadResult("", {})
+
+    def delete(self, operation: Operation, recorded: Recorded) -> None:
+        """Takes the name away, with every tag that updates left; layers go with the last name of theirs."""
+        from docker.errors import APIError, NotFound
+
+        client = self._engine.client
+        with translated(f"remove the image {recorded.id}"):
+            for image in client.images(recorded.id, filters={"label": f"{PLATFORM}={recorded.inputs['platform']}"}):
+                for tag in image["RepoTags"] or []:
+                    if tag.rpartition(":")[0] == recorded.id:
+                        # a container of somebody's own that was made from it keeps it
+                        with suppress(NotFound, APIError):
+                            client.remove_image(tag)
+
+    def _find(self, reference: str) -> str | None:
+        from docker.errors import NotFound
+
+        try:
+            with translated(f"look for the image {reference}"):
+                return str(self._engine.client.inspect_image(reference)["Id"])
+        except NotFound:
+            return None
+
+    def _equal(self, inputs: dict[str, Any], content: str, reference: str) -> str | None:
+        """An image of the same platform and content under another name, which then has this name, too."""
+        client = self._engine.client
+        labels = [f"{PLATFORM}={inputs['platform']}", f"{CONTENT}={content}"]
+        with translated("look for an equal image"):
+            for image in client.images(filters={"label": labels}):
+                name, _, tag = reference.rpartition(":")
+                client.tag(image["Id"], name, tag)
+                return str(image["Id"])
+        return None
+
+
+def _recipe(inputs: dict[str, Any], reference: str, content: str) -> Recipe:
+    labels = {
+        **labels_of(inputs, content=content),
+        "org.opencontainers.image.revision": str(inputs.get("commit") or ""),
+        "org.opencontainers.image.version": str(inputs.get("release") or ""),
+        "org.opencontainers.image.title": str(inputs["name"]),
+    }
+    return Recipe(
+        context=Path(inputs["context"]),
+        dockerfile=dockerfile_text(inputs),
+        reference=reference,
+        labels={name: value for name, value in labels.items() if value},
+        arguments={name: str(value) for name, value in (inputs.get("arguments") or {}).items()},
+        secrets=inputs.get("secrets") or {},
+        stage=str(inputs.get("stage") or ""),
+        network=str(inputs.get("network") or ""),
+    )
