@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dataops.infra.engine.deployer import Deployer
     from dataops.infra.engine.program import Program
     from dataops.infra.providers.base import Provider, ResourceHandler
+    from dataops.infra.providers.docker.engine import Engine
     from dataops.infra.providers.registry import ProviderRegistry
     from dataops.infra.state.backend import Backend, StackReference
     from dataops.infra.state.encryption import SecretsManager
@@ -151,6 +152,13 @@ def resource_handlers() -> list[ResourceHandler]:
 
     home = default_home()
     return [*local_handlers(home), *postgres_handlers(), *docker_handlers(), *snapshot_handlers(home)]
+
+
+def docker_engine() -> Engine:
+    """The Docker Engine that the variables of the process name; it is looked for when it is first needed."""
+    from dataops.infra.providers.docker.engine import Engine
+
+    return Engine()
 
 
 def dataops_provider() -> Provider:

@@ -1,0 +1,69 @@
+"""`dataops images bootstrap|ls`: the images that containers of environments are made from."""
+
+from __future__ import annotations
+
+import click
+
+from dataops.cli.commands.env_options import output_option
+from dataops.cli.lazy import Entry, LazyGroup
+from dataops.cli.tables import print_json, print_table
+
+images = LazyGroup(
+    "images",
+    {
+        "bootstrap": Entry("dataops.cli.commands.images:bootstrap", "Make base images without a registry."),
+        "ls": Entry("dataops.cli.commands.images:ls", "List base images and those of platforms."),
+    },
+    help="""The images that containers of environments are made from.
+
+    \b
+    Examples:
+      dataops images bootstrap                 from Debian's packages, where no registry can be reached
+      dataops images ls
+    """,
+)
+
+
+@click.command()
+@output_option
+def bootstrap(as_json: bool) -> None:
+    """Make base images without a registry: Debian with Python, and the Postgres server of snapshots.
+
+    Debian's packages are fetched by mmdebstrap. What is there already stays as it is.
+
+    \b
+    Example:
+      dataops images bootstrap
+    """
+    from dataops.cli.notices import notice
+    from dataops.cli.wiring import docker_engine
+    from dataops.infra.platform.layout import default_home
+    from dataops.infra.providers.docker.bootstrap import bootstrap as make
+
+    made = make(docker_engine(), default_home(), notice)
+    if as_json:
+        print_json([{"name": image.name, "id": image.image_id, "built": image.built} for image in made])
+        return
+    rows = [(image.name, image.image_id[7:19], "made" if image.built else "was there") for image in made]
+    print_table(("IMAGE", "ID", "RESULT"), rows)
+
+
+@click.command()
+@output_option
+def ls(as_json: bool) -> None:
+    """List base images and those that platforms built, with what each takes.
+
+    \b
+    Example:
+      dataops images ls
+    """
+    from dataops.cli.wiring import docker_engine
+    from dataops.infra.platform.quantities import size_text
+    from dataops.infra.providers.docker.listing import known_images
+
+    found = known_images(docker_engine())
+    if as_json:
+        print_json([image.to_json() for image in found])
+        return
+    rows = [(i.name, i.image_id[7:19], i.platform or "-", i.environment or "-", size_text(i.size)) for i in found]
+    print_table(("IMAGE", "ID", "PLATFORM", "ENVIRONMENT", "SIZE"), rows)

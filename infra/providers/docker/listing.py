@@ -1,0 +1,48 @@
+"""What of ours an engine has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dataops.infra.providers.docker.bootstrap import BASE
+from dataops.infra.providers.docker.engine import Engine
+from dataops.infra.providers.docker.faults import translated
+from dataops.infra.providers.docker.marks import ENVIRONMENT, PLATFORM
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """A name of an image; `platform` is "" for a base image, `size` in bytes counts layers that others share, too."""
+
+    name: str
+    image_id: str
+    platform: str
+    environment: str
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As `dataops images ls -o json` prints it."""
+        return {
+            "name": self.name,
+            "id": self.image_id,
+            "platform": self.platform,
+            "environment": self.environment,
+            "size": self.size,
+        }
+
+
+def known_images(engine: Engine) -> list[KnownImage]:
+    """Base images and those that platforms built, by name."""
+    found = []
+    with translated("list images"):
+        for label in (BASE, PLATFORM):
+            for image in engine.client.images(filters={"label": label}):
+                labels = image["Labels"] or {}
+                for name in image["RepoTags"] or []:
+                    found.append(
+                        KnownImage(
+                            name, image["Id"], labels.get(PLATFORM, ""), labels.get(ENVIRONMENT, ""), image["Size"]
+                        )
+                    )
+    return sorted(set(found), key=lambda image: image.name)
