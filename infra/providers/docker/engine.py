@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from dataops.infra.providers.docker.faults import translated
 if TYPE_CHECKING:
     from docker import APIClient
 
+DEFAULT = "unix:///var/run/docker.sock"
 SECONDS = 60
 """How long the engine may take to answer a request that is no wait."""
 
@@ -70,8 +72,19 @@ class Engine:
                 "the library for Docker is not installed", hint="pip install 'dataops[docker]'"
             ) from error
         with translated("connect"):
+            _knock(self.host or DEFAULT)
             settings = docker.utils.kwargs_from_env(environment={**self.variables, "DOCKER_HOST": self.host})
             return docker.APIClient(**settings, version="auto", timeout=SECONDS)
+
+
+def _knock(host: str) -> None:
+    """Opens the engine's socket and closes it: the library leaves one open that nobody answers."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(host.removeprefix("unix://"))
+            except FileNotFoundError as error:
+                raise ConnectionError(str(error)) from error
 
 
 def _host_of_context(name: str) -> str:

@@ -145,6 +145,7 @@ def translated(purpose: str) -> Iterator[None]:
         urllib3.exceptions.HTTPError,
         docker.errors.DockerException,
         ConnectionError,
+        PermissionError,
     ) as error:
         if _is_forbidden(error):
             raise EngineForbiddenError(

@@ -1,0 +1,106 @@
+"""An engine that is absent, closed to us, or goes away in the middle is told as such, and the next run converges."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from dataops.infra.providers.docker.container import ContainerHandler
+from dataops.infra.providers.docker.engine import Engine
+from dataops.infra.providers.docker.faults import EngineForbiddenError, EngineUnavailableError
+from dataops.infra.providers.docker.volume import VolumeHandler
+from support.docker_engine import OPERATION, Scene
+
+SOCKET = "/var/run/docker.sock"
+
+
+def test_an_engine_that_does_not_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailableError) as caught:
+        Engine({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}).info()
+    assert "dockerd" in (caught.value.hint or "")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every socket")
+def test_a_socket_that_may_not_be_opened_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "closed.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        path.chmod(0)
+        with pytest.raises(EngineForbiddenError, match="socket"):
+            Engine({"DOCKER_HOST": f"unix://{path}"}).info()
+
+
+@contextmanager
+def forwarding(path: Path, requests: int) -> Iterator[None]:
+    """An engine's socket that is gone after some requests: what a restart of the engine looks like."""
+    server, left = socket.socket(socket.AF_UNIX), [requests]
+    ends: list[socket.socket] = [server]
+    threads: list[threading.Thread] = []
+    server.bind(str(path))
+    server.listen()
+
+    def run(target: Callable[..., None], *args: object) -> None:
+        threads.append(threading.Thread(target=target, args=args))
+        threads[-1].start()
+
+    def carry(source: socket.socket, sink: socket.socket, counted: bool) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                left[0] -= counted
+                if counted and left[0] < 0:
+                    break
+                sink.sendall(piece)
+        hang_up(source, sink)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                inner, outer = server.accept()[0], socket.socket(socket.AF_UNIX)
+                ends.extend((inner, outer))
+                outer.connect(SOCKET)
+                run(carry, inner, outer, True)
+                run(carry, outer, inner, False)
+
+    run(accept)
+    try:
+        yield
+    finally:
+        hang_up(server)
+        threads[0].join()
+        hang_up(*ends)
+        for thread in threads:
+            thread.join()
+        for end in ends:
+            end.close()
+
+
+def hang_up(*ends: socket.socket) -> None:
+    for end in ends:
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(SOCKET).exists(), reason="the engine listens elsewhere")
+@pytest.mark.parametrize("requests", [1, 3, 5, 7])
+def test_an_engine_that_goes_away_in_the_middle_is_told_and_the_next_run_converges(
+    here: Scene, shell: str, tmp_path: Path, requests: int
+) -> None:
+    inputs = here.inputs("web", image=shell, command=["sleep", "60"], stopTimeout=0)
+    with forwarding(tmp_path / "s", requests), pytest.raises(EngineUnavailableError):
+        cut = Engine({"DOCKER_HOST": f"unix://{tmp_path}/s"})
+        for _ in range(8):
+            VolumeHandler(cut).create(OPERATION, here.inputs("data"))
+            ContainerHandler(cut).create(OPERATION, inputs)
+    VolumeHandler(here.engine).create(OPERATION, here.inputs("data"))
+    made = ContainerHandler(here.engine).create(OPERATION, inputs)
+    assert made.outputs["running"] is True
+    names = [c["Names"] for c in here.engine.client.containers(all=True, filters={"name": here.platform})]
+    assert names == [[f"/{inputs['name']}"]]
