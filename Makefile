@@ -46,9 +46,9 @@ packages: # what tests on real file systems and on an older Postgres need, in CI
 engine: # a Docker Engine, in CI or with DOCKER=install; elsewhere tests use the one that answers, if any
 	@scripts/docker_engine.sh up
 
-test: packages engine check ## everything that must hold: the gate, the stories, a sample of the fault runs
+test: packages engine ## everything that must hold: the gate, the stories, a sample of the fault runs
 	@trap 'scripts/docker_engine.sh down' EXIT; \
-	  $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "slow and not torture"
+	  $(MAKE) --no-print-directory check && $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "slow and not torture"
 
 torture: $(STAMP) ## all fault and property runs; takes long
 	$(BIN)/pytest -q -s -m torture

@@ -8,14 +8,14 @@ answers() { docker version >/dev/null 2>&1; }
 
 up() {
   test "${CI:-}" = true || test "${DOCKER:-}" = install || return 0
-  if answers; then return 0; fi
+  if answers && command -v mmdebstrap >/dev/null; then return 0; fi
   test "$(id -u)" = 0 || { echo "a Docker Engine cannot be started here: it needs root" >&2; return 0; }
-  if ! command -v dockerd >/dev/null; then
+  if ! command -v dockerd >/dev/null || ! command -v mmdebstrap >/dev/null; then
     command -v apt-get >/dev/null || { echo "a Docker Engine cannot be installed here: there is no apt-get" >&2; return 0; }
     apt-get update -q
     apt-get install -y -q docker.io containerd runc iptables iproute2 mmdebstrap
   fi
-  # the package may have started it
+  # it did before, or the package has started it
   if answers; then return 0; fi
   nohup dockerd >/var/log/dataops-tests-dockerd.log 2>&1 &
   echo $! >"$pid_file"

@@ -26,13 +26,24 @@ def test_an_engine_that_does_not_run_is_told(tmp_path: Path) -> None:
     assert "dockerd" in (caught.value.hint or "")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every socket")
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Not root, who may open every socket."""
+    mine = os.geteuid()
+    if mine == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(mine)
+
+
 def test_a_socket_that_may_not_be_opened_is_told(tmp_path: Path) -> None:
     path = tmp_path / "closed.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         path.chmod(0)
-        with pytest.raises(EngineForbiddenError, match="socket"):
+        with nobody(), pytest.raises(EngineForbiddenError, match="socket"):
             Engine({"DOCKER_HOST": f"unix://{path}"}).info()
 
 
@@ -88,7 +99,7 @@ def hang_up(*ends: socket.socket) -> None:
 
 @pytest.mark.docker
 @pytest.mark.slow
-@pytest.mark.skipif(not Path(SOCKET).exists(), reason="the engine listens elsewhere")
+@pytest.mark.skipif(not Path(SOCKET).exists() and os.environ.get("CI") != "true", reason="the engine is elsewhere")
 @pytest.mark.parametrize("requests", [1, 3, 5, 7])
 def test_an_engine_that_goes_away_in_the_middle_is_told_and_the_next_run_converges(
     here: Scene, shell: str, tmp_path: Path, requests: int
