@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from dataops.infra.errors import VerificationError
@@ -17,7 +17,7 @@ from dataops.snapshots.ranges import WHOLE, Range
 REMEMBERED = 1 << 26
 """How much all workers remember of all rules: characters of the values, and `OVERHEAD` for each."""
 OVERHEAD = 250
-FIELDS = 400_000
+FIELDS = 240_000
 """How many fields and their masks all workers remember of all columns, so that what comes again costs one look."""
 COUNTED = 250_000
 COUNTED_IN_ALL = 1_000_000
@@ -67,9 +67,17 @@ class Memory:
     def __init__(self, quotations: Mapping[str, Quotation] | None = None, shares: int = 1) -> None:
         self.quotations: Mapping[str, Quotation] = quotations or {}
         self._room = REMEMBERED // max(1, shares)
-        self.fields = FIELDS // max(1, shares)
+        self.remembered = FIELDS // max(1, shares)
         self.counted = min(COUNTED, COUNTED_IN_ALL // max(1, shares))
         self._masks: dict[tuple[str, Family, bool, bool], _Masks] = {}
+        self._fields: dict[str, dict[str, str]] = {}
+
+    def fields(self, field: MaskedField) -> dict[str, str]:
+        """Masks of a column by value, both as COPY writes them, from one range of its table to the next."""
+        table = field.label.rpartition(".")[0]
+        if any(label.rpartition(".")[0] != table for label in self._fields):
+            self._fields = {}  # of the table before, which is done
+        return self._fields.setdefault(field.label, {})
 
     def masks(self, field: MaskedField) -> _Masks:
         """Those of a field's rule."""
@@ -94,15 +102,25 @@ class ColumnMasking:
         self.changed = 0
         self.rows = 0
         """Rows before those that are masked now."""
-        self.fields: dict[str, str] = {}
-        """Masks by value, both as COPY writes them; for whoever masks rows."""
-        self.remembered = memory.fields
+        self.fields = memory.fields(field)
+        """For whoever masks rows, see `Memory`; no more of them than `remembered`."""
+        self.remembered = memory.remembered
         self._masks = memory.masks(field)
         self._quotations = {text: q.where for text, q in memory.quotations.items() if q.tells_of(field)}
         self._counted = memory.counted
         self._seen: set[str] = set()
 
+    def count(self, values: Iterable[str]) -> None:
+        """Counts how many values differ, for `result`."""
+        if len(self._seen) < self._counted:
+            self._seen.update(values)
+
     def apply(self, values: Sequence[Key | None], row_of: Callable[[int], int] | None = None) -> list[str | None]:
+        """The masks of distinct values, in their order, which are counted; None is NULL. Raises as `masks`."""
+        self.count(value if isinstance(value, str) else value[0] or "" for value in values if value is not None)
+        return self.masks(values, row_of)
+
+    def masks(self, values: Sequence[Key | None], row_of: Callable[[int], int] | None = None) -> list[str | None]:
         """The masks of distinct values, in their order; None is NULL.
 
         Args:
@@ -130,8 +148,6 @@ class ColumnMasking:
                 None if row_of is None else row_of(first),
                 hint="choose a rule that keeps the length, such as fpe",
             )
-        if len(self._seen) < self._counted:
-            self._seen.update(texts)
         if len(given) == len(values):
             return masked
         rest = iter(masked)

@@ -154,7 +154,10 @@ class Reader:
             return None  # what `regclass` and the like show changes without the row
         name = f"{_quoted(table.schema)}.{_quoted(table.name)}"
         place = "" if part.whole else f" WHERE {part.condition(self.server_version)}"
-        total = "sum(hashtextextended(ctid::text || ' ' || xmin::text, 0))"
+        if self.server_version >= TID_RANGES:  # which hash places as they are, in half the time
+            total = "sum(hashtidextended(ctid, xmin::text::bigint))"
+        else:
+            total = "sum(hashtextextended(ctid::text || ' ' || xmin::text, 0))"
         return f"SELECT concat_ws(' ', {table.filenode}, count(*), {total}) AS proof FROM ONLY {name}{place}"
 
     def _beginning(self) -> bytes:

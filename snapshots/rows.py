@@ -132,10 +132,12 @@ def _mask(values: pa.Array, beside: list[pa.Array], column: ColumnMasking) -> pa
     if beside:
         indices, distinct = distinct_rows([values, *beside])
         rows = [tuple(map(unescape, row)) for row in distinct]
+        column.count({row[0] for row in distinct} - {NULL})
         masked = _masks([None if row[0] is None else row for row in rows], range(len(rows)), indices, column)
         return pa.array(masked, pa.large_string()).take(indices)
     encoded = values.dictionary_encode()
     fields, known = encoded.dictionary.to_pylist(), column.fields
+    column.count(field for field in fields if field != NULL)
     found: list[str | None] = list(map(known.get, fields))
     if None in found:
         places = [place for place, mask in enumerate(found) if mask is None]
@@ -155,7 +157,7 @@ def _masks(keys: Sequence[Any], places: Sequence[int], indices: pa.Array, column
     def row_of(place: int) -> int:
         return int(pc.index(indices, pa.scalar(places[place], indices.type)).as_py())
 
-    return [escape(mask) if mask is None or _SPECIAL.search(mask) else mask for mask in column.apply(keys, row_of)]
+    return [escape(mask) if mask is None or _SPECIAL.search(mask) else mask for mask in column.masks(keys, row_of)]
 
 
 def distinct_rows(columns: list[pa.Array]) -> tuple[pa.Array, list[tuple[Any, ...]]]:
