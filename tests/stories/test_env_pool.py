@@ -169,6 +169,8 @@ if not left_out():
         pooled: tuple[ScratchPlatform, Path, str],
     ) -> None:
         shop, pool, _ = pooled
+        for branch in ("feature/pooled", "feature/second"):
+            shop.do("env", "up", "--branch", branch)
         url = shop.do("env", "connect", "feature-pooled", "--show-password", "-o", "json").json["url"]
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE raw.kept AS SELECT n FROM generate_series(1, 1000) AS n")
