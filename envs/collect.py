@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dataops.envs.git import forget_missing_worktrees
 from dataops.envs.lock import hold
 from dataops.envs.stack import Tools
 from dataops.envs.sweep import doomed_path, processes_of
@@ -150,6 +149,8 @@ def _environment(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
         place = doomed_path(place)
     remove_tree(place)
     for repository in repositories:
+        from dataops.infra.providers.local.git_worktree import forget_missing_worktrees
+
         forget_missing_worktrees(repository)
     return ""
 
@@ -185,6 +186,8 @@ def _state(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
 
 
 def _worktree(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
+    from dataops.infra.providers.local.git_worktree import forget_missing_worktrees
+
     forget_missing_worktrees(Path(finding.identity[0]))
     return ""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from dataops.envs.facts import ports
 from dataops.envs.failure import failure, noting_failure
-from dataops.envs.git import forget_missing_worktrees, registered_worktrees
+from dataops.envs.git import registered_worktrees
 from dataops.envs.lock import hold
 from dataops.envs.passphrase import find_passphrase
 from dataops.envs.phases import PhaseClock
@@ -106,6 +106,8 @@ def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: 
                 swept = remove_owned(root) if record.target == "docker" else []
                 swept += end_processes(root)
                 remove_files(root)
+                from dataops.infra.providers.local.git_worktree import forget_missing_worktrees
+
                 forget_missing_worktrees(Path(record.repository))
             with clock.phase("proof", "checking that nothing is left"):
                 _prove(record)

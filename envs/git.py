@@ -142,12 +142,6 @@ class Repository:
             )
 
 
-def forget_missing_worktrees(common: Path) -> None:
-    """Lets git drop its notes on worktrees whose folders are gone; a repository that is gone itself is no error."""
-    if common.is_dir():
-        _git(common, "worktree", "prune")
-
-
 def registered_worktrees(common: Path) -> list[Path]:
     """The worktrees that the repository knows of."""
     if not common.is_dir():

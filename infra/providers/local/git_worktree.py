@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dataops.infra.errors import NotFoundError, PolicyError, ResourceError
@@ -51,13 +54,14 @@ def ensure_worktree(repository: Path, commit: str, path: Path) -> Path:
         if not path.is_dir() or (any(path.iterdir()) and not (path / ".git").exists()):
             raise ResourceError(f"{path} exists and is no worktree of {common}", hint="move it away")
         shutil.rmtree(path)
-    _git(common, "worktree", "prune", purpose="forget worktrees that are gone")
     path.parent.mkdir(parents=True, exist_ok=True)
-    _git(
-        common,
-        *("-c", "core.hooksPath=/dev/null", "worktree", "add", "--force", "--detach", str(path), wanted),
-        purpose=f"check out {wanted[:12]}",
-    )
+    with _registering(common):
+        _prune(common)
+        _git(
+            common,
+            *("-c", "core.hooksPath=/dev/null", "worktree", "add", "--force", "--detach", str(path), wanted),
+            purpose=f"check out {wanted[:12]}",
+        )
     _stamp(path).touch()
     return path
 
@@ -84,6 +88,28 @@ def remove_worktree(repository: Path, path: Path, *, force: bool = False) -> Non
         common = common_directory(repository)
     except NotFoundError:
         return
+    forget_missing_worktrees(common)
+
+
+def forget_missing_worktrees(common: Path) -> None:
+    """Lets git drop its notes on worktrees whose folders are gone; a repository that is gone itself is no error."""
+    if common.is_dir():
+        with _registering(common):
+            _prune(common)
+
+
+@contextmanager
+def _registering(common: Path) -> Iterator[None]:
+    """One at a time, across processes: `git worktree prune` takes away what `git worktree add` is about to fill."""
+    descriptor = os.open(common, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _prune(common: Path) -> None:
     _git(common, "worktree", "prune", purpose="forget worktrees that are gone")
 
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dataops.infra.errors import NotFoundError, PolicyError, ResourceError
 from dataops.infra.providers.handlers import HandlerProvider
-from dataops.infra.providers.local.git_worktree import ensure_worktree
+from dataops.infra.providers.local.git_worktree import ensure_worktree, remove_worktree
 from support.resources import Managed
 from support.scratch_git import commit, git, repository
 
@@ -52,6 +53,17 @@ def test_a_worktree_whose_folder_was_removed_by_hand_is_made_anew(worktree: Mana
     assert not worktree.refresh()
     worktree.create()
     assert Path(worktree.id, "README").exists()
+
+
+def test_worktrees_that_are_made_and_removed_at_once_do_not_meet(repo: Path, tmp_path: Path) -> None:
+    def again_and_again(name: str) -> None:
+        for _ in range(8):
+            made = ensure_worktree(repo, "HEAD", tmp_path / name / "same")  # git numbers those of one name
+            assert (made / "README").exists()
+            remove_worktree(repo, made)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(again_and_again, "abcd"))
 
 
 def test_a_half_made_worktree_is_made_anew(worktree: Managed, repo: Path) -> None:
