@@ -58,7 +58,7 @@ class _Check:
         if not columns:
             return
         for batch in whole_rows(self._snapshot.read(table_label(table))):
-            for column, values in zip(columns, split_rows(batch, len(columns)), strict=True):
+            for column, values in zip(columns, split_rows(batch, len(columns), len(columns)), strict=True):
                 texts = [unescape(text) for text in values.unique().to_pylist()]
                 column.rows += len(values)
                 column.nulls += _count(values, "\\N") if None in texts else 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dataops.infra.platform.masking import AnyRule, Masking
 from dataops.infra.platform.masking_rules import Constant, Keep, Null
@@ -160,9 +160,18 @@ def plan_tables(catalogue: Catalogue, masking: Masking, key: bytes, problems: Pr
                         array=array,
                     )
                 )
-        plans.append(TablePlan(table, names, tuple(masked)))
+        plans.append(_plan(table, names, masked))
     _check_foreign_keys(catalogue, masking, problems)
     return tuple(plans)
+
+
+def _plan(table: SourceTable, names: Sequence[str], masked: Sequence[MaskedField]) -> TablePlan:
+    """A plan in which the columns that take part in masking come first: the others are then not told apart."""
+    first = dict.fromkeys(place for one in masked for place in (one.index, *one.beside))
+    order = [*first, *(place for place in range(len(names)) if place not in first)]
+    now = {place: number for number, place in enumerate(order)}
+    fields = (replace(one, index=now[one.index], beside=tuple(now[place] for place in one.beside)) for one in masked)
+    return TablePlan(table, tuple(names[place] for place in order), tuple(fields))
 
 
 class _Maskers:

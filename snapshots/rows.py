@@ -1,15 +1,17 @@
 """The rows of a table on their way into the snapshot: read as COPY text, masked by the column, written.
 
 COPY text has one row in a line and fields between tabs; tabs, line breaks and backslashes of values are escaped by a
-backslash, and NULL is `\\N`. So lines and tabs can be split without looking at values, which Arrow's CSV reader does
-with quotes and escapes turned off.
+backslash, and NULL is `\\N`. So rows and fields can be told apart without looking at values. What is masked stands
+first in a row (see `policy`), so that the rest of it is never taken apart.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import VerificationError
@@ -19,7 +21,7 @@ from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.manifest import MaskedColumn, TableEntry
 from dataops.snapshots.policy import TablePlan
 from dataops.snapshots.ranges import Range
-from dataops.snapshots.reader import Reader
+from dataops.snapshots.reader import RowSession
 from dataops.snapshots.writer import DataWriter, Written
 
 if TYPE_CHECKING:
@@ -55,9 +57,9 @@ class CapturedTable:
 
 
 def capture_table(
-    reader: Reader, plan: TablePlan, part: Range, writer: DataWriter, search: HostSearch, memory: Memory
+    session: RowSession, plan: TablePlan, part: Range, writer: DataWriter, search: HostSearch, memory: Memory
 ) -> tuple[CapturedTable, str | None]:
-    """Copies one table, or a range of it, into the store, masked; gives also what proves its rows, see `Reader`.
+    """Copies one table, or a range of it, into the store, masked; gives also what proves its rows, see `RowSession`.
 
     Raises:
         VerificationError: a value cannot be masked, or not the rows were read that were chosen.
@@ -65,9 +67,13 @@ def capture_table(
     """
     columns = [ColumnMasking(field, memory, part) for field in plan.masked]
     rows, proofs = 0, list[str]()
-    for batch in reader.rows(plan.table, plan.columns, plan.selection or part, proofs.append):
-        data: Any = memoryview(mask_rows(batch, len(plan.columns), columns)) if columns else batch
-        rows += batch.count(b"\n")
+    for batch in session.rows(plan.table, plan.columns, plan.selection or part, proofs.append):
+        data: Any = batch
+        if columns:
+            count, data = mask_rows(batch, len(plan.columns), columns)
+        else:
+            count = batch.count(b"\n")
+        rows += count
         search.look_rows(plan.table.label, plan.columns, data)
         writer.write(data)
     if plan.selection and rows != plan.selection.rows:
@@ -78,21 +84,22 @@ def capture_table(
     return captured, proofs[0] if proofs else None
 
 
-def mask_rows(batch: bytes, width: int, columns: list[ColumnMasking]) -> pa.Buffer:
-    """Masks some columns of whole rows of COPY text.
+def mask_rows(batch: bytes, width: int, columns: list[ColumnMasking]) -> tuple[int, pa.Buffer]:
+    """Masks some columns of whole rows of COPY text; gives how many rows, and their text.
 
     Args:
         batch: the rows, each with its newline.
-        width: how many columns a row has.
+        width: how many columns a row has. Those from the last that takes part in masking on are not told apart.
         columns: those to mask.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    parts = split_rows(batch, width)
+    fields = [column.field for column in columns]
+    last = max(place for field in fields for place in (field.index, *field.beside))
+    parts = split_rows(batch, width, min(last + 2, width))
     raw = list(parts)  # a mask may depend on what another column held
-    for column in columns:
-        field = column.field
+    for column, field in zip(columns, fields, strict=True):
         masked = _mask(raw[field.index], [raw[index] for index in field.beside], column)
         column.changed += pc.sum(pc.not_equal(masked, raw[field.index])).as_py() or 0
         column.rows += len(masked)
@@ -101,29 +108,38 @@ def mask_rows(batch: bytes, width: int, columns: list[ColumnMasking]) -> pa.Buff
     tab, newline, nothing = (pa.scalar(text, pa.large_string()) for text in ("\t", "\n", ""))
     lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*parts, tab), nothing, newline)
     begin, end = _bounds(lines)
-    return lines.buffers()[2].slice(begin, end - begin)
+    return len(lines), lines.buffers()[2].slice(begin, end - begin)
 
 
-def split_rows(batch: bytes, width: int) -> list[pa.Array]:
-    """The columns of some rows, values still escaped."""
+def split_rows(batch: bytes, width: int, parts: int) -> list[pa.Array]:
+    """The columns of some rows, values still escaped.
+
+    Args:
+        batch: the rows, each with its newline.
+        width: how many columns a row has.
+        parts: in how many parts a row is cut: the last one holds all columns that are left.
+    """
     import pyarrow as pa
-    from pyarrow import csv
+    import pyarrow.compute as pc
 
-    names = [str(number) for number in range(width)]
-    if batch.startswith(BYTE_ORDER_MARK):  # the reader takes the first for a mark of the file, not for data
-        batch = BYTE_ORDER_MARK + batch
-    table = csv.read_csv(
-        pa.BufferReader(batch),
-        csv.ReadOptions(use_threads=False, block_size=len(batch) + 1, column_names=names),
-        csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False),
-        csv.ConvertOptions(
-            check_utf8=False,  # the server has seen to it
-            column_types=dict.fromkeys(names, pa.large_string()),
-            null_values=[],
-            strings_can_be_null=False,
-        ),
-    )
-    return [column.combine_chunks() for column in table.columns]
+    offsets = struct.pack("=qq", 0, len(batch))
+    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(batch)])
+    lines = pc.split_pattern(whole, "\n").values[:-1]
+    if width == 1:
+        return [lines]
+    fields = pc.split_pattern(lines, "\t", max_splits=parts - 1).values
+    if len(fields) != len(lines) * parts:
+        raise ValueError("a row has too few columns")
+    first = pc.multiply(_numbers(1 << len(lines).bit_length())[: len(lines)], pa.scalar(parts, pa.int64()))
+    return [fields.take(pc.add(first, pa.scalar(part, pa.int64()))) for part in range(parts)]
+
+
+@lru_cache(4)
+def _numbers(count: int) -> pa.Array:
+    """The numbers below `count`."""
+    import pyarrow as pa
+
+    return pa.array(range(count), pa.int64())
 
 
 def _mask(values: pa.Array, beside: list[pa.Array], column: ColumnMasking) -> pa.Array:

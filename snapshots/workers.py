@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,8 @@ STOP_SECONDS = 10
 PROGRAM = "from dataops.snapshots.worker import main; main()"
 
 
+AHEAD = 2
+"""Tasks that a worker knows of: it reads one while the disk still takes what came of the one before."""
 MOST_JOBS = 8
 """How many workers there are unless somebody asks for more: each takes some 60 MiB, all of them less than 512 MiB."""
 FRUGAL = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(4 << 20)}
@@ -103,14 +106,18 @@ class Workers:
         assert process.stdout is not None
         try:
             pickle.dump(assignment, process.stdin)
-            while (group := self._next(waiting)) is not None:
-                for task in group:
+            told, tasks = deque[Task](), self._tasks(waiting)
+            while True:
+                while len(told) < AHEAD and (task := next(tasks, None)) is not None:
                     pickle.dump(task, process.stdin)
-                    process.stdin.flush()
-                    answer: Answer = pickle.load(process.stdout)
-                    if answer.error:
-                        raise answer.error
-                    done(task, answer)
+                    told.append(task)
+                process.stdin.flush()
+                if not told:
+                    break
+                answer: Answer = pickle.load(process.stdout)
+                if answer.error:
+                    raise answer.error
+                done(told.popleft(), answer)
             pickle.dump(None, process.stdin)
             process.stdin.flush()
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
@@ -118,6 +125,10 @@ class Workers:
             self._fail(ResourceError(f"a process that captures ended (exit status {status})", hint="was there memory?"))
         except BaseException as error:
             self._fail(error)
+
+    def _tasks(self, waiting: Any) -> Iterator[Task]:
+        while (group := self._next(waiting)) is not None:
+            yield from group
 
     def _next(self, waiting: Any) -> Sequence[Task] | None:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -57,11 +57,14 @@ class DataWriter:
 
     Args:
         place: where to.
+        settler: puts what was written on the disk after `finish`, which then does not wait: see `settling`.
         rows: the data are rows of COPY text.
         before: the chunks of the same data in the snapshot before, in their order.
     """
 
-    def __init__(self, place: Place, *, rows: bool, before: Sequence[ChunkRef] = ()) -> None:
+    def __init__(
+        self, place: Place, settler: Executor | None = None, *, rows: bool, before: Sequence[ChunkRef] = ()
+    ) -> None:
         self._storage = LocalStorage(place.folder)
         self._keys = ChunkKeys(place.store_key)
         self._cutter = Cutter(self._keys.seed, rows=rows)
@@ -70,9 +73,11 @@ class DataWriter:
         self._before = _Before(before)
         self._stack = ExitStack()
         self._stored = self._stack.enter_context(References(place.folder).lookup())
-        self._settler = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="settle"))
+        self._waits = settler is None
+        self._settler = settler or self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="settle"))
         self._unsettled: list[str] = []
-        self._settling: list[Future[None]] = []
+        self.settling: list[Future[None]] = []
+        """What is not on the disk before it is done."""
         self._own: dict[bytes, ChunkRef] = {}
         self._chunks: list[ChunkRef] = []
         self.bytes = 0
@@ -89,18 +94,19 @@ class DataWriter:
         self._store(self._cutter.cut(data))
 
     def finish(self) -> Written:
-        """Ends the data and waits until they are on disk."""
+        """Ends the data, and waits until they are on disk unless others see to that."""
         self._store(self._cutter.finish())
         self._settle()
-        for settled in self._settling:
-            settled.result()
+        if self._waits:
+            for settled in self.settling:
+                settled.result()
         count, digest = digest_of(self._chunks, self._keys)
         data = StoredData(count, sum(ref.stored for ref in self._chunks), digest)
         return Written(data, tuple(self._chunks))
 
     def _settle(self) -> None:
         """Has what was written last put on the disk, while more is read."""
-        self._settling.append(self._settler.submit(self._storage.settle, self._unsettled))
+        self.settling.append(self._settler.submit(self._storage.settle, self._unsettled))
         self._unsettled = []
 
     def _store(self, pieces: Iterator[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +91,13 @@ def test_no_odd_table_column_or_value_gets_past_the_masking(hostile: Production)
     assert [name for name, text in stored.items() if b"canary" in text.lower()] == []
     files = [path for path in hostile.layout.snapshots.rglob("*") if path.is_file()]
     assert [path for path in files if b"canary" in path.read_bytes().lower()] == []
-    assert manifest.tables["public.odd"].columns == ("id", "a", "b", "c", "d", "e", "f", "g", "kept")
+    columns = manifest.tables["public.odd"].columns
+    assert sorted(columns) == ["a", "b", "c", "d", "e", "f", "g", "id", "kept"]
     assert manifest.tables["public.quick"].rows == manifest.tables["public.child"].rows == 1
-    rows = [line.split("\t") for line in stored["tables/public.odd"].decode().split("\n")]
-    assert [row[-1] for row in rows[:-1]] == ["fine", "\ufeffmark", "\\N", "\\\\."]
-    assert rows[2][2] == "\\N" != rows[1][2]
+    lines = stored["tables/public.odd"].decode().split("\n")[:-1]
+    rows = [dict(zip(columns, line.split("\t"), strict=True)) for line in lines]
+    assert [row["kept"] for row in rows] == ["fine", "\ufeffmark", "\\N", "\\\\."]
+    assert rows[2]["b"] == "\\N" != rows[1]["b"]
     control = hostile.capture(with_rules(**{**RULES, "public.quick": {"keep": ["a"]}}))
     assert any(b"canary" in text for text in texts(hostile.layout, control).values())
 
@@ -175,9 +178,9 @@ def test_rows_come_out_of_copy_text_as_they_went_in(rows: list[list[str | None]]
     assert all(unescape(escape(value)) == value for row in rows for value in row)
     batch = "".join("\t".join(map(escape, row)) + "\n" for row in rows).encode()
     columns = [ColumnMasking(field(index), Memory()) for index in range(3)]
-    assert bytes(memoryview(mask_rows(batch, 3, columns))) == batch
+    assert bytes(memoryview(mask_rows(batch, 3, columns)[1])) == batch
     single = "".join(escape(row[0]) + "\n" for row in rows).encode()
-    assert bytes(memoryview(mask_rows(single, 1, columns[:1]))) == single
+    assert bytes(memoryview(mask_rows(single, 1, columns[:1])[1])) == single
 
 
 class Talkative(Masker):
@@ -192,7 +195,9 @@ def test_an_unexpected_error_is_told_without_the_value_that_caused_it(production
     with open_source(production.connection, DATABASE, binaries) as source:
         table = next(table for table in source.catalogue.tables if table.label == "raw.passengers")
         plan = TablePlan(table, ("email",), (field(0, Talkative()),))
-        answer = perform(Assignment(source.reader, tmp_path, Place(tmp_path, bytes(32)), (), {}), Task(plan), Memory())
+        assignment = Assignment(source.reader, tmp_path, Place(tmp_path, bytes(32)), (), {})
+        with source.reader.session() as session, ThreadPoolExecutor(1) as settler:
+            answer = perform(assignment, session, settler, Task(plan), Memory()).wait()
     assert isinstance(answer.error, InternalError)
     assert "ValueError in" in str(answer.error)
     assert "anary" not in f"{answer.error!r}{answer.error.details}{answer.error.__cause__}"

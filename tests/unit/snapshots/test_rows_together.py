@@ -46,7 +46,7 @@ def masked(rows: list[tuple[str | None, ...]], *fields: MaskedField) -> list[lis
     text = "".join("\t".join(map(escape, row)) + "\n" for row in rows)
     memory = Memory()
     columns = [ColumnMasking(own, memory) for own in fields]
-    done = bytes(mask_rows(text.encode(), len(rows[0]), columns)).decode()
+    done = bytes(mask_rows(text.encode(), len(rows[0]), columns)[1]).decode()
     return [line.split("\t") for line in done.split("\n")[:-1]]
 
 

@@ -192,7 +192,7 @@ def test_rows_and_arrow_columns_are_masked_alike_and_null_stays_null(tried: Case
     expected = [None if value is None else masker(tried).mask(value) for value in values]
     rows = "".join(f"{escape(value)}\n" for value in values).encode()
     column = ColumnMasking(field_of(tried), Memory())
-    assert bytes(mask_rows(rows, 1, [column])).decode() == "".join(f"{escape(mask)}\n" for mask in expected)
+    assert bytes(mask_rows(rows, 1, [column])[1]).decode() == "".join(f"{escape(mask)}\n" for mask in expected)
     if tried.family is Family.TEXT:
         again = ColumnMasking(field_of(tried), Memory())
         assert mask_array(pa.array(values, pa.string()), [], again).to_pylist() == expected

@@ -72,9 +72,11 @@ def test_a_standby_is_captured_at_one_moment_while_its_primary_writes(
     try:
         following = replace(people, connection=servers[1])
         for _ in range(2):
-            found = rows(following, following.capture(jobs=2, range_bytes=1 << 18))
-            assert sorted(int(row.split(b"\t")[0]) for row in found) == list(range(1, 20_001))
-            assert len({row.split(b"\t")[5] for row in found if int(row.split(b"\t")[0]) % 100 == 0}) == 1
+            taken = following.capture(jobs=2, range_bytes=1 << 18)
+            number, changed = map(taken.tables["public.people"].columns.index, ("id", "changed"))
+            found = [row.split(b"\t") for row in rows(following, taken)]
+            assert sorted(int(row[number]) for row in found) == list(range(1, 20_001))
+            assert len({row[changed] for row in found if int(row[number]) % 100 == 0}) == 1
     finally:
         ending.set()
         writer.join()
