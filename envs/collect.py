@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from dataops.envs.lock import hold
+from dataops.envs.registry import Registry
 from dataops.envs.stack import Tools
 from dataops.envs.sweep import doomed_path, processes_of
-from dataops.envs.unowned import Finding, Kept, Search, same
+from dataops.envs.unowned import Finding, Kept, Search, at_work, same
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.process.built_images import built_images, remove_image
 from dataops.infra.process.docker_engine import DockerEngine, Owned
 from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import remove_tree
@@ -124,6 +126,20 @@ def _engine(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
     return ""
 
 
+def _image(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
+    engine, (image_id, current) = DockerEngine(), finding.identity
+    named = [each for each in built_images(engine, layout.root) if each.reference == finding.place]
+    if not named:
+        return ""
+    if named[0].image_id != image_id:
+        return "it is another one now"
+    if current:
+        record = Registry(layout.registry).load(named[0].environment)
+        if record is not None and (record.facts.get("image") != current or at_work(layout, record)):
+            return f"somebody works on {record.name}"
+    return "" if remove_image(engine, finding.place) else "a container was made from it"
+
+
 def _process(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
     from dataops.infra.process.processes import end_process
 
@@ -201,6 +217,7 @@ _Remover = Callable[[Finding, PlatformLayout, Tools], str]
 _REMOVERS: dict[str, _Remover] = {
     "container": _engine,
     "network": _engine,
+    "image": _image,
     "process": _process,
     "state": _state,
     "worktree": _worktree,

@@ -29,6 +29,7 @@ from dataops.infra.errors import (
     VerificationError,
 )
 from dataops.infra.platform.pool import require_pool
+from dataops.infra.process.built_images import built_images, remove_image
 from dataops.infra.process.containers import remove_owned
 from dataops.infra.process.docker_engine import DockerEngine
 from dataops.services.ending import end_runs
@@ -103,7 +104,7 @@ def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: 
                 notes.append(f"ended what was running: {', '.join(running)}")
             changes = _destroy(record, stack, clock) if stack else {}
             with clock.phase("sweep", "looking for anything else"):
-                swept = remove_owned(root) if record.target == "docker" else []
+                swept = _sweep_engine(root, name, registry) if record.target == "docker" else []
                 swept += end_processes(root)
                 remove_files(root)
                 from dataops.infra.providers.local.git_worktree import forget_missing_worktrees
@@ -120,6 +121,14 @@ def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: 
                 notes.append(f"its stack {record.stack} is still in {record.backend}: {error.what}")
             registry.remove(name)
     return DownReport(name, changes, tuple(swept), clock.seconds(), clock.total(), tuple(notes))
+
+
+def _sweep_engine(root: Path, name: str, registry: Registry) -> list[str]:
+    """Removes what the environment has on the Docker Engine; what it was."""
+    swept, engine = remove_owned(root), DockerEngine()
+    images = [image.reference for image in built_images(engine, registry.folder.parent, name)]
+    # one that a container of somebody else was made from stays with that container
+    return swept + [f"image {reference}" for reference in images if remove_image(engine, reference)]
 
 
 def refuse(record: EnvironmentRecord, force: bool) -> None:

@@ -44,6 +44,8 @@ def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, 
             facts["worktree"] = outputs.get("path", "")
         case "dataops:local:VirtualEnvironment":
             facts["venv"], facts["python"] = outputs.get("path", ""), outputs.get("python", "")
+        case "dataops:docker:Image":
+            facts["image"] = outputs.get("reference", "")
         case "dataops:local:Supervisor":
             facts["supervisor"] = resource.inputs.get("directory", "")
         case "dataops:local:PostgresCluster":

@@ -29,6 +29,8 @@ from dataops.infra.resources.urn import ROOT_STACK_TYPE, is_provider, name_of, t
 PHASE_OF = {
     "dataops:local:Worktree": "code",
     "dataops:local:VirtualEnvironment": "requirements",
+    "dataops:docker:PulledImage": "image",
+    "dataops:docker:Image": "image",
     "dataops:local:Supervisor": "supervisor",
     "dataops:local:ContainerPlace": "supervisor",
     "dataops:snapshots:Golden": "golden",

@@ -15,12 +15,13 @@ from pathlib import Path
 from dataops.envs.git import registered_worktrees
 from dataops.envs.lock import holder_of
 from dataops.envs.naming import FIXED, check_name
-from dataops.envs.registry import Registry
+from dataops.envs.registry import EnvironmentRecord, Registry
 from dataops.envs.stack import Tools, state_is_there
 from dataops.envs.sweep import environment_processes
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process.advisory_lock import is_locked
+from dataops.infra.process.built_images import built_images
 from dataops.infra.process.docker_engine import ROOT_LABEL, DockerEngine, engine_is_there
 from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import size_of
@@ -44,9 +45,10 @@ MARKS = (
 """Files in an environment's folder that nobody but dataops puts there; one is enough."""
 
 ORDER = (
+    "process",
     "container",
     "network",
-    "process",
+    "image",
     "state",
     "worktree",
     "environment",
@@ -56,7 +58,7 @@ ORDER = (
     "lease",
     "record",
 )
-"""The kinds of findings, in the order in which they are removed."""
+"""The kinds of findings, in the order in which they are removed: what would bring others back goes before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Search:
         self.kept += [Kept(str(registry.path(n)), error.what) for n, error in registry.survey()[1].items()]
         self._repositories = {Path(record.repository) for record in records}
         found = [
-            *self._containers(), *self._processes(), *self._states({record.backend for record in records}),
+            *self._engine(records), *self._processes(), *self._states({record.backend for record in records}),
             *self._folders(), *self._worktrees(), *self._sockets(),
             *self._golden({record.snapshot for record in records}), *self._snapshots(),
             *self._leases(), *self._drafts(),
@@ -154,22 +156,41 @@ class Search:
             return False
         return True
 
-    def _containers(self) -> Iterator[Finding]:
+    def _engine(self, records: list[EnvironmentRecord]) -> list[Finding]:
+        """What an engine has of environments that no record names, and images that no environment runs any more."""
         if not engine_is_there():
-            return
+            return []
         engine = DockerEngine()
         try:
-            owned = engine.owned()
+            return [*self._containers(engine), *self._images(engine, records)]
         except DataopsError as error:
             self.kept.append(Kept(engine.socket, error.what))
-            return
-        for each in owned:
+            return []
+
+    def _containers(self, engine: DockerEngine) -> Iterator[Finding]:
+        for each in engine.owned():
             if (environments := self._above(Path(each.root))) is None:
                 continue
             name = Path(each.root).relative_to(environments).parts[0]
             if self._unowned(name, f"{each.kind} {each.name}"):
                 ours, gone = f"its label {ROOT_LABEL} says that it is of {each.root}", f"no record names {name}"
                 yield Finding(each.kind, each.name, ours, gone, "remove it", 0, name, (each.root,))
+
+    def _images(self, engine: DockerEngine, records: list[EnvironmentRecord]) -> Iterator[Finding]:
+        current = {record.name: record for record in records}
+        for image in built_images(engine, self.layout.root):
+            name, record = image.environment, current.get(image.environment)
+            if record is None:
+                if not self._unowned(name, f"image {image.reference}"):
+                    continue
+                gone, owner = f"no record names {name}", name
+            elif record.facts.get("image") in (None, "", image.reference) or at_work(self.layout, record):
+                continue
+            else:
+                gone, owner = f"{name} runs a newer one", ""
+            ours = "its name is that of images which were built for this platform"
+            identity = (image.image_id, record.facts["image"] if record else "")
+            yield Finding("image", image.reference, ours, gone, "remove the name", image.size, owner, identity)
 
     def _processes(self) -> Iterator[Finding]:
         found = [(pid, at, facts) for at in self.environments for pid, facts in environment_processes(at).items()]
@@ -299,6 +320,14 @@ class Search:
                 elif self._unowned(name, place):
                     gone = f"no record names {name}"
                     yield Finding("state", place, ours, gone, "remove it with its history", 0, name, (url,))
+
+
+def at_work(layout: PlatformLayout, record: EnvironmentRecord) -> bool:
+    """Whether somebody changes an environment just now, or a pipeline runs in it."""
+    from dataops.services.schedules import running_pipelines
+
+    holder = holder_of(layout.registry, record.name)
+    return (holder is not None and holder.alive()) or any(running_pipelines(Path(record.root)))
 
 
 def _identity(path: Path) -> tuple[str, ...]:

@@ -24,7 +24,6 @@ def in_container(plan: EnvironmentPlan, step: StepPlan, run: str) -> StepPlan:
         place,
         _name(step, run),
         step.command,
-        plan.directory,
         memory=step.memory,
         processor_seconds=None if step.cpu_time is None else max(1, round(step.cpu_time)),
         open_files=step.open_files,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -10,6 +11,7 @@ import pulumi
 from dataops.infra.components.data_platform import DataPlatform, DataPlatformArgs
 from dataops.infra.components.workspace import requirements_key
 from dataops.infra.errors import ConfigurationError
+from dataops.infra.platform.dockerfile import plan_build
 from dataops.infra.platform.loader import FILE_NAME, load_platform
 from dataops.infra.platform.model import Platform
 from dataops.infra.platform.parameters import NAMESPACE, EnvironmentParameters, config_keys
@@ -32,8 +34,14 @@ def declare_environment() -> DataPlatform:
     parameters = EnvironmentParameters.from_config({f"{NAMESPACE}:{name}": config.get(name) or "" for name in names})
     path = find_platform_file(Path.cwd(), config.get("platformFile"))
     platform = load_platform(path)
-    key = requirements_key(path.parent / platform.code.requirements)
-    environment = DataPlatform(platform.name, STACKS[parameters.role](platform, parameters, key))
+    code = platform.code
+    if parameters.target == "docker":
+        build = plan_build(path.parent, code.dockerfile, code.requirements)
+        arguments = replace(STACKS[parameters.role](platform, parameters, ""), build=build)
+    else:
+        key = requirements_key(path.parent / code.requirements)
+        arguments = STACKS[parameters.role](platform, parameters, key)
+    environment = DataPlatform(platform.name, arguments)
     export(environment, parameters)
     return environment
 

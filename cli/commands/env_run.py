@@ -23,7 +23,8 @@ def exec_(cwd: Path, name: str, command: tuple[str, ...]) -> None:
     It starts in the environment's worktree, with its virtual environment first on PATH; its exit status becomes this
     command's. Of your own variables it gets those of terminal, editor, language, proxies and package indexes, but
     none that may lead to production, such as AWS_PROFILE or SSH_AUTH_SOCK; what it needs beside them is said with env.
-    On the target docker it is a container on the environment's network, which sees the code, the lake and no more.
+    On the target docker it is a container of the branch's image on the environment's network, which sees the lake and
+    nothing else of this machine.
 
     \b
     Examples:
@@ -64,7 +65,7 @@ def _become(name: str, words: list[str], cwd: Path) -> None:
     if record.target == "docker":
         from dataops.envs.contained import in_container
 
-        words = in_container(record, words, variables, directory)
+        words = in_container(record, words, variables)
     os.chdir(directory)
     sys.stdout.flush()
     sys.stderr.flush()

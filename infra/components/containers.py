@@ -1,31 +1,108 @@
-"""The place of an environment's containers, on a target that has any."""
+"""What an environment's containers are made from and where they run, on a target that has any."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from dataops.infra.components.declaration import Declared
+from dataops.infra.components.docker import Belonging, Image, PulledImage
+from dataops.infra.platform.dockerfile import BuildPlan, generated_dockerfile
+from dataops.infra.platform.model import Images
+from dataops.infra.process.built_images import repository_of
+
+CODE = "code"
 
 
 class ContainerNetwork(Declared):
-    """A network of the environment's own on the Docker Engine, and the image that its containers run in."""
+    """A network of the environment's own on the Docker Engine."""
 
     token = "dataops:local:ContainerPlace"
-    results = ("imageId", "network", "socket")
+    results = ("network", "socket")
 
-    def __init__(self, name: str, *, root: Path, image: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, *, root: Path, image: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declares it; `image` is the id of one to try with whether the engine sees this machine's files."""
         super().__init__(name, {"root": str(root), "image": image}, opts)
 
-    def place(self, venv: pulumi.Input[str] = "") -> pulumi.Output[dict[str, Any]]:
-        """Where containers run, as resources take it: a `ContainerPlace`.
 
-        Args:
-            venv: the virtual environment of their code.
-        """
-        parts = [self.output(name) for name in ("root", "network", "imageId", "socket")]
-        return pulumi.Output.all(*parts, venv).apply(
-            lambda at: {"root": at[0], "network": at[1], "image": at[2], "socket": at[3], "venv": at[4]}
+@dataclass(frozen=True, slots=True)
+class ContainersArgs:
+    """What containers are made from.
+
+    Args:
+        root: the environment's folder.
+        platform_root: the platform's folder below the home.
+        belonging: what the labels of images say.
+        images: what `dataops.yaml` says of images.
+        build: how the code becomes an image.
+        context: the platform's folder in the worktree.
+        worktree: the resource that makes it.
+        commit: for the labels.
+        secrets: of the build: id to the path of a file.
+    """
+
+    root: Path
+    platform_root: Path
+    belonging: Belonging
+    images: Images
+    build: BuildPlan
+    context: Path
+    worktree: pulumi.Resource
+    commit: str
+    secrets: Mapping[str, str]
+
+
+class Containers(pulumi.ComponentResource):
+    """The images of an environment, and its network. Data are cloned while the code is built into its image."""
+
+    def __init__(self, name: str, args: ContainersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dataops:components:Containers", name, None, opts)
+        self.args = args
+        self._below = pulumi.ResourceOptions(parent=self)
+        self.python = PulledImage("python", args.images.python, opts=self._below)
+        other = args.images.postgres
+        self.postgres = self.python if other in (None, args.images.python) else self._pulled("postgres", str(other))
+        self.code = self._code()
+        self.network = ContainerNetwork("network", root=args.root, image=self.postgres.image_id, opts=self._below)
+        outputs: dict[str, Any] = {"code": self.code.reference}
+        self.register_outputs(outputs)
+
+    def place_of_data(self) -> pulumi.Output[dict[str, Any]]:
+        """Where the warehouse runs, as resources take it: a `ContainerPlace`."""
+        return self._place(self.postgres.image_id)
+
+    def place_of_code(self) -> pulumi.Output[dict[str, Any]]:
+        """Where pipelines and services run."""
+        return self._place(self.code.image_id)
+
+    def _pulled(self, name: str, reference: str) -> PulledImage:
+        return PulledImage(name, reference, opts=self._below)
+
+    def _code(self) -> Image:
+        args = self.args
+        made_by: dict[str, pulumi.Input[Any]] = {"dockerfile": args.build.dockerfile}
+        if not args.build.dockerfile:
+            text = self.python.reference.apply(lambda base: generated_dockerfile(base, args.build.requirements))
+            # the name may mean another image one day, which makes another of ours
+            made_by = {"dockerfileText": text, "key": self.python.image_id}
+        inputs = {
+            "name": repository_of(args.platform_root, args.root.name),
+            "context": str(args.context),
+            "commit": args.commit,
+            "secrets": dict(args.secrets) or None,
+            **made_by,
+        }
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[args.worktree])
+        return Image(CODE, args.belonging, inputs, opts)
+
+    def _place(self, image: pulumi.Output[str]) -> pulumi.Output[dict[str, Any]]:
+        parts = [self.network.output(name) for name in ("root", "network", "socket")]
+        return pulumi.Output.all(*parts, image).apply(
+            lambda at: {"root": at[0], "network": at[1], "socket": at[2], "image": at[3]}
         )

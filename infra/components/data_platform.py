@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from dataops.infra.components.access import Access, AccessArgs
-from dataops.infra.components.containers import ContainerNetwork
+from dataops.infra.components.containers import Containers, ContainersArgs
+from dataops.infra.components.docker import Belonging
 from dataops.infra.components.lake import Lake, LakeArgs
 from dataops.infra.components.pipeline import Pipeline, PipelineArgs
 from dataops.infra.components.processes import Endpoints, Supervisor
@@ -18,6 +20,7 @@ from dataops.infra.components.snapshot import Golden, Verification
 from dataops.infra.components.warehouse import Warehouse, WarehouseArgs
 from dataops.infra.components.workspace import EnvironmentFile, Workspace, WorkspaceArgs
 from dataops.infra.platform.access import OWNER, declared_grants, roles_of_people
+from dataops.infra.platform.dockerfile import BuildPlan
 from dataops.infra.platform.model import Platform
 from dataops.infra.platform.parameters import EnvironmentParameters
 from dataops.infra.process.environment import SEALED
@@ -30,11 +33,12 @@ class DataPlatformArgs:
     Args:
         platform: what `dataops.yaml` says.
         parameters: what tells this environment from others.
-        requirements_key: `requirements_key` of the requirements file in the commit.
+        requirements_key: `requirements_key` of the requirements file in the commit, "" on the target `docker`.
         people: whether people have logins of their own.
         developer: whether one developer owns everything.
         masked: whether the data come from the parameters' snapshot, and are verified before anything uses them.
         scheduled: whether pipelines follow their schedules.
+        build: how the code becomes an image, on the target `docker`.
     """
 
     platform: Platform
@@ -44,6 +48,7 @@ class DataPlatformArgs:
     developer: bool
     masked: bool
     scheduled: bool
+    build: BuildPlan = BuildPlan()
 
 
 class DataPlatform(pulumi.ComponentResource):
@@ -78,7 +83,7 @@ class DataPlatform(pulumi.ComponentResource):
         self.register_outputs(outputs)
 
     def _workspace(self) -> Workspace:
-        parameters = self.args.parameters
+        parameters, key = self.args.parameters, self.args.requirements_key
         return Workspace(
             "workspace",
             WorkspaceArgs(
@@ -87,20 +92,36 @@ class DataPlatform(pulumi.ComponentResource):
                 worktree=parameters.worktree,
                 root=parameters.root,
                 requirements=parameters.root / self.args.platform.code.requirements,
-                key=self.args.requirements_key,
-                venv=parameters.layout.venv(self.args.requirements_key),
+                key=key,
+                venv=None if parameters.target == "docker" else parameters.layout.venv(key),
             ),
             self._below,
         )
 
-    def _containers(self) -> ContainerNetwork:
-        image, root = self.args.platform.targets.docker.image, self.args.parameters.layout.root
-        return ContainerNetwork("containers", root=root, image=image, opts=self._below)
+    def _containers(self) -> Containers:
+        platform, parameters = self.args.platform, self.args.parameters
+        secrets = {name: str(Path(path).expanduser()) for name, path in platform.code.secrets.items()}
+        release = parameters.commit[:12]
+        return Containers(
+            "containers",
+            ContainersArgs(
+                root=parameters.layout.root,
+                platform_root=parameters.platform.root,
+                belonging=Belonging(platform.name, parameters.environment, release, parameters.developer),
+                images=platform.images,
+                build=self.args.build,
+                context=parameters.root,
+                worktree=self.workspace.worktree,
+                commit=parameters.commit,
+                secrets=secrets,
+            ),
+            self._below,
+        )
 
     @property
     def _place(self) -> pulumi.Output[dict[str, Any]] | None:
         """Where programs of the code run in containers; None for processes."""
-        return self.containers.place(self.workspace.environment.path) if self.containers else None
+        return self.containers.place_of_code() if self.containers else None
 
     @property
     def _service_data(self) -> str:
@@ -134,7 +155,7 @@ class DataPlatform(pulumi.ComponentResource):
                 source=self.golden.data_directory if self.golden else "",
                 settings=self.args.platform.settings(self.args.parameters.role),
                 generation=self.args.parameters.warehouse_data,
-                container=self.containers.place() if self.containers else None,
+                container=self.containers.place_of_data() if self.containers else None,
             ),
             self._below,
         )
@@ -255,7 +276,7 @@ class DataPlatform(pulumi.ComponentResource):
             if self.args.platform.services[name].port is not None
         }
         checks = [self.verification] if self.verification else []
-        ready = [*checks, *self.access.resources, self.file, self.workspace.environment, *self.runner.resources]
+        ready = [*checks, *self.access.resources, self.file, *self.workspace.resources, *self.runner.resources]
         processes = [service.process for service in self.services.values()]
         return Endpoints(
             "endpoints",

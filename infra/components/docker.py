@@ -78,6 +78,11 @@ class Image(_Owned):
         """Name and tag, which changes with the content and with nothing else."""
         return self.output("reference")
 
+    @property
+    def image_id(self) -> pulumi.Output[str]:
+        """What containers are made from."""
+        return self.output("imageId")
+
 
 class PulledImage(Declared):
     """An image that others made."""
@@ -90,8 +95,13 @@ class PulledImage(Declared):
 
     @property
     def reference(self) -> pulumi.Output[str]:
-        """What containers are made from: a digest, else an id."""
+        """What a Dockerfile may build on: a digest, else the name."""
         return self.output("reference")
+
+    @property
+    def image_id(self) -> pulumi.Output[str]:
+        """What containers are made from."""
+        return self.output("imageId")
 
 
 class Container(_Owned):

@@ -91,7 +91,7 @@ class Runner(pulumi.ComponentResource):
             )
             self.resources.append(process)
         place = {} if args.container is None else args.container
-        inside = [args.workspace.directory, args.workspace.environment.path, args.variables.path, place]
+        inside = [args.workspace.directory, args.workspace.venv, args.variables.path, place]
         commands = [pipeline.commands for pipeline in args.pipelines.values()]
         content = pulumi.Output.all(*inside, *commands).apply(lambda found: _content(args, found))
         self.plan = TextFile(

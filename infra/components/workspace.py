@@ -111,7 +111,7 @@ class WorkspaceArgs:
         root: the platform's folder in the worktree.
         requirements: the requirements file, below the worktree.
         key: `requirements_key` of its content.
-        venv: where the environment with that key goes.
+        venv: where the environment with that key goes; None where an image brings the requirements.
     """
 
     repository: Path
@@ -120,14 +120,18 @@ class WorkspaceArgs:
     root: Path
     requirements: Path
     key: str
-    venv: Path
+    venv: Path | None
 
 
 class Workspace(pulumi.ComponentResource):
-    """A checkout and its Python environment: what pipelines and services run in."""
+    """A checkout and its Python environment: what pipelines and services run in, as processes.
+
+    `venv` and `python` are "" where they run in containers.
+    """
 
     directory: pulumi.Output[str]
     python: pulumi.Output[str]
+    venv: pulumi.Output[str]
 
     def __init__(self, name: str, args: WorkspaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dataops:components:Workspace", name, None, opts)
@@ -135,15 +139,19 @@ class Workspace(pulumi.ComponentResource):
         self.worktree = Worktree(
             "worktree", repository=args.repository, commit=args.commit, path=args.worktree, opts=below
         )
-        self.environment = VirtualEnvironment(
-            "venv",
-            path=args.venv,
-            requirements=args.requirements,
-            requirements_hash=args.key,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.worktree]),
-        )
+        self.resources: list[pulumi.Resource] = [self.worktree]
         self.directory = self.worktree.path.apply(lambda _: str(args.root))
-        self.python = self.environment.python
+        self.python = self.venv = pulumi.Output.from_input("")
+        if args.venv is not None:
+            environment = VirtualEnvironment(
+                "venv",
+                path=args.venv,
+                requirements=args.requirements,
+                requirements_hash=args.key,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[self.worktree]),
+            )
+            self.resources.append(environment)
+            self.python, self.venv = environment.python, environment.path
         outputs: dict[str, Any] = {"directory": self.directory, "python": self.python}
         self.register_outputs(outputs)
 

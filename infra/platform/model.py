@@ -17,6 +17,7 @@ from dataops.infra.platform.masking import Masking
 from dataops.infra.platform.names import (
     BackendUrl,
     Command,
+    HostPath,
     Member,
     Name,
     ObjectName,
@@ -51,6 +52,15 @@ class Code(Section):
 
     requirements: RelativePath = Field(
         default="requirements.txt", description="Fully pinned requirements, installed with `uv pip sync`."
+    )
+    dockerfile: RelativePath | None = Field(
+        default=None,
+        description="The Dockerfile of the code's image, whose context is this folder; by default `Dockerfile` here, "
+        "else one is generated: Python, the requirements, and the code in /app.",
+    )
+    secrets: dict[Text, HostPath] = Field(
+        default={},
+        description="Secrets of the build by id: files of the machine that builds, for `RUN --mount=type=secret,id=…`.",
     )
 
 
@@ -135,17 +145,27 @@ class Access(Section):
     roles: dict[SqlName, Role] = Field(default={}, description="Roles by name.")
 
 
+class Images(Section):
+    """What containers are made from: tags or digests, those that the engine has or that a registry gives."""
+
+    python: Text = Field(
+        default="python:3.11-slim",
+        description="What images of code are built on: glibc, and Python 3 with `venv`. "
+        "`dataops-python:bookworm` is made without a registry by `dataops images bootstrap`.",
+    )
+    postgres: Text | None = Field(
+        default=None,
+        description="What the warehouse runs in: any image with glibc, since the server's programs are mounted; "
+        "by default that of `python`.",
+    )
+
+
 class LocalTarget(Section):
     """Processes on this machine."""
 
 
 class DockerTarget(Section):
-    """Containers of the Docker Engine of this machine."""
-
-    image: Text = Field(
-        default="python:3.11-slim",
-        description="The image that containers run in: glibc, and Python of the version that runs dataops.",
-    )
+    """Containers of the Docker Engine of this machine; `images` says what they are made from."""
 
 
 class Targets(Section):
@@ -181,6 +201,7 @@ class Platform(Section):
     )
     defaults: Defaults = Field(default_factory=Defaults, description="What commands take where nobody says otherwise.")
     targets: Targets = Field(default_factory=Targets, description="Where environments run.")
+    images: Images = Field(default_factory=Images, description="What containers are made from.")
     production_hosts: tuple[Text, ...] = Field(
         default=(), description="Hosts that no replica may ever point at, beside those that production publishes."
     )

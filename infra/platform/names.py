@@ -20,6 +20,7 @@ VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 DATASET = r"^(warehouse:[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*|lake:[A-Za-z0-9_][A-Za-z0-9_.=/-]*)$"
 OBJECT = r"^[A-Za-z0-9_][A-Za-z0-9_.=/-]*$"
 PARAMETER = r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$"
+HOST_PATH = r"^(~/|/).+$"
 MEMBER = r"^(person|team):[a-z_][a-z0-9_-]{0,62}$"
 
 RESERVED_ROLES = frozenset({"postgres", "warehouse_owner", "pipeline", "developer", "public"})
@@ -143,6 +144,7 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 Duration = Annotated[str, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": DURATION})]
 Size = Annotated[str, BeforeValidator(_size), WithJsonSchema({"type": "string", "pattern": SIZE})]
 Text = Annotated[str, Field(min_length=1)]
+HostPath = Annotated[str, StringConstraints(pattern=HOST_PATH)]
 BackendUrl = Annotated[str, Field(min_length=1), AfterValidator(_backend)]
 Command = Annotated[tuple[Text, ...], Field(min_length=1)]
 
@@ -154,6 +156,7 @@ EXPECTED = {
     DATASET: "a dataset as `warehouse:schema.table` or `lake:path/to/object`",
     OBJECT: "the path of an object in the lake, such as `raw/flights.parquet`",
     PARAMETER: "a key of letters, digits, `_`, `-` and `.` that starts with a letter",
+    HOST_PATH: "a path of the machine that begins with `/` or `~/`",
     MEMBER: "a member as `person:name` or `team:name`",
 }
 """What each pattern stands for, in the words of an error message."""

@@ -32,7 +32,8 @@ def run_command(place: ContainerPlace, program: ContainerProgram, names: Iterabl
     return [
         *(docker, "--host", f"unix://{place.socket}", "run", "--rm", "--interactive", "--init"),
         *(["--tty"] if terminal else []),
-        *("--network", place.network, "--user", program.user or ourselves(), "--workdir", program.directory),
+        *("--network", place.network, "--user", program.user or ourselves()),
+        *(["--workdir", program.directory] if program.directory else []),
         *("--read-only", "--tmpfs", "/tmp:rw,exec,mode=1777", "--cap-drop", "ALL"),
         *("--security-opt", "no-new-privileges", "--log-driver", "none"),
         *(f"--label={name}={value}" for name, value in labels_of(Path(place.root)).items()),

@@ -26,11 +26,14 @@ from dataops.infra.process.environment import INHERITED
 from dataops.infra.process.identity import user_name
 
 SHIM = Path(__file__).with_name("container_shim.py")
-SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHARED_MEMORY = 1 << 30
 STOP_SECONDS = 8
 LONGEST_NAME = 40
-HIDDEN = frozenset({*INHERITED, "VIRTUAL_ENV", "DATAOPS_PROGRAM", "DATAOPS_PARENT"}) - {"LANG", "TERM", "TZ"}
+HIDDEN = frozenset({*INHERITED, "VIRTUAL_ENV", "PYTHONPYCACHEPREFIX", "DATAOPS_PROGRAM", "DATAOPS_PARENT"}) - {
+    "LANG",
+    "TERM",
+    "TZ",
+}
 """Variables of programs on this machine that mean nothing in a container."""
 
 
@@ -41,16 +44,14 @@ class ContainerPlace:
     Args:
         root: the environment's folder.
         network: the environment's own network.
-        image: the id or reference of the image that they run in.
+        image: the id of the image that they run in.
         socket: the engine's.
-        venv: the virtual environment of its code, "" for none.
     """
 
     root: str
     network: str
     image: str
     socket: str
-    venv: str = ""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ContainerPlace:
@@ -68,7 +69,7 @@ class ContainerProgram:
 
     Args:
         name: what it is called within its environment; also its name on the network.
-        command, directory: what runs, and where.
+        command, directory: what runs, and where; "" for where the image says.
         readable, writable: paths of this machine that it sees.
         links: files of this machine, by the path that they have inside.
         user: `uid:gid`; by default our own.
@@ -128,7 +129,7 @@ def shim_command(place: ContainerPlace, program: ContainerProgram) -> tuple[str,
         "name": container_name(place, program.name),
         "body": _body(place, program),
         "hidden": sorted(HIDDEN),
-        "variables": {"HOME": "/tmp", "PATH": SEARCHED, **program.variables},
+        "variables": {"HOME": "/tmp", **program.variables},
         "portVariable": program.port_variable,
         "portFile": program.port_file,
         "pidFile": program.pid_file,
@@ -141,43 +142,23 @@ def code_program(
     place: ContainerPlace,
     name: str,
     command: Sequence[str],
-    directory: str,
     variables: Mapping[str, str] | None = None,
     **limits: Any,
 ) -> ContainerProgram:
-    """A program of the branch's own code: it reads the code and its requirements, and writes the lake and reports.
+    """A program of the branch's own code, which is in the image; it writes the lake and reports.
 
     Args:
         place: where it runs.
-        name, command, directory: as of `ContainerProgram`.
+        name, command: as of `ContainerProgram`.
         variables: variables on top of the environment's.
         limits: further fields of `ContainerProgram`.
     """
     root = Path(place.root)
-    shared = [root / "lake", root / "logs" / "runs", root / "pycache"]
+    shared = [root / "lake", root / "logs" / "runs"]
     for folder in shared:
         folder.mkdir(parents=True, exist_ok=True)
-    venv = place.venv
-    # Debian's images have the one name of it only, those of Python both
-    words = ["python3", *command[1:]] if command[0] == "python" else list(command)
-    own = {"PATH": SEARCHED, "PYTHONUNBUFFERED": "1", "PYTHONPYCACHEPREFIX": str(root / "pycache")}
-    if venv:
-        # an image whose Python lies elsewhere finds the packages all the same
-        packages = sorted(Path(venv).glob("lib/python*/site-packages"))
-        own |= {
-            "VIRTUAL_ENV": venv,
-            "PATH": f"{venv}/bin:{SEARCHED}",
-            "PYTHONPATH": os.pathsep.join(map(str, packages)),
-        }
-    return ContainerProgram(
-        name=name,
-        command=words,
-        directory=directory,
-        readable=[root / "code", *([Path(venv)] if venv else [])],
-        writable=shared,
-        variables={**own, **(variables or {})},
-        **limits,
-    )
+    own = {"PYTHONUNBUFFERED": "1", **(variables or {})}
+    return ContainerProgram(name=name, command=command, directory="", writable=shared, variables=own, **limits)
 
 
 def _body(place: ContainerPlace, program: ContainerProgram) -> dict[str, Any]:

@@ -23,7 +23,7 @@ ROOT_LABEL = "io.dataops.root"
 """The folder of the environment that a container or network belongs to: the proof that it is ours."""
 
 ENVIRONMENT_LABEL, PLATFORM_LABEL, OWNER_LABEL = "io.dataops.environment", "io.dataops.platform", "io.dataops.owner"
-ANSWER_SECONDS, PULL_SECONDS, REMOVAL_SECONDS = 60.0, 1800.0, 20.0
+ANSWER_SECONDS, REMOVAL_SECONDS = 60.0, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,10 @@ class Owned:
     kind: str
     name: str
     root: str
+
+
+class ConflictError(ResourceError):
+    """What was asked for does not go with what is there: somebody uses it, or has made it meanwhile."""
 
 
 class DockerEngine:
@@ -56,7 +60,7 @@ class DockerEngine:
         try:
             return ask(self.socket, method, resource, body, seconds)
         except RefusedError as error:
-            kind = NotFoundError if error.status == 404 else ResourceError
+            kind = {404: NotFoundError, 409: ConflictError}.get(error.status, ResourceError)
             raise kind(f"{doing} failed: {error}") from None
         except PermissionError:
             raise ResourceError(
@@ -69,30 +73,6 @@ class DockerEngine:
                 f"{doing} failed: the Docker Engine does not answer ({getattr(error, 'strerror', '') or error})",
                 where=self.socket,
                 hint="start it (`systemctl start docker`), then run the command again: it goes on from there",
-            ) from None
-
-    def image(self, reference: str) -> str:
-        """The id of an image, which is pulled when the engine does not have it.
-
-        Raises:
-            NotFoundError: it is nowhere to be had.
-        """
-        doing = f"looking for the image {reference}"
-        try:
-            return str(self.ask("GET", f"/images/{quote(reference, safe='')}/json", doing=doing)["Id"])
-        except NotFoundError:
-            pass
-        try:
-            pull = f"/images/create?fromImage={quote(reference, safe='')}"
-            if ":" not in reference.rpartition("/")[2]:
-                pull += "&tag=latest"
-            self.ask("POST", pull, doing=f"pulling the image {reference}", seconds=PULL_SECONDS)
-            return str(self.ask("GET", f"/images/{quote(reference, safe='')}/json", doing=doing)["Id"])
-        except (NotFoundError, ResourceError) as error:
-            raise NotFoundError(
-                f"the image {reference} is not on the engine and cannot be pulled",
-                hint="name another as `targets.docker.image` in dataops.yaml, or bring it there with `docker load`",
-                details=error.what,
             ) from None
 
     def network(self, name: str) -> dict[str, Any] | None:

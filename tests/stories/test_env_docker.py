@@ -6,14 +6,18 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 import pytest
 
+from dataops.infra.process.built_images import built_images
 from dataops.infra.process.containers import network_name
 from dataops.infra.process.docker_engine import DockerEngine
-from support.container_image import IMAGE, docker, require_image
+from support.docker_engine import IMAGE, docker, require_image
+from support.scratch_git import commit, git
 from support.scratch_platform import ScratchPlatform
 from support.worlds import World, containable_platform
 
@@ -66,6 +70,58 @@ def test_containers_are_published_on_loopback_alone_and_may_do_little(first: Wor
         host = facts["HostConfig"]
         assert {port["HostIp"] for ports in host["PortBindings"].values() for port in ports} == {"127.0.0.1"}
         assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["Privileged"]
+
+
+def image_of(world: World) -> Any:
+    """What the engine says of the image that an environment was built into."""
+    (record,) = world.shop.home.glob(f"platforms/*/registry/{world.name}.json")
+    return json.loads(docker("image", "inspect", json.loads(record.read_text())["facts"]["image"]))[0]
+
+
+def names_of(world: World) -> list[str]:
+    """The names that images have for an environment."""
+    (platform,) = world.shop.home.glob("platforms/*")
+    return [image.reference for image in built_images(DockerEngine(), platform, world.name)]
+
+
+def test_branches_of_equal_code_share_one_image_that_says_what_it_is(first: World, second: World) -> None:
+    made = image_of(first)
+    assert made["Id"] == image_of(second)["Id"]
+    labels = made["Config"]["Labels"]
+    assert labels["org.opencontainers.image.revision"] == git(first.shop.folder, "rev-parse", first.branch)
+    assert labels["org.opencontainers.image.title"] == labels["io.dataops.platform"] == "shop"
+    ((mine,), (other,)) = names_of(first), names_of(second)
+    assert mine != other and mine.rpartition(":")[2] == other.rpartition(":")[2]
+
+
+def test_code_that_was_edited_in_place_runs_after_the_next_up_and_the_image_before_is_collected(second: World) -> None:
+    before = names_of(second)
+    added = Path(second.status["code"]) / "pipelines" / "added.py"
+    added.write_text("print('edited in place')\n")
+    try:
+        second.shop.do("env", "up", "--branch", second.branch)
+        ran = second.shop.do("env", "exec", second.name, "--", "python", "-m", "pipelines.added")
+        assert ran.stdout == "edited in place\n"
+        second.shop.do("gc", "--yes")
+        (left,) = names_of(second)
+        assert left not in before
+    finally:
+        added.unlink()
+
+
+def test_a_build_that_fails_names_its_step_and_a_dockerfile_of_the_platform_wins(platform: ScratchPlatform) -> None:
+    world = World(platform, "docker", "feature/own")
+    own = f"FROM {IMAGE}\nCOPY . /srv/shop\nWORKDIR /srv/shop\n"
+    platform.branch(world.branch, {"Dockerfile": f"{own}RUN echo the compiler is missing; exit 3\n"})
+    failed = platform.run("env", "up", "--branch", world.branch, "--target", "docker")
+    assert failed.status == 4 and "it failed at `RUN echo the compiler is missing; exit 3`" in failed.stderr
+    git(platform.folder, "switch", "--quiet", world.branch)
+    commit(platform.folder, {"Dockerfile": f"{own}RUN ln -s python3 /usr/bin/python\n"}, "Mend the image")
+    git(platform.folder, "switch", "--quiet", "main")
+    world.up()
+    assert platform.do("env", "exec", world.name, "--", "pwd").stdout == "/srv/shop\n"
+    platform.do("env", "down", world.name, "--yes")
+    assert names_of(world) == []
 
 
 def test_a_container_that_somebody_removed_comes_back_with_its_data(first: World) -> None:
@@ -122,13 +178,23 @@ def test_an_engine_that_is_gone_is_named_and_down_goes_on_when_it_is_back(second
     try:
         failed = second.shop.run("env", "down", second.name, "--yes", DOCKER_HOST="unix:///nonexistent/docker.sock")
         assert failed.status == 4 and "the Docker Engine does not answer" in failed.stderr
+        kept = foreign_image(second)
         second.shop.do("env", "down", second.name, "--yes")
-        assert not root.exists() and DockerEngine().owned(str(root)) == []
+        assert not root.exists() and DockerEngine().owned(str(root)) == [] == names_of(second)
+        assert docker("image", "inspect", "--format", "{{.Id}}", kept), "not ours, whatever its name"
         second.shop.do("gc", "--yes")
         assert docker("inspect", "--format", "{{.State.Status}}", f"{foreign}-1") == "created"
     finally:
         docker("rm", f"{foreign}-1")
+        docker("rmi", kept)
         docker("network", "rm", foreign)
+
+
+def foreign_image(world: World) -> str:
+    """An image of somebody else that is called as one of the environment would be."""
+    name = f"{names_of(world)[0].rpartition(':')[0]}:foreign"
+    docker("tag", IMAGE, name)
+    return name
 
 
 def test_gc_removes_what_an_environment_without_a_record_has_on_the_engine(first: World) -> None:
@@ -138,7 +204,7 @@ def test_gc_removes_what_an_environment_without_a_record_has_on_the_engine(first
     told = first.shop.do("gc", "--dry-run").stdout
     assert warehouse_of(told, root.name)
     first.shop.do("gc", "--yes")
-    assert DockerEngine().owned(str(root)) == []
+    assert DockerEngine().owned(str(root)) == [] == names_of(first)
 
 
 def warehouse_of(text: str, name: str) -> bool:

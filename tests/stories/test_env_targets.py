@@ -9,7 +9,7 @@ import pytest
 
 from dataops.envs.sweep import processes_of
 from dataops.infra.process.docker_engine import DockerEngine
-from support.container_image import require_image
+from support.docker_engine import require_image
 from support.scratch_platform import ScratchPlatform
 from support.worlds import World, containable_platform
 

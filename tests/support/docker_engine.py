@@ -1,16 +1,16 @@
-"""The Docker Engine of tests, a small image to run things from, and the removal of what a test made.
+"""The Docker Engine of tests, the image that they run things from, and the removal of what a test made.
 
 Where there is no engine `left_out` says why, and the end of the test run tells it; in CI it is an error.
 """
 
 from __future__ import annotations
 
-import io
+import fcntl
 import os
 import secrets
 import shutil
 import subprocess
-import tarfile
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,11 +18,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dataops.infra.errors import DataopsError
 from dataops.infra.providers.base import Operation
+from dataops.infra.providers.docker.bootstrap import PYTHON, bootstrap_python
 from dataops.infra.providers.docker.engine import Engine
 from dataops.infra.providers.docker.marks import selecting
 
+IMAGE = PYTHON
 OPERATION = Operation("urn:pulumi:feature-x::flights::dataops:docker:Thing::thing")
 
 
@@ -34,8 +38,8 @@ def left_out() -> str:
         Engine().info()
     except DataopsError as error:
         why = f"{error.what}; {error.hint}"
-    if not why and not shutil.which("ldd"):
-        why = "they make an image of this machine's own shell, which needs ldd"
+    if not why and not shutil.which("mmdebstrap") and not Engine().client.images(IMAGE):
+        why = f"there is no image {IMAGE}, and no mmdebstrap that could make it"
     if why and os.environ.get("CI") == "true":
         raise RuntimeError(f"tests on a Docker Engine cannot be run in CI: {why}")
     return why
@@ -83,31 +87,19 @@ def sweep(scene: Scene) -> None:
 
 
 @cache
-def shell_image() -> str:
-    """An image with a shell and a few commands, made of this machine's own files: no registry, and under 20 MB."""
-    from docker.errors import NotFound
+def require_image() -> str:
+    """The base of Debian's packages that code runs on, for all tests: made once, as a registry may be out of reach.
 
-    engine, name = Engine(), "dataops-tests/shell:1"
-    with suppress(NotFound):
-        engine.client.inspect_image(name)
-        return name
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path in sorted(_files("sh", "sleep", "cat", "id", "touch", "ls", "env", "head", "tail", "true")):
-            tar.add(os.path.realpath(path), arcname=path.lstrip("/"), recursive=False)
-        for folder, mode in (("tmp", 0o1777), ("etc", 0o755), ("data", 0o777)):
-            entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, mode
-            tar.addfile(entry)
-    engine.client.import_image_from_data(archive.getvalue(), repository="dataops-tests/shell", tag="1")
-    return name
+    Without an engine the test is skipped.
+    """
+    if left_out():
+        pytest.skip(left_out())
+    with open(Path(tempfile.gettempdir(), "dataops-tests-image.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # processes that run tests side by side make it once
+        bootstrap_python(Engine(), lambda _: None)
+    return IMAGE
 
 
-def _files(*programs: str) -> set[str]:
-    found: set[str] = set()
-    for program in programs:
-        path = shutil.which(program)
-        assert path is not None
-        linked = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout.split()
-        found |= {f"/bin/{program}" if Path(path).parent.name == "bin" else path, *(w for w in linked if w[0] == "/")}
-    return found
+def docker(*words: str) -> str:
+    """What `docker` prints."""
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout.strip()

@@ -13,7 +13,7 @@ import psycopg
 
 from dataops.infra.process.containers import remove_owned
 from dataops.infra.process.docker_engine import engine_is_there
-from support.container_image import IMAGE
+from support.docker_engine import IMAGE
 from support.scratch_platform import PLATFORM, ScratchPlatform, scratch_platform
 
 NEEDED = ("psycopg", "psycopg-binary", "pyarrow", "typing_extensions")
@@ -59,7 +59,7 @@ class World:
 def containable_platform() -> Iterator[ScratchPlatform]:
     """A platform with production and a snapshot, whose code brings what it needs; no container is left at the end."""
     files = {
-        "dataops.yaml": f"{PLATFORM.replace('PYTHON', 'python')}targets:\n  docker: {{image: '{IMAGE}'}}\n",
+        "dataops.yaml": f"{PLATFORM.replace('PYTHON', 'python')}images: {{python: '{IMAGE}'}}\n",
         "requirements.txt": "".join(f"{name}=={version(name)}\n" for name in NEEDED),
     }
     with scratch_platform(files) as made:

@@ -49,11 +49,16 @@ def bootstrap(engine: Engine, home: Path, say: Callable[[str], None]) -> list[Ma
     Raises:
         CommandError: `mmdebstrap` is not installed, or it failed.
     """
-    content = fingerprint([SUITE, *PACKAGES, *_CHANGES])
-    python = _made(engine, PYTHON, content, lambda: _import_debian(engine, content, say))
+    python = bootstrap_python(engine, say)
     content = fingerprint([python.image_id, server_build(), _dockerfile()])
     postgres = _made(engine, postgres_name(), content, lambda: _build_postgres(engine, home, content, say))
     return [python, postgres]
+
+
+def bootstrap_python(engine: Engine, say: Callable[[str], None]) -> Made:
+    """Makes the base of code alone; as `bootstrap`."""
+    content = fingerprint([SUITE, *PACKAGES, *_CHANGES])
+    return _made(engine, PYTHON, content, lambda: _import_debian(engine, content, say))
 
 
 def _made(engine: Engine, name: str, content: str, make: Callable[[], None]) -> Made:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from dataops.infra.process.commands import last_lines
 from dataops.infra.process.environment import child_environment
+from dataops.infra.process.redaction import Redactor
+from dataops.infra.providers import plugin_launch
+from dataops.infra.providers.docker.build_secrets import found_secrets, index_settings
 from dataops.infra.providers.docker.engine import Engine
-from dataops.infra.providers.docker.faults import BuildFailedError, EngineUnavailableError, translated
+from dataops.infra.providers.docker.faults import BuildFailedError, EngineUnavailableError, full, is_full, translated
 
 LOG_LINES = 30
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_MOUNT = re.compile(r"^\s*RUN\s+--mount", re.MULTILINE | re.IGNORECASE)
+_FAILED_STEP = re.compile(r"^ > \[[^\]]*\] (.+)$", re.MULTILINE)
+_BEGUN_STEP = re.compile(r"^Step \d+/\d+ : (.+)$", re.MULTILINE)
+_INSTALLS = re.compile(r"/opt/uv/bin/")
+_HINT = (
+    "indexes and certificates come from the variables and files of pip and uv on this machine; "
+    "requirements that need a compiler or libraries need a Dockerfile of your own (`code.dockerfile` in dataops.yaml)"
+)
 _LAST_WITH_BUILDKIT_INSIDE = 23
 """The `docker` command before this version has BuildKit itself, later ones leave it to a plugin, buildx."""
 
@@ -31,6 +44,7 @@ class Recipe:
         dockerfile: the text of the Dockerfile.
         reference: the name and tag of the result.
         labels, arguments: of the image; of the build. Arguments end in the image's history.
+        ignored: patterns, as in a `.dockerignore`, of what is left out of the context.
         secrets: id to the path of a file, mounted while a step runs and in no layer.
         stage: the stage to build, "" for the last.
         network: what steps reach: "" for the default, `host`, `none`.
@@ -41,6 +55,7 @@ class Recipe:
     reference: str
     labels: Mapping[str, str]
     arguments: Mapping[str, str] = field(default_factory=dict)
+    ignored: Sequence[str] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     stage: str = ""
     network: str = ""
@@ -50,13 +65,14 @@ def build(engine: Engine, recipe: Recipe) -> None:
     """Builds an image and names it.
 
     Raises:
-        BuildFailedError: it cannot be built; the end of the log is in the details.
+        BuildFailedError: it cannot be built; the step is named, and the end of the log is in the details.
+        EngineFullError: the engine's disk is full.
     """
     if command := buildkit_command(os.environ.get("PATH", "")):
         _with_buildkit(engine, recipe, command)
-    elif recipe.secrets:
+    elif recipe.secrets or _MOUNT.search(recipe.dockerfile):
         raise BuildFailedError(
-            f"{recipe.reference} needs secrets while it is built, which the classic builder would leave in a layer",
+            f"{recipe.reference} is built with mounts, for secrets and caches, that the classic builder has not",
             hint="install a docker command that has BuildKit: the package docker.io or docker-buildx-plugin",
         )
     else:
@@ -93,15 +109,17 @@ def _with_buildkit(engine: Engine, recipe: Recipe, command: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "Dockerfile")
         file.write_text(recipe.dockerfile, encoding="utf-8")
-        own = recipe.context / "Dockerfile.dockerignore"
-        if own.is_file():
-            shutil.copy(own, Path(scratch, "Dockerfile.dockerignore"))
+        # it stands in for the context's own
+        Path(scratch, "Dockerfile.dockerignore").write_text("\n".join(recipe.ignored) + "\n", encoding="utf-8")
+        secrets = {**found_secrets(engine.variables, Path(scratch)), **recipe.secrets}
         words = [command, "build", "--progress=plain", "--file", str(file), "--tag", recipe.reference]
-        words += _options(recipe)
+        words += _options(recipe, secrets)
         variables = child_environment({**engine.command_variables(), "DOCKER_BUILDKIT": "1"})
+        # the build ends with its client, and the client with us: a build that nobody waits for names no image later
+        launch = [sys.executable, "-I", "-S", plugin_launch.__file__, str(os.getpid())]
         try:
             done = subprocess.run(
-                [*words, str(recipe.context)],
+                [*launch, *words, str(recipe.context)],
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -116,12 +134,12 @@ def _with_buildkit(engine: Engine, recipe: Recipe, command: str) -> None:
         raise _failed(engine, recipe, done.stdout)
 
 
-def _options(recipe: Recipe) -> Iterator[str]:
+def _options(recipe: Recipe, secrets: Mapping[str, str]) -> Iterator[str]:
     for name, value in sorted(recipe.labels.items()):
         yield from ("--label", f"{name}={value}")
     for name, value in sorted(recipe.arguments.items()):
         yield from ("--build-arg", f"{name}={value}")
-    for name, path in sorted(recipe.secrets.items()):
+    for name, path in sorted(secrets.items()):
         yield from ("--secret", f"id={name},src={path}")
     if recipe.stage:
         yield from ("--target", recipe.stage)
@@ -130,29 +148,34 @@ def _options(recipe: Recipe) -> Iterator[str]:
 
 
 def _with_classic_builder(engine: Engine, recipe: Recipe) -> None:
-    from docker.errors import APIError
+    from dataops.infra.providers.docker.library import APIError, tar
 
     said: list[str] = []
+    context = tar(
+        str(recipe.context),
+        exclude=list(recipe.ignored),
+        dockerfile=("Dockerfile.dataops", recipe.dockerfile),
+        gzip=True,
+    )
     try:
-        with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile", encoding="utf-8") as file:
-            file.write(recipe.dockerfile)
-            file.flush()
-            with translated(f"build {recipe.reference}"):
-                for line in engine.client.build(
-                    path=str(recipe.context),
-                    dockerfile=file.name,
-                    tag=recipe.reference,
-                    labels=dict(recipe.labels),
-                    buildargs=dict(recipe.arguments),
-                    target=recipe.stage or None,
-                    network_mode=recipe.network or None,
-                    rm=True,
-                    forcerm=True,
-                    decode=True,
-                ):
-                    said.append(str(line.get("stream") or line.get("error") or ""))
-                    if "error" in line:
-                        raise _failed(engine, recipe, "".join(said))
+        with context, translated(f"build {recipe.reference}"):
+            for line in engine.client.build(
+                fileobj=context,
+                custom_context=True,
+                encoding="gzip",
+                dockerfile="Dockerfile.dataops",
+                tag=recipe.reference,
+                labels=dict(recipe.labels),
+                buildargs=dict(recipe.arguments),
+                target=recipe.stage or None,
+                network_mode=recipe.network or None,
+                rm=True,
+                forcerm=True,
+                decode=True,
+            ):
+                said.append(str(line.get("stream") or line.get("error") or ""))
+                if "error" in line:
+                    raise _failed(engine, recipe, "".join(said))
     except APIError as error:
         raise _failed(engine, recipe, str(error.explanation)) from error
 
@@ -163,4 +186,18 @@ def _failed(engine: Engine, recipe: Recipe, log: str) -> Exception:
             engine.client.ping()
     except EngineUnavailableError as error:
         return error
-    return BuildFailedError(f"the image {recipe.reference} could not be built", details=last_lines(log, LOG_LINES))
+    if is_full(log):
+        return full()
+    step = failed_step(log)
+    return BuildFailedError(
+        f"the image {recipe.reference} could not be built" + (f": it failed at `{step}`" if step else ""),
+        details=last_lines(Redactor(index_settings(engine.variables))(log), LOG_LINES),
+        hint=_HINT if _INSTALLS.search(step) else None,
+    )
+
+
+def failed_step(log: str) -> str:
+    """The step of a Dockerfile at which a build failed, without its mounts; "" where the log does not tell."""
+    named = _FAILED_STEP.findall(log) or _BEGUN_STEP.findall(log)
+    words = [word for word in named[-1].rstrip(":").split() if not word.startswith("--mount=")] if named else []
+    return " ".join(words)

@@ -22,6 +22,7 @@ from dataops.infra.providers.docker.faults import (
     NeverHealthyError,
     OutOfMemoryError,
     PortTakenError,
+    look_up,
     translated,
 )
 from dataops.infra.providers.docker.marks import refuse_others
@@ -37,15 +38,9 @@ _PAUSE = 0.05
 
 def find(engine: Engine, name: str) -> dict[str, Any] | None:
     """What the engine says of a container, None when there is none of that name."""
-    from docker.errors import NotFound
-
-    try:
-        with translated(f"look for the container {name}"):
-            found: dict[str, Any] = engine.client.inspect_container(name)
-    except NotFound:
-        return None
+    container = look_up(f"the container {name}", lambda: engine.client.inspect_container(name))
     # ids and their beginnings are found, too
-    return found if found["Name"] == f"/{name}" else None
+    return container if container and container["Name"] == f"/{name}" else None
 
 
 def image_id(engine: Engine, image: str) -> str:
@@ -54,13 +49,10 @@ def image_id(engine: Engine, image: str) -> str:
     Raises:
         ImageNotFoundError: it has none of that name.
     """
-    from docker.errors import NotFound
-
-    try:
-        with translated(f"look for the image {image}"):
-            return str(engine.client.inspect_image(image)["Id"])
-    except NotFound as error:
-        raise ImageNotFoundError(f"the Docker Engine has no image {image}", hint="docker pull, or build it") from error
+    known = look_up(f"the image {image}", lambda: engine.client.inspect_image(image))
+    if known is None:
+        raise ImageNotFoundError(f"the Docker Engine has no image {image}", hint="docker pull, or build it")
+    return str(known["Id"])
 
 
 def make(
@@ -97,7 +89,7 @@ def make(
 def _create(
     engine: Engine, inputs: Mapping[str, Any], labels: Mapping[str, str], image: str, ports: Mapping[str, int]
 ) -> None:
-    from docker.errors import APIError, NotFound
+    from dataops.infra.providers.docker.library import APIError, NotFound
 
     name, client = str(inputs["name"]), engine.client
     try:
@@ -121,7 +113,7 @@ def start(engine: Engine, name: str) -> dict[str, Any]:
         PortTakenError: a port that it was given is taken by now.
         ContainerExitedError: its command cannot be run.
     """
-    from docker.errors import APIError, NotFound
+    from dataops.infra.providers.docker.library import APIError, NotFound
 
     try:
         with translated(f"start the container {name}"):
@@ -156,7 +148,7 @@ def remove(engine: Engine, name: str, inputs: Mapping[str, Any], stop_seconds: i
     Raises:
         NotOursError: it is somebody else's.
     """
-    from docker.errors import APIError, NotFound
+    from dataops.infra.providers.docker.library import APIError, NotFound
 
     found = find(engine, name)
     if found is None:
@@ -176,7 +168,7 @@ def remove(engine: Engine, name: str, inputs: Mapping[str, Any], stop_seconds: i
 
 def stop(engine: Engine, found: Mapping[str, Any], seconds: int | None = None) -> None:
     """Ends a container, by force when it takes longer than it may."""
-    from docker.errors import NotFound
+    from dataops.infra.providers.docker.library import NotFound
 
     allowed = seconds if seconds is not None else found["Config"].get("StopTimeout") or 10
     with translated(f"stop the container {found['Name'][1:]}"), suppress(NotFound):
@@ -250,7 +242,7 @@ def run_inside(
     Raises:
         ResourceError: the container is gone or does not run.
     """
-    from docker.errors import APIError
+    from dataops.infra.providers.docker.library import APIError
 
     client = engine.client
     try:

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+UNWANTED = (".git", ".dataops", ".venv", "**/__pycache__", "**/*.pyc")
+"""What no image is made of, unless `.dockerignore` takes it in with `!`: what tools leave beside the code."""
+
 
 def content_of(inputs: Mapping[str, Any]) -> str:
     """The hash of all that decides what an image becomes. Secrets are left out: they are no part of it.
@@ -39,21 +42,25 @@ def dockerfile_text(inputs: Mapping[str, Any]) -> str:
 
 def files_of(context: Path, dockerfile: str = "") -> list[str]:
     """Paths below a context that are sent to the engine, in order; as `.dockerignore` says, or the Dockerfile's own."""
-    from docker.utils.build import exclude_paths
+    from dataops.infra.providers.docker.library import exclude_paths
 
     if not context.is_dir():
         raise FileNotFoundError(2, "No such folder", str(context))
+    return sorted(exclude_paths(str(context), ignored(context, dockerfile), dockerfile=dockerfile or None))
+
+
+def ignored(context: Path, dockerfile: str = "") -> list[str]:
+    """The patterns of what is left out: those of every image, then the Dockerfile's own or those of the context."""
     own = context / f"{dockerfile or 'Dockerfile'}.dockerignore"
-    ignored = own if own.is_file() else context / ".dockerignore"
-    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return sorted(exclude_paths(str(context), patterns, dockerfile=dockerfile or None))
+    file = own if own.is_file() else context / ".dockerignore"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return [*UNWANTED, *(line.strip() for line in lines if line.strip() and not line.startswith("#"))]
 
 
 def _entry(context: Path, name: str) -> bytes:
     path = context / name
     status = path.lstat()
-    hashed = hashlib.sha256(os.fsencode(f"{name}\0{stat.S_IFMT(status.st_mode)}\0{status.st_mode & 0o111}\0"))
+    hashed = hashlib.sha256(os.fsencode(f"{name}\0{stat.S_IFMT(status.st_mode)}\0{status.st_mode & 0o100}\0"))
     if stat.S_ISLNK(status.st_mode):
         hashed.update(os.fsencode(os.readlink(path)))
     elif stat.S_ISREG(status.st_mode):

@@ -13,7 +13,7 @@ from dataops.infra.errors import ConfigurationError
 from dataops.infra.providers.docker.faults import translated
 
 if TYPE_CHECKING:
-    from docker import APIClient
+    from dataops.infra.providers.docker.library import APIClient
 
 DEFAULT = "unix:///var/run/docker.sock"
 SECONDS = 60
@@ -65,16 +65,12 @@ class Engine:
             return found
 
     def _connect(self) -> APIClient:
-        try:
-            import docker
-        except ImportError as error:
-            raise ConfigurationError(
-                "the library for Docker is not installed", hint="pip install 'dataops[docker]'"
-            ) from error
+        from dataops.infra.providers.docker.library import APIClient, kwargs_from_env
+
         with translated("connect"):
             _knock(self.host or DEFAULT)
-            settings = docker.utils.kwargs_from_env(environment={**self.variables, "DOCKER_HOST": self.host})
-            return docker.APIClient(**settings, version="auto", timeout=SECONDS)
+            settings = kwargs_from_env(environment={**self.variables, "DOCKER_HOST": self.host})
+            return APIClient(**settings, version="auto", timeout=SECONDS)
 
 
 def _knock(host: str) -> None:
@@ -88,7 +84,7 @@ def _knock(host: str) -> None:
 
 
 def _host_of_context(name: str) -> str:
-    from docker.context import ContextAPI
+    from dataops.infra.providers.docker.library import ContextAPI
 
     found = ContextAPI.get_context(name)
     if found is None:

@@ -21,8 +21,9 @@ DeadlineError
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from dataops.infra.errors import AuthenticationError, DataopsError, DeadlineError, NotFoundError, ResourceError
 
@@ -93,7 +94,7 @@ def unavailable(what: str = "no Docker Engine answers") -> EngineUnavailableErro
 
 def of_registry(image: str, message: str) -> DataopsError:
     """The error for what a registry said, or the engine of it, about an image."""
-    if _FULL.search(message):
+    if is_full(message):
         return full()
     if _REFUSED.search(message):
         return RegistryRefusedError(
@@ -118,6 +119,11 @@ def full() -> EngineFullError:
     )
 
 
+def is_full(message: str) -> bool:
+    """Whether a message says that the disk is full."""
+    return _FULL.search(message) is not None
+
+
 @contextmanager
 def translated(purpose: str) -> Iterator[None]:
     """Raises what the library raises as one of ours; its `NotFound` and conflicts pass, for those who expect them.
@@ -125,28 +131,20 @@ def translated(purpose: str) -> Iterator[None]:
     Args:
         purpose: what was being done: "the Docker Engine could not <purpose>" reads well.
     """
-    import docker.errors
-    import requests.exceptions
-    import urllib3.exceptions
+    from dataops.infra.providers.docker.library import APIError, DockerException, HTTPError, NotFound, RequestException
 
     try:
         yield
-    except (docker.errors.NotFound, DataopsError):
+    except (NotFound, DataopsError):
         raise
-    except docker.errors.APIError as error:
+    except APIError as error:
         if error.response is not None and error.response.status_code == 409:
             raise
         said = str(error.explanation or error)
-        if _FULL.search(said):
+        if is_full(said):
             raise full() from error
         raise ResourceError(f"the Docker Engine could not {purpose}", details=said) from error
-    except (
-        requests.exceptions.RequestException,
-        urllib3.exceptions.HTTPError,
-        docker.errors.DockerException,
-        ConnectionError,
-        PermissionError,
-    ) as error:
+    except (RequestException, HTTPError, DockerException, ConnectionError, PermissionError) as error:
         if _is_forbidden(error):
             raise EngineForbiddenError(
                 "the Docker Engine's socket may not be opened by this user",
@@ -155,12 +153,23 @@ def translated(purpose: str) -> Iterator[None]:
         raise unavailable(f"the Docker Engine did not answer when asked to {purpose}") from error
 
 
+def look_up(what: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """What the engine says of a thing when it is asked; None when it has no such thing."""
+    from dataops.infra.providers.docker.library import NotFound
+
+    try:
+        with translated(f"look for {what}"):
+            return ask()
+    except NotFound:
+        return None
+
+
 def _is_forbidden(error: BaseException | None) -> bool:
     seen: list[object] = [error]
     while seen:
-        found = seen.pop()
-        if isinstance(found, PermissionError):
+        each = seen.pop()
+        if isinstance(each, PermissionError):
             return True
-        if isinstance(found, BaseException):
-            seen += [*found.args, found.__cause__, found.__context__ if found.__cause__ is None else None]
+        if isinstance(each, BaseException):
+            seen += [*each.args, each.__cause__, each.__context__ if each.__cause__ is None else None]
     return False

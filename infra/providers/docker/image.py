@@ -10,9 +10,9 @@ from typing import Any
 from dataops.infra.errors import ConfigurationError
 from dataops.infra.providers.base import CheckFailure, CreateResult, Operation, ReadResult, Recorded, ResourceHandler
 from dataops.infra.providers.docker.build import Recipe, build
-from dataops.infra.providers.docker.content import content_of, dockerfile_text
+from dataops.infra.providers.docker.content import content_of, dockerfile_text, ignored
 from dataops.infra.providers.docker.engine import Engine
-from dataops.infra.providers.docker.faults import translated
+from dataops.infra.providers.docker.faults import look_up, translated
 from dataops.infra.providers.docker.marks import CONTENT, NOTED, PLATFORM, REQUIRED, labels_of
 from dataops.infra.providers.docker.registry import push
 
@@ -22,12 +22,13 @@ TAG_LENGTH = 24
 class ImageHandler(ResourceHandler):
     """An image, found by its tag, which is the hash of its content.
 
-    Inputs, beside `name` (the repository: `dataops/flights/feature-x/daily`), `platform`, `environment`, `release`,
+    Inputs, beside `name` (the repository: `dataops/flights-1f2e3d4c/feature-x`), `platform`, `environment`, `release`,
     `owner`:
         context: the folder. Where it lies is no matter, what is in it counts.
         dockerfile, dockerfileText: a file below the context, or the text itself.
         arguments: of the build; they end in the history, so no secrets.
-        secrets: id to the path of a file, for `RUN --mount=type=secret`. What they hold does not make another image.
+        secrets: id to the path of a file, for `RUN --mount=type=secret`, beside those of `build_secrets.py`. What they
+            hold does not make another image.
         stage, network: of the build. key: anything else that makes it another image.
         commit: for the label `org.opencontainers.image.revision`.
         push: whether it goes to the registry that its name begins with.
@@ -78,21 +79,21 @@ class ImageHandler(ResourceHandler):
                 f"there is nothing to build {inputs['name']} from: {error.filename} is missing"
             ) from error
         reference = f"{inputs['name']}:{content[:TAG_LENGTH]}"
-        found = self._find(reference) or self._equal(inputs, content, reference)
-        if found is None:
+        image = self._find(reference) or self._equal(inputs, content, reference)
+        if image is None:
             build(self._engine, _recipe(inputs, reference, content))
-            found = self._find(reference)
+            image = self._find(reference)
         digest = push(self._engine, reference) if inputs.get("push") else ""
-        outputs = {"reference": reference, "imageId": found or "", "content": content, "digest": digest}
+        outputs = {"reference": reference, "imageId": image or "", "content": content, "digest": digest}
         return CreateResult(str(inputs["name"]), outputs)
 
     def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
-        found = self._find(str(recorded.outputs["reference"]))
-        return ReadResult(recorded.id, {**recorded.outputs, "imageId": found}) if found else ReadResult("", {})
+        image = self._find(str(recorded.outputs["reference"]))
+        return ReadResult(recorded.id, {**recorded.outputs, "imageId": image}) if image else ReadResult("", {})
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
         """Takes the name away, with every tag that updates left; layers go with the last name of theirs."""
-        from docker.errors import APIError, NotFound
+        from dataops.infra.providers.docker.library import APIError, NotFound
 
         client = self._engine.client
         with translated(f"remove the image {recorded.id}"):
@@ -104,13 +105,8 @@ class ImageHandler(ResourceHandler):
                             client.remove_image(tag)
 
     def _find(self, reference: str) -> str | None:
-        from docker.errors import NotFound
-
-        try:
-            with translated(f"look for the image {reference}"):
-                return str(self._engine.client.inspect_image(reference)["Id"])
-        except NotFound:
-            return None
+        image = look_up(f"the image {reference}", lambda: self._engine.client.inspect_image(reference))
+        return str(image["Id"]) if image else None
 
     def _equal(self, inputs: dict[str, Any], content: str, reference: str) -> str | None:
         """An image of the same platform and content under another name, which then has this name, too."""
@@ -129,13 +125,14 @@ def _recipe(inputs: dict[str, Any], reference: str, content: str) -> Recipe:
         **labels_of(inputs, content=content),
         "org.opencontainers.image.revision": str(inputs.get("commit") or ""),
         "org.opencontainers.image.version": str(inputs.get("release") or ""),
-        "org.opencontainers.image.title": str(inputs["name"]),
+        "org.opencontainers.image.title": str(inputs["platform"]),
     }
     return Recipe(
         context=Path(inputs["context"]),
         dockerfile=dockerfile_text(inputs),
         reference=reference,
         labels={name: value for name, value in labels.items() if value},
+        ignored=ignored(Path(inputs["context"]), str(inputs.get("dockerfile") or "")),
         arguments={name: str(value) for name, value in (inputs.get("arguments") or {}).items()},
         secrets=inputs.get("secrets") or {},
         stage=str(inputs.get("stage") or ""),

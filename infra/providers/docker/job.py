@@ -59,15 +59,14 @@ def run_job(engine: Engine, inputs: Mapping[str, Any], seconds: float = 0) -> En
 
 
 def _wait(engine: Engine, inputs: Mapping[str, Any], seconds: float) -> None:
-    import requests.exceptions
-    from docker.errors import NotFound
+    from dataops.infra.providers.docker.library import LostConnection, NotFound, ReadTimeout
 
     name = str(inputs["name"])
     try:
         with translated(f"wait for the container {name}"):
             try:
                 engine.client.wait(name, timeout=seconds or None)
-            except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError) as error:
+            except (ReadTimeout, LostConnection) as error:
                 if not seconds or containers.find(engine, name) is None:
                     raise
                 containers.remove(engine, name, inputs)

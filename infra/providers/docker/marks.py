@@ -7,12 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dataops.infra.process.docker_engine import ENVIRONMENT_LABEL, OWNER_LABEL, PLATFORM_LABEL
 from dataops.infra.providers.docker.faults import NotOursError
 
-PLATFORM = "dataops.platform"
-ENVIRONMENT = "dataops.environment"
-RELEASE = "dataops.release"
-OWNER = "dataops.owner"
+PLATFORM, ENVIRONMENT, OWNER = PLATFORM_LABEL, ENVIRONMENT_LABEL, OWNER_LABEL
+RELEASE = "io.dataops.release"
 SPECIFICATION = "dataops.specification"
 CONTENT = "dataops.content"
 

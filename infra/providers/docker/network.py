@@ -30,7 +30,7 @@ class NetworkHandler(ResourceHandler):
         self._engine = engine
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
-        from docker.errors import APIError
+        from dataops.infra.providers.docker.library import APIError
 
         name, client = str(inputs["name"]), self._engine.client
         found = self._find(name)
@@ -55,7 +55,7 @@ class NetworkHandler(ResourceHandler):
         return ReadResult(recorded.id, {"name": recorded.id, "networkId": found["Id"]}) if found else ReadResult("", {})
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
-        from docker.errors import NotFound
+        from dataops.infra.providers.docker.library import NotFound
 
         client, found = self._engine.client, self._find(recorded.id)
         if found is None:

@@ -29,7 +29,7 @@ def pull(engine: Engine, reference: str) -> None:
     Raises:
         ImageNotFoundError, RegistryRefusedError, RegistryError: the registry did not give it.
     """
-    from docker.errors import APIError
+    from dataops.infra.providers.docker.library import APIError
 
     name, _, tag = reference.partition("@") if "@" in reference else _tagged(reference)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from dataops.infra.errors import ResourceError
 from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler
 from dataops.infra.providers.docker.engine import Engine
-from dataops.infra.providers.docker.faults import translated
+from dataops.infra.providers.docker.faults import look_up, translated
 from dataops.infra.providers.docker.marks import NOTED, REQUIRED, labels_of, refuse_others
 
 
@@ -31,28 +31,28 @@ class VolumeHandler(ResourceHandler):
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
         name = str(inputs["name"])
-        found = self._find(name)
-        if found is None:
+        volume = self._find(name)
+        if volume is None:
             with translated(f"make the volume {name}"):
-                found = self._engine.client.create_volume(
+                volume = self._engine.client.create_volume(
                     name, inputs.get("driver") or "local", inputs.get("driverOptions") or {}, labels_of(inputs)
                 )
-        refuse_others("volume", name, found["Labels"], inputs)
-        return CreateResult(name, {"name": name, "mountpoint": found["Mountpoint"]})
+        refuse_others("volume", name, volume["Labels"], inputs)
+        return CreateResult(name, {"name": name, "mountpoint": volume["Mountpoint"]})
 
     def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
-        found = self._find(recorded.id)
-        if found is None:
+        volume = self._find(recorded.id)
+        if volume is None:
             return ReadResult("", {})
-        return ReadResult(recorded.id, {"name": recorded.id, "mountpoint": found["Mountpoint"]})
+        return ReadResult(recorded.id, {"name": recorded.id, "mountpoint": volume["Mountpoint"]})
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
-        from docker.errors import APIError, NotFound
+        from dataops.infra.providers.docker.library import APIError, NotFound
 
-        found = self._find(recorded.id)
-        if found is None:
+        volume = self._find(recorded.id)
+        if volume is None:
             return
-        refuse_others("volume", recorded.id, found["Labels"], recorded.inputs)
+        refuse_others("volume", recorded.id, volume["Labels"], recorded.inputs)
         try:
             with translated(f"remove the volume {recorded.id}"), suppress(NotFound):
                 self._engine.client.remove_volume(recorded.id)
@@ -60,11 +60,4 @@ class VolumeHandler(ResourceHandler):
             raise ResourceError(f"the volume {recorded.id} is in use", details=str(error.explanation)) from error
 
     def _find(self, name: str) -> dict[str, Any] | None:
-        from docker.errors import NotFound
-
-        try:
-            with translated(f"look for the volume {name}"):
-                found: dict[str, Any] = self._engine.client.inspect_volume(name)
-                return found
-        except NotFound:
-            return None
+        return look_up(f"the volume {name}", lambda: self._engine.client.inspect_volume(name))

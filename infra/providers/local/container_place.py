@@ -1,4 +1,4 @@
-"""`dataops:local:ContainerPlace`: where an environment's containers run: a network of its own, and their image."""
+"""`dataops:local:ContainerPlace`: where an environment's containers run: a network of its own."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Re
 
 
 class ContainerPlaceHandler(ResourceHandler):
-    """A bridge network that no other environment is on. The image's id is looked up once and stays until it changes.
+    """A bridge network that no other environment is on.
 
-    The engine must see the files of this machine, which is tried with one: data are cloned here and used there.
+    The engine must see the files of this machine, which is tried with one, in a container of `image` that never starts:
+    data are cloned here and used there.
     """
 
     token = "dataops:local:ContainerPlace"
     required = frozenset({"root", "image"})
     replace_on = frozenset({"root"})
-    outputs = frozenset({"root", "image", "imageId", "network", "socket"})
+    noted = frozenset({"image"})
+    outputs = frozenset({"root", "network", "socket"})
     delete_before_replace = True
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
         engine, root = DockerEngine(), Path(inputs["root"])
-        image = engine.image(str(inputs["image"]))
-        _refuse_strange_files(engine, root, image)
+        _refuse_strange_files(engine, root, str(inputs["image"]))
         _ensure_network(engine, root)
-        return CreateResult(network_name(root), _outputs(engine, inputs, image))
+        return CreateResult(network_name(root), _outputs(engine, root))
 
     def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
         found = DockerEngine().network(recorded.id)
         return ReadResult(recorded.id, recorded.outputs) if found else ReadResult("", {})
 
     def update(self, operation: Operation, recorded: Recorded, inputs: dict[str, Any]) -> UpdateResult:
-        engine = DockerEngine()
-        _ensure_network(engine, Path(inputs["root"]))
-        return UpdateResult(_outputs(engine, inputs, engine.image(str(inputs["image"]))))
+        engine, root = DockerEngine(), Path(inputs["root"])
+        _ensure_network(engine, root)
+        return UpdateResult(_outputs(engine, root))
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
         engine = DockerEngine()
@@ -56,15 +57,8 @@ def _ensure_network(engine: DockerEngine, root: Path) -> None:
         raise ResourceError(f"the engine has a network {name} that is not ours", hint="remove it, or rename it")
 
 
-def _outputs(engine: DockerEngine, inputs: dict[str, Any], image: str) -> dict[str, Any]:
-    root = Path(inputs["root"])
-    return {
-        "root": str(root),
-        "image": inputs["image"],
-        "imageId": image,
-        "network": network_name(root),
-        "socket": engine.socket,
-    }
+def _outputs(engine: DockerEngine, root: Path) -> dict[str, Any]:
+    return {"root": str(root), "network": network_name(root), "socket": engine.socket}
 
 
 def _refuse_strange_files(engine: DockerEngine, root: Path, image: str) -> None:

@@ -193,7 +193,6 @@ def _supervised(inputs: dict[str, Any], name: str, port: int, log: Path) -> Supe
                 place,
                 str(inputs["name"]),
                 command,
-                str(inputs["directory"]),
                 variables={"HOST": "0.0.0.0"},
                 port_variable=str(inputs.get("portVariable") or ""),
             ),

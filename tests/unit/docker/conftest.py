@@ -6,17 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.docker_engine import Scene, left_out, scene, shell_image
+from support.docker_engine import Scene, require_image, scene
 
 
 @pytest.fixture
 def here() -> Iterator[Scene]:
-    if left_out():
-        pytest.skip(left_out())
+    require_image()
     with scene() as made:
         yield made
 
 
 @pytest.fixture
 def shell(here: Scene) -> str:
-    return shell_image()
+    return require_image()

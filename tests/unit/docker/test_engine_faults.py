@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -115,3 +117,23 @@ def test_an_engine_that_goes_away_in_the_middle_is_told_and_the_next_run_converg
     assert made.outputs["running"] is True
     names = [c["Names"] for c in here.engine.client.containers(all=True, filters={"name": here.platform})]
     assert names == [[f"/{inputs['name']}"]]
+
+
+def test_threads_that_need_the_library_at_the_same_time_all_get_it(tmp_path: Path) -> None:
+    program = """
+import pathlib, threading
+from dataops.infra.providers.docker.content import files_of
+from dataops.infra.providers.docker.faults import look_up
+barrier, failed = threading.Barrier(4), []
+def work(number):
+    barrier.wait()
+    try:
+        files_of(pathlib.Path.cwd()) if number % 2 else look_up("it", dict)
+    except BaseException as error:
+        failed.append(error)
+threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+[t.start() for t in threads], [t.join() for t in threads]
+raise SystemExit(str(failed) if failed else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dataops.infra.errors import NotFoundError, ResourceError
+from dataops.infra.errors import ResourceError
 from dataops.infra.process.containers import (
     ContainerPlace,
     ContainerProgram,
@@ -19,7 +19,7 @@ from dataops.infra.process.containers import (
     shim_command,
 )
 from dataops.infra.process.docker_engine import DockerEngine
-from support.container_image import require_image
+from support.docker_engine import require_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
@@ -75,11 +75,6 @@ def test_what_a_killed_process_left_is_removed_by_the_next(place: ContainerPlace
     output, _ = following.communicate(timeout=PATIENCE)
     assert (following.returncode, output) == (0, b"second\n")
     assert containers(place) == 0
-
-
-def test_an_image_that_is_nowhere_is_named(place: ContainerPlace) -> None:
-    with pytest.raises(NotFoundError, match="nowhere.invalid/none:1 is not on the engine and cannot be pulled"):
-        DockerEngine().image("nowhere.invalid/none:1")
 
 
 def test_an_engine_that_is_not_there_is_named(place: ContainerPlace, tmp_path: Path) -> None:
