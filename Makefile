@@ -39,9 +39,9 @@ check: $(STAMP) ## the static and fast gate: ruff, mypy, import contracts, fast 
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q -n auto -m "not slow and not torture"
 
-packages: # what tests on real file systems and on an older Postgres need, in CI, where none of them may be left out
-	@test "$$CI" != true || { test -x /usr/sbin/mkfs.xfs && test -x /usr/sbin/mkfs.btrfs && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
-	  { sudo="$$(test "$$(id -u)" = 0 || echo sudo)"; $$sudo apt-get update -q && $$sudo apt-get install -y -q xfsprogs btrfs-progs postgresql; }
+packages: # what tests on real file systems, on an older Postgres and on a registry need, in CI, where none of them may be left out
+	@test "$$CI" != true || { test -x /usr/sbin/mkfs.xfs && test -x /usr/sbin/mkfs.btrfs && ls /usr/lib/postgresql/*/bin/initdb && command -v docker-registry; } >/dev/null 2>&1 || \
+	  { sudo="$$(test "$$(id -u)" = 0 || echo sudo)"; $$sudo apt-get update -q && $$sudo apt-get install -y -q xfsprogs btrfs-progs postgresql docker-registry; }
 
 engine: # a Docker Engine, in CI or with DOCKER=install; elsewhere tests use the one that answers, if any
 	@scripts/docker_engine.sh up

@@ -46,6 +46,9 @@ def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, 
             facts["venv"], facts["python"] = outputs.get("path", ""), outputs.get("python", "")
         case "dataops:docker:Image":
             facts["image"] = outputs.get("reference", "")
+            _note_image(facts, outputs)
+        case "dataops:docker:PulledImage":
+            _note_image(facts, outputs)
         case "dataops:local:Supervisor":
             facts["supervisor"] = resource.inputs.get("directory", "")
         case "dataops:local:PostgresCluster":
@@ -66,6 +69,12 @@ def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, 
             facts["checks"] = checks if isinstance(checks, list) else []
         case _:
             pass
+
+
+def _note_image(facts: dict[str, Any], outputs: dict[str, Any]) -> None:
+    name = outputs.get("name") or outputs.get("reference", "")
+    known = {"name": name, "digest": outputs.get("digest", ""), "id": outputs.get("imageId", "")}
+    facts["images"] = [*facts.get("images", []), known]
 
 
 def ports(facts: dict[str, Any]) -> list[int]:

@@ -12,7 +12,7 @@ images = LazyGroup(
     "images",
     {
         "bootstrap": Entry("dataops.cli.commands.images:bootstrap", "Make base images without a registry."),
-        "ls": Entry("dataops.cli.commands.images:ls", "List base images and those of platforms."),
+        "ls": Entry("dataops.cli.commands.images:ls", "List images, their digests and who uses them."),
     },
     help="""The images that containers of environments are made from.
 
@@ -51,19 +51,33 @@ def bootstrap(as_json: bool) -> None:
 @click.command()
 @output_option
 def ls(as_json: bool) -> None:
-    """List base images and those that platforms built, with what each takes.
+    """List base images, those that platforms built, and those that environments run: digest, users, what each takes.
+
+    The digest of a name is that which it had when the environment's commit was first made; it is kept for the commit.
 
     \b
     Example:
       dataops images ls
     """
     from dataops.cli.wiring import docker_engine
+    from dataops.envs.images import listed_images
+    from dataops.envs.registry import registries
     from dataops.infra.platform.quantities import size_text
     from dataops.infra.providers.docker.listing import known_images
 
-    found = known_images(docker_engine())
+    records = [record for registry in registries() for record in registry.survey()[0]]
+    found = listed_images(known_images(docker_engine()), records)
     if as_json:
         print_json([image.to_json() for image in found])
         return
-    rows = [(i.name, i.image_id[7:19], i.platform or "-", i.environment or "-", size_text(i.size)) for i in found]
-    print_table(("IMAGE", "ID", "PLATFORM", "ENVIRONMENT", "SIZE"), rows)
+    rows = [
+        (
+            image.name,
+            image.image_id[7:19],
+            image.digest.partition("@")[2][:19] or "-",
+            ", ".join(image.used_by) or "-",
+            size_text(image.size) if image.size else "-",
+        )
+        for image in found
+    ]
+    print_table(("IMAGE", "ID", "DIGEST", "USED BY", "SIZE"), rows)

@@ -44,6 +44,7 @@ class ContainersArgs:
         context: the platform's folder in the worktree.
         worktree: the resource that makes it.
         commit: for the labels.
+        record: the file in which is kept what the names of images meant for this commit.
         secrets: of the build: id to the path of a file.
     """
 
@@ -55,6 +56,7 @@ class ContainersArgs:
     context: Path
     worktree: pulumi.Resource
     commit: str
+    record: Path
     secrets: Mapping[str, str]
 
 
@@ -65,7 +67,7 @@ class Containers(pulumi.ComponentResource):
         super().__init__("dataops:components:Containers", name, None, opts)
         self.args = args
         self._below = pulumi.ResourceOptions(parent=self)
-        self.python = PulledImage("python", args.images.python, opts=self._below)
+        self.python = self._pulled("python", args.images.python)
         other = args.images.postgres
         self.postgres = self.python if other in (None, args.images.python) else self._pulled("postgres", str(other))
         self.code = self._code()
@@ -82,7 +84,7 @@ class Containers(pulumi.ComponentResource):
         return self._place(self.code.image_id)
 
     def _pulled(self, name: str, reference: str) -> PulledImage:
-        return PulledImage(name, reference, opts=self._below)
+        return PulledImage(name, reference, str(self.args.record), self._below)
 
     def _code(self) -> Image:
         args = self.args
@@ -96,6 +98,7 @@ class Containers(pulumi.ComponentResource):
             "context": str(args.context),
             "commit": args.commit,
             "secrets": dict(args.secrets) or None,
+            "registry": args.images.registry,
             **made_by,
         }
         opts = pulumi.ResourceOptions(parent=self, depends_on=[args.worktree])

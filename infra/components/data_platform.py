@@ -113,6 +113,7 @@ class DataPlatform(pulumi.ComponentResource):
                 context=parameters.root,
                 worktree=self.workspace.worktree,
                 commit=parameters.commit,
+                record=parameters.platform.images(parameters.commit),
                 secrets=secrets,
             ),
             self._below,

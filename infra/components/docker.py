@@ -90,8 +90,11 @@ class PulledImage(Declared):
     token = "dataops:docker:PulledImage"
     results = ("reference", "imageId", "digest")
 
-    def __init__(self, resource: str, name: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(resource, {"name": name}, opts)
+    def __init__(
+        self, resource: str, name: pulumi.Input[str], record: str = "", opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declares it; `record` is a file in which is kept what the name meant, "" for none."""
+        super().__init__(resource, {"name": name, "record": record or None}, opts)
 
     @property
     def reference(self) -> pulumi.Output[str]:

@@ -8,6 +8,7 @@
     └── platforms/<platform>/            one per repository: `<name>-<8 hex of the repository's path>`
         ├── keys/                        0700: masking key, store key, signing key
         ├── registry/<environment>.json  what is known of each environment, written before anything is made
+        ├── images/<commit>.json         which images the names in `images:` meant when the commit was first made
         ├── snapshots/<id>/              manifest.json, written last, the index of its chunks, and its key
         ├── snapshots/chunks/            the data of all snapshots, encrypted, equal pieces once
         ├── golden/<key>/                one restored, stopped, read-only Postgres directory per snapshot and server
@@ -134,6 +135,10 @@ class PlatformLayout:
     @property
     def registry(self) -> Path:
         return self.root / "registry"
+
+    def images(self, commit: str) -> Path:
+        """What the names of images meant for a commit, see `dataops.infra.platform.image_pins`."""
+        return self.root / "images" / f"{commit}.json"
 
     @property
     def snapshots(self) -> Path:

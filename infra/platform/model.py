@@ -15,6 +15,7 @@ from dataops.infra.platform.defaults import Defaults
 from dataops.infra.platform.environments import Environments, as_configuration
 from dataops.infra.platform.masking import Masking
 from dataops.infra.platform.names import (
+    REPOSITORY,
     BackendUrl,
     Command,
     HostPath,
@@ -157,6 +158,12 @@ class Images(Section):
         default=None,
         description="What the warehouse runs in: any image with glibc, since the server's programs are mounted; "
         "by default that of `python`.",
+    )
+    registry: Text | None = Field(
+        default=None,
+        pattern=REPOSITORY,
+        description="A repository, `registry.example.com/team/flights`, from which images of code are pulled rather "
+        "than built, and to which built ones are pushed; with the credentials of Docker's own configuration.",
     )
 
 

@@ -20,6 +20,7 @@ VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 DATASET = r"^(warehouse:[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*|lake:[A-Za-z0-9_][A-Za-z0-9_.=/-]*)$"
 OBJECT = r"^[A-Za-z0-9_][A-Za-z0-9_.=/-]*$"
 PARAMETER = r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$"
+REPOSITORY = r"^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
 HOST_PATH = r"^(~/|/).+$"
 MEMBER = r"^(person|team):[a-z_][a-z0-9_-]{0,62}$"
 
@@ -156,6 +157,7 @@ EXPECTED = {
     DATASET: "a dataset as `warehouse:schema.table` or `lake:path/to/object`",
     OBJECT: "the path of an object in the lake, such as `raw/flights.parquet`",
     PARAMETER: "a key of letters, digits, `_`, `-` and `.` that starts with a letter",
+    REPOSITORY: "a repository with its registry, such as `registry.example.com/team/flights`",
     HOST_PATH: "a path of the machine that begins with `/` or `~/`",
     MEMBER: "a member as `person:name` or `team:name`",
 }

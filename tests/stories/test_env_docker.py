@@ -94,6 +94,16 @@ def test_branches_of_equal_code_share_one_image_that_says_what_it_is(first: Worl
     assert mine != other and mine.rpartition(":")[2] == other.rpartition(":")[2]
 
 
+def test_images_are_listed_with_those_who_use_them(first: World, second: World) -> None:
+    listed = {image["name"]: image for image in first.shop.do("images", "ls", "-o", "json").json}
+    assert listed[IMAGE]["usedBy"] == ["feature-first", "feature-second"]
+    (mine,) = names_of(first)
+    assert (listed[mine]["usedBy"], listed[mine]["platform"]) == (["feature-first"], "shop")
+    assert mine in first.shop.do("images", "ls").stdout
+    (kept,) = first.shop.home.glob("platforms/*/images/*.json")
+    assert json.loads(kept.read_text())[IMAGE]["id"] == listed[IMAGE]["id"]
+
+
 def test_code_that_was_edited_in_place_runs_after_the_next_up_and_the_image_before_is_collected(second: World) -> None:
     before = names_of(second)
     added = Path(second.status["code"]) / "pipelines" / "added.py"

@@ -58,6 +58,11 @@ class Engine:
         """The variables with which the `docker` command reaches the same engine."""
         return {name: self.variables[name] for name in PASSED_ON if name in self.variables}
 
+    def architecture(self) -> str:
+        """What its images are for: `amd64`, `arm64`."""
+        with translated("tell its version"):
+            return str(self.client.version()["Arch"])
+
     def info(self) -> dict[str, Any]:
         """What the engine says of itself."""
         with translated("tell about itself"):
@@ -65,12 +70,18 @@ class Engine:
             return found
 
     def _connect(self) -> APIClient:
-        from dataops.infra.providers.docker.library import APIClient, kwargs_from_env
+        from dataops.infra.providers.docker.library import APIClient, InvalidConfigFile, kwargs_from_env
 
         with translated("connect"):
             _knock(self.host or DEFAULT)
             settings = kwargs_from_env(environment={**self.variables, "DOCKER_HOST": self.host})
-            return APIClient(**settings, version="auto", timeout=SECONDS)
+            try:
+                client = APIClient(**settings, version="auto", timeout=SECONDS)
+                if folder := self.variables.get("DOCKER_CONFIG"):
+                    client.reload_config(os.path.join(folder, "config.json"))
+            except InvalidConfigFile as error:
+                raise ConfigurationError("Docker's configuration cannot be read", details=str(error)) from error
+            return client
 
 
 def _knock(host: str) -> None:

@@ -29,12 +29,17 @@ from dataops.infra.errors import AuthenticationError, DataopsError, DeadlineErro
 
 # the engine has no code for these, only the words of the kernel and of the registry
 _FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
-_REFUSED = re.compile(r"unauthorized|authentication required|no basic auth|denied:|access forbidden", re.IGNORECASE)
+_REFUSED = re.compile(
+    r"unauthorized|authentication required|no basic auth|denied|forbidden|HTTP (?:status: )?40[13]\b", re.IGNORECASE
+)
 _UNREACHABLE = re.compile(
     r"dial tcp|no such host|connection refused|i/o timeout|TLS handshake|server gave HTTP|x509|lookup .* on",
     re.IGNORECASE,
 )
-_MISSING_IMAGE = re.compile(r"no such image|manifest unknown|repository does not exist|not found", re.IGNORECASE)
+_MISSING_IMAGE = re.compile(
+    r"no such image|manifest unknown|name unknown|repository does not exist|not found|HTTP (?:status: )?404\b",
+    re.IGNORECASE,
+)
 
 
 class EngineUnavailableError(ResourceError):

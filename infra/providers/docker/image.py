@@ -12,9 +12,9 @@ from dataops.infra.providers.base import CheckFailure, CreateResult, Operation, 
 from dataops.infra.providers.docker.build import Recipe, build
 from dataops.infra.providers.docker.content import content_of, dockerfile_text, ignored
 from dataops.infra.providers.docker.engine import Engine
-from dataops.infra.providers.docker.faults import look_up, translated
+from dataops.infra.providers.docker.faults import ImageNotFoundError, look_up, translated
 from dataops.infra.providers.docker.marks import CONTENT, NOTED, PLATFORM, REQUIRED, labels_of
-from dataops.infra.providers.docker.registry import push
+from dataops.infra.providers.docker.registry import pull, push
 
 TAG_LENGTH = 24
 
@@ -31,9 +31,10 @@ class ImageHandler(ResourceHandler):
             hold does not make another image.
         stage, network: of the build. key: anything else that makes it another image.
         commit: for the label `org.opencontainers.image.revision`.
-        push: whether it goes to the registry that its name begins with.
+        registry: a repository, `registry.example.com/team/flights`: what it has of equal content is pulled rather than
+            built, and what was built is pushed there.
 
-    Outputs: `reference` (name and tag), `imageId`, `content`, and `digest` (`name@sha256:…`), "" unless pushed.
+    Outputs: `reference` (name and tag), `imageId`, `content`, and `digest` (`name@sha256:…`), "" without a registry.
     """
 
     token = "dataops:docker:Image"
@@ -47,7 +48,7 @@ class ImageHandler(ResourceHandler):
         "network",
         "key",
         "commit",
-        "push",
+        "registry",
     }
     noted = NOTED | {"context", "commit", "secrets"}
     replace_on = frozenset({"name", "platform", "environment"})
@@ -80,10 +81,14 @@ class ImageHandler(ResourceHandler):
             ) from error
         reference = f"{inputs['name']}:{content[:TAG_LENGTH]}"
         image = self._find(reference) or self._equal(inputs, content, reference)
+        shared, digest = self._shared(inputs, content), ""
+        if image is None and shared:
+            image, digest = self._pulled(shared, reference)
         if image is None:
             build(self._engine, _recipe(inputs, reference, content))
             image = self._find(reference)
-        digest = push(self._engine, reference) if inputs.get("push") else ""
+        if shared and not digest:
+            digest = self._pushed(reference, shared)
         outputs = {"reference": reference, "imageId": image or "", "content": content, "digest": digest}
         return CreateResult(str(inputs["name"]), outputs)
 
@@ -104,6 +109,46 @@ class ImageHandler(ResourceHandler):
                         with suppress(NotFound, APIError):
                             client.remove_image(tag)
 
+    def _shared(self, inputs: dict[str, Any], content: str) -> str:
+        """What an image of that content is called in the registry, "" without one: other machines may be of another
+        architecture."""
+        if not inputs.get("registry"):
+            return ""
+        return f"{inputs['registry']}:{content[:TAG_LENGTH]}-{self._engine.architecture()}"
+
+    def _pulled(self, shared: str, reference: str) -> tuple[str | None, str]:
+        """The registry's image, which then has this name, and its digest there; None when the registry has none."""
+        try:
+            pull(self._engine, shared)
+        except ImageNotFoundError:
+            return None, ""
+        image = look_up(f"the image {shared}", lambda: self._engine.client.inspect_image(shared)) or {}
+        repository = shared.rpartition(":")[0]
+        digests = [each for each in image.get("RepoDigests") or [] if each.partition("@")[0] == repository]
+        self._name(shared, reference)
+        self._forget(shared)
+        return self._find(reference), next(iter(digests), "")
+
+    def _pushed(self, reference: str, shared: str) -> str:
+        """By which digest the registry has the image from now on."""
+        self._name(reference, shared)
+        try:
+            return push(self._engine, shared)
+        finally:
+            self._forget(shared)
+
+    def _forget(self, reference: str) -> None:
+        """Takes a name away again: an image is kept by the names that environments have for it alone."""
+        from dataops.infra.providers.docker.library import APIError, NotFound
+
+        with suppress(NotFound, APIError), translated(f"take away the name {reference}"):
+            self._engine.client.remove_image(reference)
+
+    def _name(self, image: str, reference: str) -> None:
+        name, _, tag = reference.rpartition(":")
+        with translated(f"name the image {reference}"):
+            self._engine.client.tag(image, name, tag)
+
     def _find(self, reference: str) -> str | None:
         image = look_up(f"the image {reference}", lambda: self._engine.client.inspect_image(reference))
         return str(image["Id"]) if image else None
@@ -114,8 +159,7 @@ class ImageHandler(ResourceHandler):
         labels = [f"{PLATFORM}={inputs['platform']}", f"{CONTENT}={content}"]
         with translated("look for an equal image"):
             for image in client.images(filters={"label": labels}):
-                name, _, tag = reference.rpartition(":")
-                client.tag(image["Id"], name, tag)
+                self._name(image["Id"], reference)
                 return str(image["Id"])
         return None
 

@@ -10,8 +10,9 @@ from dataops.infra.errors import ConfigurationError
 
 try:
     from docker import APIClient
+    from docker.auth import resolve_authconfig, resolve_repository_name
     from docker.context import ContextAPI
-    from docker.errors import APIError, DockerException, NotFound
+    from docker.errors import APIError, DockerException, InvalidConfigFile, NotFound
     from docker.utils import kwargs_from_env
     from docker.utils.build import exclude_paths, tar
     from requests.exceptions import ConnectionError as LostConnection
@@ -28,11 +29,14 @@ __all__ = [
     "ContextAPI",
     "DockerException",
     "HTTPError",
+    "InvalidConfigFile",
     "LostConnection",
     "NotFound",
     "ReadTimeout",
     "RequestException",
     "exclude_paths",
     "kwargs_from_env",
+    "resolve_authconfig",
+    "resolve_repository_name",
     "tar",
 ]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from dataops.infra.providers.docker.bootstrap import BASE
 from dataops.infra.providers.docker.engine import Engine
 from dataops.infra.providers.docker.faults import translated
-from dataops.infra.providers.docker.marks import ENVIRONMENT, PLATFORM
+from dataops.infra.providers.docker.marks import PLATFORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +17,7 @@ class KnownImage:
     name: str
     image_id: str
     platform: str
-    environment: str
     size: int
-
-    def to_json(self) -> dict[str, Any]:
-        """As `dataops images ls -o json` prints it."""
-        return {
-            "name": self.name,
-            "id": self.image_id,
-            "platform": self.platform,
-            "environment": self.environment,
-            "size": self.size,
-        }
 
 
 def known_images(engine: Engine) -> list[KnownImage]:
@@ -40,9 +28,5 @@ def known_images(engine: Engine) -> list[KnownImage]:
             for image in engine.client.images(filters={"label": label}):
                 labels = image["Labels"] or {}
                 for name in image["RepoTags"] or []:
-                    found.append(
-                        KnownImage(
-                            name, image["Id"], labels.get(PLATFORM, ""), labels.get(ENVIRONMENT, ""), image["Size"]
-                        )
-                    )
+                    found.append(KnownImage(name, image["Id"], labels.get(PLATFORM, ""), image["Size"]))
     return sorted(set(found), key=lambda image: image.name)
