@@ -17,8 +17,9 @@ from urllib.parse import quote
 
 from dataops.infra.errors import ConfigurationError, NotFoundError, ResourceError
 from dataops.infra.process.container_shim import RefusedError, ask
+from dataops.infra.process.docker_faults import forbidden, full, is_full, unavailable
+from dataops.infra.process.docker_host import docker_socket
 
-DEFAULT_SOCKET = "/var/run/docker.sock"
 ROOT_LABEL = "io.dataops.root"
 """The folder of the environment that a container or network belongs to: the proof that it is ours."""
 
@@ -40,10 +41,10 @@ class ConflictError(ResourceError):
 
 
 class DockerEngine:
-    """The engine behind a socket; by default where `DOCKER_HOST` says, else the usual one."""
+    """The engine behind a socket; by default where `docker_host.py` finds it."""
 
     def __init__(self, socket: str = "") -> None:
-        self.socket = socket or _socket()
+        self.socket = socket or docker_socket(os.environ)
 
     def ask(
         self, method: str, resource: str, body: object = None, *, doing: str, seconds: float = ANSWER_SECONDS
@@ -55,25 +56,20 @@ class DockerEngine:
 
         Raises:
             NotFoundError: it has no such thing.
-            ResourceError: it is not there, or refuses.
+            ConflictError, ResourceError: it refuses.
+            EngineUnavailableError, EngineForbiddenError, EngineFullError: it is not there, not for us, or full.
         """
         try:
             return ask(self.socket, method, resource, body, seconds)
         except RefusedError as error:
+            if is_full(str(error)):
+                raise full() from None
             kind = {404: NotFoundError, 409: ConflictError}.get(error.status, ResourceError)
             raise kind(f"{doing} failed: {error}") from None
         except PermissionError:
-            raise ResourceError(
-                f"{doing} failed: this user may not use the Docker Engine",
-                where=self.socket,
-                hint="add the user to the group `docker`, or run the command as root",
-            ) from None
+            raise forbidden(doing, self.socket) from None
         except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
-            raise ResourceError(
-                f"{doing} failed: the Docker Engine does not answer ({getattr(error, 'strerror', '') or error})",
-                where=self.socket,
-                hint="start it (`systemctl start docker`), then run the command again: it goes on from there",
-            ) from None
+            raise unavailable(doing, str(getattr(error, "strerror", "") or error), self.socket) from None
 
     def network(self, name: str) -> dict[str, Any] | None:
         """A network, None when there is none."""
@@ -129,17 +125,6 @@ class DockerEngine:
 def engine_is_there() -> bool:
     """Whether there is a socket of an engine at all, without asking it."""
     try:
-        return Path(_socket()).is_socket()
+        return Path(docker_socket(os.environ)).is_socket()
     except (ConfigurationError, OSError):
         return False
-
-
-def _socket() -> str:
-    host = os.environ.get("DOCKER_HOST") or f"unix://{DEFAULT_SOCKET}"
-    if not host.startswith("unix://"):
-        raise ConfigurationError(
-            "the Docker Engine must be one of this machine: replicas share blocks with their snapshot",
-            where="DOCKER_HOST",
-            hint=f"unset it, or set it to unix://{DEFAULT_SOCKET}",
-        )
-    return host.removeprefix("unix://")

@@ -14,12 +14,13 @@ from functools import cache
 from pathlib import Path
 
 from dataops.infra.process.commands import last_lines
+from dataops.infra.process.docker_faults import EngineUnavailableError, full, is_full
 from dataops.infra.process.environment import child_environment
 from dataops.infra.process.redaction import Redactor
 from dataops.infra.providers import plugin_launch
 from dataops.infra.providers.docker.build_secrets import found_secrets, index_settings
 from dataops.infra.providers.docker.engine import Engine
-from dataops.infra.providers.docker.faults import BuildFailedError, EngineUnavailableError, full, is_full, translated
+from dataops.infra.providers.docker.faults import BuildFailedError, translated
 
 LOG_LINES = 30
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import ConfigurationError
+from dataops.infra.process.docker_host import UNIX, configuration_folder, docker_host
 from dataops.infra.providers.docker.faults import translated
 
 if TYPE_CHECKING:
     from dataops.infra.providers.docker.library import APIClient
 
-DEFAULT = "unix:///var/run/docker.sock"
 SECONDS = 60
 """How long the engine may take to answer a request that is no wait."""
 
@@ -48,11 +48,8 @@ class Engine:
 
     @property
     def host(self) -> str:
-        """Where the engine listens, as DOCKER_HOST would say it; "" for the library's default."""
-        given = self.variables.get("DOCKER_HOST", "")
-        if given or not self.variables.get("DOCKER_CONTEXT"):
-            return given
-        return _host_of_context(self.variables["DOCKER_CONTEXT"])
+        """Where the engine listens, as DOCKER_HOST would say it."""
+        return docker_host(self.variables)
 
     def command_variables(self) -> dict[str, str]:
         """The variables with which the `docker` command reaches the same engine."""
@@ -73,12 +70,12 @@ class Engine:
         from dataops.infra.providers.docker.library import APIClient, InvalidConfigFile, kwargs_from_env
 
         with translated("connect"):
-            _knock(self.host or DEFAULT)
-            settings = kwargs_from_env(environment={**self.variables, "DOCKER_HOST": self.host})
+            host = self.host
+            _knock(host)
+            settings = kwargs_from_env(environment={**self.variables, "DOCKER_HOST": host})
             try:
                 client = APIClient(**settings, version="auto", timeout=SECONDS)
-                if folder := self.variables.get("DOCKER_CONFIG"):
-                    client.reload_config(os.path.join(folder, "config.json"))
+                client.reload_config(str(configuration_folder(self.variables) / "config.json"))
             except InvalidConfigFile as error:
                 raise ConfigurationError("Docker's configuration cannot be read", details=str(error)) from error
             return client
@@ -86,18 +83,9 @@ class Engine:
 
 def _knock(host: str) -> None:
     """Opens the engine's socket and closes it: the library leaves one open that nobody answers."""
-    if host.startswith("unix://"):
+    if host.startswith(UNIX):
         with socket.socket(socket.AF_UNIX) as probe:
             try:
-                probe.connect(host.removeprefix("unix://"))
+                probe.connect(host.removeprefix(UNIX))
             except FileNotFoundError as error:
                 raise ConnectionError(str(error)) from error
-
-
-def _host_of_context(name: str) -> str:
-    from dataops.infra.providers.docker.library import ContextAPI
-
-    found = ContextAPI.get_context(name)
-    if found is None:
-        raise ConfigurationError(f"there is no Docker context {name!r}", hint="docker context ls")
-    return str(found.Host or "")

@@ -1,8 +1,8 @@
 """What can go wrong with a Docker Engine, and the one place where the errors of its library are translated.
 
+Beside those of `dataops.infra.process.docker_faults`, which need no library:
+
 ResourceError
-├── EngineUnavailableError     no engine answers, or it went away meanwhile
-├── EngineFullError            its disk is full
 ├── NotOursError               something of that name exists and somebody else made it
 ├── PortTakenError             another program listens on the port
 ├── BuildFailedError           an image could not be built; carries the end of the log
@@ -10,7 +10,6 @@ ResourceError
 │   └── OutOfMemoryError       it was ended since it took more memory than its limit
 └── RegistryError              a registry could not be reached or gave no sense
 AuthenticationError
-├── EngineForbiddenError       no permission on the engine's socket
 └── RegistryRefusedError       a registry wants other credentials
 NotFoundError
 └── ImageNotFoundError         neither the engine nor the registry has it
@@ -26,9 +25,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from dataops.infra.errors import AuthenticationError, DataopsError, DeadlineError, NotFoundError, ResourceError
+from dataops.infra.process.docker_faults import forbidden, full, is_full, unavailable
 
-# the engine has no code for these, only the words of the kernel and of the registry
-_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+# the engine has no code for these, only the words of the registry
 _REFUSED = re.compile(
     r"unauthorized|authentication required|no basic auth|denied|forbidden|HTTP (?:status: )?40[13]\b", re.IGNORECASE
 )
@@ -40,18 +39,6 @@ _MISSING_IMAGE = re.compile(
     r"no such image|manifest unknown|name unknown|repository does not exist|not found|HTTP (?:status: )?404\b",
     re.IGNORECASE,
 )
-
-
-class EngineUnavailableError(ResourceError):
-    """No Docker Engine answers, or it stopped answering; what was done so far is found again by the next run."""
-
-
-class EngineForbiddenError(AuthenticationError):
-    """The user may not open the engine's socket."""
-
-
-class EngineFullError(ResourceError):
-    """The engine's disk is full."""
 
 
 class NotOursError(ResourceError):
@@ -90,13 +77,6 @@ class NeverHealthyError(DeadlineError):
     """A container runs and did not become healthy in time; `details` is the end of its log."""
 
 
-def unavailable(what: str = "no Docker Engine answers") -> EngineUnavailableError:
-    """The error for an engine that is not there."""
-    return EngineUnavailableError(
-        what, hint="start it (systemctl start docker, or dockerd as root), then run the same command again"
-    )
-
-
 def of_registry(image: str, message: str) -> DataopsError:
     """The error for what a registry said, or the engine of it, about an image."""
     if is_full(message):
@@ -114,19 +94,6 @@ def of_registry(image: str, message: str) -> DataopsError:
     if _MISSING_IMAGE.search(message):
         return ImageNotFoundError(f"there is no image {image}", details=message, hint="is it spelled right?")
     return RegistryError(f"the registry of {image} failed", details=message)
-
-
-def full() -> EngineFullError:
-    """The error for a full disk."""
-    return EngineFullError(
-        "the disk of the Docker Engine is full",
-        hint="see what takes it with docker system df, free some, then run the same command again",
-    )
-
-
-def is_full(message: str) -> bool:
-    """Whether a message says that the disk is full."""
-    return _FULL.search(message) is not None
 
 
 @contextmanager
@@ -151,11 +118,8 @@ def translated(purpose: str) -> Iterator[None]:
         raise ResourceError(f"the Docker Engine could not {purpose}", details=said) from error
     except (RequestException, HTTPError, DockerException, ConnectionError, PermissionError) as error:
         if _is_forbidden(error):
-            raise EngineForbiddenError(
-                "the Docker Engine's socket may not be opened by this user",
-                hint="add the user to the group docker and log in anew, or run this as root",
-            ) from error
-        raise unavailable(f"the Docker Engine did not answer when asked to {purpose}") from error
+            raise forbidden(f"the request to {purpose}") from error
+        raise unavailable(f"the request to {purpose}") from error
 
 
 def look_up(what: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:

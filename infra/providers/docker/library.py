@@ -11,7 +11,6 @@ from dataops.infra.errors import ConfigurationError
 try:
     from docker import APIClient
     from docker.auth import resolve_authconfig, resolve_repository_name
-    from docker.context import ContextAPI
     from docker.errors import APIError, DockerException, InvalidConfigFile, NotFound
     from docker.utils import kwargs_from_env
     from docker.utils.build import exclude_paths, tar
@@ -26,7 +25,6 @@ except ImportError as missing:
 __all__ = [
     "APIClient",
     "APIError",
-    "ContextAPI",
     "DockerException",
     "HTTPError",
     "InvalidConfigFile",
