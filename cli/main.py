@@ -28,6 +28,7 @@ COMMANDS = {
     "env": Entry("dataops.cli.commands.env:env", "Bring environments up, work in them, take them down."),
     "pipeline": Entry("dataops.cli.commands.pipeline:pipeline", "Run an environment's pipelines."),
     "snapshot": Entry("dataops.cli.commands.snapshot:snapshot", "Capture masked snapshots and list them."),
+    "verify": Entry("dataops.cli.commands.verify:verify", "Prove a branch in a throwaway replica."),
     "images": Entry("dataops.cli.commands.images:images", "The images that containers are made from."),
     "pool": Entry("dataops.cli.commands.pool:pool", "A file system on which replicas share their blocks."),
     "stack": Entry("dataops.cli.commands.stack:stack", "Run any Pulumi program on the embedded engine."),

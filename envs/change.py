@@ -25,6 +25,7 @@ class Change:
         variables: variables that override the declared ones; may be secret, so not to be logged.
         generations: how often the data of `warehouse` and `lake` were laid anew, as text; none for never.
         from_phase: the phase from which on everything is done again, "" for none.
+        purpose: "" for what somebody works with; what a command made it for that removes it again: `verify`.
     """
 
     command: str
@@ -40,6 +41,7 @@ class Change:
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     generations: Mapping[str, str] = field(default_factory=dict)
     from_phase: str = ""
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)

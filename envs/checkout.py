@@ -25,12 +25,15 @@ class Checkout:
         subdirectory: the platform's folder in it, "" for its top.
         platform: `dataops.yaml`, and `masking.yaml` beside it, as they are in the work tree that the user stands in.
         layout: where the platform's files lie on this machine.
+        apart: the folder of an environment that nobody is to know of in the platform's backend, whose state and
+            passphrase go with it; None for all others.
     """
 
     repository: Repository
     subdirectory: str
     platform: Platform
     layout: PlatformLayout
+    apart: Path | None = None
 
     @classmethod
     def find(cls, start: Path, home: Path | None = None) -> Checkout:
@@ -61,12 +64,16 @@ class Checkout:
     @property
     def backend_url(self) -> str:
         """Where state is kept; the same from every work tree."""
+        if self.apart is not None:
+            return f"file://{self.apart / '.dataops' / 'state'}"
         named = self.platform.backend
         return named if "://" in named else f"file://{(self.folder / Path(named).expanduser()).resolve()}"
 
     @property
     def passphrase_source(self) -> dict[str, Any]:
         """How the passphrase is found, with absolute paths, as registry records have it."""
+        if self.apart is not None:
+            return {"file": str(self.apart / ".dataops" / "passphrase")}
         source = self.platform.passphrase
         if source.file is not None:
             return {"file": str(self.folder / Path(source.file).expanduser())}

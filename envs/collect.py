@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dataops.envs.lock import hold
+from dataops.envs.down import remove_held
+from dataops.envs.lock import Lease, hold
+from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import Registry
 from dataops.envs.stack import Tools
 from dataops.envs.sweep import doomed_path, processes_of
@@ -88,9 +90,9 @@ def perform(made: CollectionPlan, layout: PlatformLayout, tools: Tools, say: Say
     for name in dict.fromkeys(finding.name for finding in made.findings):
         part = [finding for finding in made.findings if finding.name == name]
         try:
-            with _held(layout, name) as _:
+            with _held(layout, name) as lease:
                 for finding in part:
-                    why = _remove(finding, layout, tools, search)
+                    why = _remove(finding, layout, tools, search, lease)
                     say(finding, why)
                     removed += [finding] if not why else []
                     left += [(finding, why)] if why else []
@@ -102,12 +104,14 @@ def perform(made: CollectionPlan, layout: PlatformLayout, tools: Tools, say: Say
     return Collected(made, tuple(removed), tuple(left))
 
 
-def _held(layout: PlatformLayout, name: str) -> AbstractContextManager[object]:
-    return hold(layout.registry, name, "gc") if name else nullcontext()
+def _held(layout: PlatformLayout, name: str) -> AbstractContextManager[Lease]:
+    return hold(layout.registry, name, "gc") if name else nullcontext(Lease())
 
 
-def _remove(finding: Finding, layout: PlatformLayout, tools: Tools, search: Search) -> str:
+def _remove(finding: Finding, layout: PlatformLayout, tools: Tools, search: Search, lease: Lease) -> str:
     """Removes one thing; why not, if it was left."""
+    if finding.kind == "verification":
+        return _throwaway(finding, layout, tools, lease)
     if finding.name and (layout.registry / f"{finding.name}.json").exists():
         return "there is a record of it now"
     try:
@@ -116,6 +120,19 @@ def _remove(finding: Finding, layout: PlatformLayout, tools: Tools, search: Sear
         return error.what
     except OSError as error:
         return f"{error.strerror or error}"
+
+
+def _throwaway(finding: Finding, layout: PlatformLayout, tools: Tools, lease: Lease) -> str:
+    """Takes down what a command made for itself before it died, from its record and its state."""
+    registry = Registry(layout.registry)
+    record = registry.load(finding.name)
+    if record is None or not record.purpose or (record.created,) != finding.identity:
+        return "it is another one now"
+    try:
+        remove_held(finding.name, registry, tools, PhaseClock(lambda event: None), force=True, lease=lease)
+    except DataopsError as error:
+        return error.what
+    return ""
 
 
 def _engine(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from dataops.envs.facts import ports
 from dataops.envs.failure import failure, noting_failure
 from dataops.envs.git import registered_worktrees
-from dataops.envs.lock import hold
+from dataops.envs.lock import Lease, hold
 from dataops.envs.passphrase import find_passphrase
 from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import EnvironmentRecord, Registry, State
@@ -88,38 +88,45 @@ def down(name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: 
     """
     registry.get(name)
     with hold(registry.folder, name, f"env down {name}") as lease:
-        record = registry.get(name)
-        root = Path(record.root)
-        check_root(root)
-        require_pool(root)
-        refuse(record, force)
-        notes: list[str] = []
-        if lease.taken_over:
-            notes.append(f"took over the lock of {lease.taken_over.describe()}, who died")
-        with clock.phase("passphrase", "opening the state"):
-            stack = _open(record, tools, force, notes)
-        record = registry.save(record, state=State.DESTROYING)
-        with noting_failure(registry, name):
-            if running := end_runs(root):
-                notes.append(f"ended what was running: {', '.join(running)}")
-            changes = _destroy(record, stack, clock) if stack else {}
-            with clock.phase("sweep", "looking for anything else"):
-                swept = _sweep_engine(root, name, registry) if record.target == "docker" else []
-                swept += end_processes(root)
-                remove_files(root)
-                from dataops.infra.providers.local.git_worktree import forget_missing_worktrees
+        return remove_held(name, registry, tools, clock, force, lease)
 
-                forget_missing_worktrees(Path(record.repository))
-            with clock.phase("proof", "checking that nothing is left"):
-                _prove(record)
-            try:
-                _forget_stack(record, tools)
-            except DataopsError as error:
-                # What there was is gone; state that cannot be reached must not keep the environment from ending.
-                if stack is not None or not force:
-                    raise
-                notes.append(f"its stack {record.stack} is still in {record.backend}: {error.what}")
-            registry.remove(name)
+
+def remove_held(
+    name: str, registry: Registry, tools: Tools, clock: PhaseClock, force: bool, lease: Lease
+) -> DownReport:
+    """As `down`, for whoever holds the environment's lease."""
+    record = registry.get(name)
+    root = Path(record.root)
+    check_root(root)
+    require_pool(root)
+    refuse(record, force)
+    notes: list[str] = []
+    if lease.taken_over:
+        notes.append(f"took over the lock of {lease.taken_over.describe()}, who died")
+    with clock.phase("passphrase", "opening the state"):
+        stack = _open(record, tools, force, notes)
+    record = registry.save(record, state=State.DESTROYING)
+    with noting_failure(registry, name):
+        if running := end_runs(root):
+            notes.append(f"ended what was running: {', '.join(running)}")
+        changes = _destroy(record, stack, clock) if stack else {}
+        with clock.phase("sweep", "looking for anything else"):
+            swept = _sweep_engine(root, name, registry) if record.target == "docker" else []
+            swept += end_processes(root)
+            remove_files(root)
+            from dataops.infra.providers.local.git_worktree import forget_missing_worktrees
+
+            forget_missing_worktrees(Path(record.repository))
+        with clock.phase("proof", "checking that nothing is left"):
+            _prove(record)
+        try:
+            _forget_stack(record, tools)
+        except DataopsError as error:
+            # What there was is gone; state that cannot be reached must not keep the environment from ending.
+            if stack is not None or not force:
+                raise
+            notes.append(f"its stack {record.stack} is still in {record.backend}: {error.what}")
+        registry.remove(name)
     return DownReport(name, changes, tuple(swept), clock.seconds(), clock.total(), tuple(notes))
 
 

@@ -49,6 +49,8 @@ class EnvironmentRecord:
         phases: the last completed `up`, phase name to seconds.
         notes: what happened to it that somebody may want to know later, such as a lock taken over.
         generations: how often the data of its warehouse and lake were laid anew, as text; none for never.
+        purpose: "" for what somebody works with; what a command made it for that removes it again: `verify`. Such an
+            environment is nobody's when that command is dead.
     """
 
     name: str
@@ -75,6 +77,7 @@ class EnvironmentRecord:
     phases: dict[str, float] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
     generations: dict[str, str] = field(default_factory=dict)
+    purpose: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The record as it is written."""

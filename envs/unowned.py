@@ -41,10 +41,12 @@ MARKS = (
     "endpoints.json",
     "venv/*/.dataops-complete",
     "code/*/.git",
+    ".dataops",
 )
 """Files in an environment's folder that nobody but dataops puts there; one is enough."""
 
 ORDER = (
+    "verification",
     "process",
     "container",
     "network",
@@ -117,7 +119,8 @@ class Search:
         self.kept += [Kept(str(registry.path(n)), error.what) for n, error in registry.survey()[1].items()]
         self._repositories = {Path(record.repository) for record in records}
         found = [
-            *self._engine(records), *self._processes(), *self._states({record.backend for record in records}),
+            *self._throwaways(records), *self._engine(records), *self._processes(),
+            *self._states({record.backend for record in records}),
             *self._folders(), *self._worktrees(), *self._sockets(),
             *self._golden({record.snapshot for record in records}), *self._snapshots(),
             *self._leases(), *self._drafts(),
@@ -155,6 +158,18 @@ class Search:
             self.kept.append(Kept(place, f"it is {name}'s, whose data may exist nowhere else"))
             return False
         return True
+
+    def _throwaways(self, records: list[EnvironmentRecord]) -> Iterator[Finding]:
+        for record in records:
+            holder = holder_of(self.layout.registry, record.name)
+            if not record.purpose or (holder is not None and holder.alive()):
+                continue
+            ours = f"its record says that `dataops {record.purpose}` made it for itself"
+            size = size_of(Path(record.root))
+            yield Finding(
+                "verification", record.name, ours, "that command has died", "take it down", size, record.name,
+                (record.created,),
+            )  # fmt: skip
 
     def _engine(self, records: list[EnvironmentRecord]) -> list[Finding]:
         """What an engine has of environments that no record names, and images that no environment runs any more."""

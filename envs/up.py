@@ -75,7 +75,7 @@ def commit_of(branch: str, checkout: Checkout) -> str:
         return checkout.repository.commit_of(branch)
     except NotFoundError as error:
         for record in Registry(checkout.layout.registry).all():
-            if record.branch == branch and record.role == "replica":
+            if record.branch == branch and record.role == "replica" and not record.purpose:
                 raise NotFoundError(
                     f"branch {branch} is gone; its environment {record.name} still runs commit {record.commit[:12]}",
                     where=error.where,
@@ -129,7 +129,8 @@ def refuse(change: Change, checkout: Checkout) -> None:
 
 def environment_name(branch: str, checkout: Checkout) -> str:
     """The name of a branch's replica among the environments that exist, or that others are just about to make."""
-    taken = {record.name: record.branch for record in Registry(checkout.layout.registry).all()}
+    records = Registry(checkout.layout.registry).all()
+    taken = {record.name: record.branch if not record.purpose else "" for record in records}
     plain, command = slug(branch), "env up --branch "
     holder = holder_of(checkout.layout.registry, plain)
     if plain not in taken and holder is not None and holder.alive() and holder.command.startswith(command):

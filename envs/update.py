@@ -43,7 +43,7 @@ def make_it_so(change: Change, checkout: Checkout, tools: Tools, clock: PhaseClo
     with clock.phase("passphrase", "opening the state"):
         stack = _open(change, checkout, tools)
         claim_place(stack, checkout.layout.environment(change.name).root)
-    if stack.passphrase_made:
+    if stack.passphrase_made and not change.purpose:
         notes.append(f"made a passphrase for the state's secrets: {stack.passphrase_made} (mode 0600; keep it safe)")
         clock.note("passphrase", notes[-1])
     record = _remember(change, checkout, registry, stack, notes)
@@ -145,6 +145,7 @@ def _remember(
         facts=old.facts if old else {},
         phases=old.phases if old else {},
         generations=dict(change.generations),
+        purpose=change.purpose,
         notes=[*(old.notes if old else []), *({"at": now(), "what": note} for note in notes)][-KEPT_NOTES:],
     )
     return registry.save(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,8 @@ def gc(dry_run: bool, yes: bool, everywhere: bool, cwd: Path, as_json: bool) -> 
 
     Folders, processes, sockets, worktrees, state, golden directories of snapshots that are gone, half-made snapshots
     and leases that carry the marks of this platform and that no record, no snapshot and no living process accounts
-    for. What cannot be proved to be ours is listed and left alone, and so is whatever belongs to production or to
-    another platform.
+    for; and replicas of a `dataops verify` that was killed. What cannot be proved to be ours is listed and left alone,
+    and so is whatever belongs to production or to another platform.
 
     \b
     Examples:
@@ -51,6 +52,9 @@ def gc(dry_run: bool, yes: bool, everywhere: bool, cwd: Path, as_json: bool) -> 
         _show(plans, as_json)
     count = sum(len(plan.findings) for plan in plans)
     confirm(f"Remove these {count} things?", yes, "dataops gc")
+    if any(finding.kind == "verification" for plan in plans for finding in plan.findings):
+        # What pipelines wrote into the code of a throwaway replica is nobody's work; how its provider is told.
+        os.environ["DATAOPS_FORCE"] = "1"
     outcomes = [collect.perform(plan, layout, tools, _tell) for plan, (layout, _) in zip(plans, layouts, strict=True)]
     if as_json:
         print_json([outcome.to_json() for outcome in outcomes])

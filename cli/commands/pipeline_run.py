@@ -47,7 +47,7 @@ def run(
 
     end_in_order()
     _, record = find_environment(environment, cwd)
-    done = run_in(record, name, Selection(step, since, full_refresh), _show_step)
+    done = run_in(record, name, Selection(step, since, full_refresh), show_step)
     if as_json:
         print_json(done.to_json())
         return
@@ -75,7 +75,8 @@ def command_text(command: Sequence[str]) -> str:
     return text if len(text) <= LONGEST_COMMAND else f"{text[:LONGEST_COMMAND]}…"
 
 
-def _show_step(step: StepRecord) -> None:
+def show_step(step: StepRecord) -> None:
+    """Tells how a step of a run stands, on stderr."""
     if step.state == "running" and len(step.attempts) > 1:
         before = step.attempts[-2].reason
         notice(f"{step.name}: {before}; attempt {len(step.attempts)}", phase=step.name, moment="step")

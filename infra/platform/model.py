@@ -30,6 +30,7 @@ from dataops.infra.platform.names import (
 )
 from dataops.infra.platform.pipelines import Pipeline
 from dataops.infra.platform.section import Section
+from dataops.infra.platform.verification import Verification
 
 Privilege = Literal["select", "insert", "update", "delete", "truncate", "references", "trigger"]
 
@@ -209,6 +210,9 @@ class Platform(Section):
     defaults: Defaults = Field(default_factory=Defaults, description="What commands take where nobody says otherwise.")
     targets: Targets = Field(default_factory=Targets, description="Where environments run.")
     images: Images = Field(default_factory=Images, description="What containers are made from.")
+    verification: Verification = Field(
+        default_factory=Verification, description="How strictly `dataops verify` compares a branch with production."
+    )
     production_hosts: tuple[Text, ...] = Field(
         default=(), description="Hosts that no replica may ever point at, beside those that production publishes."
     )

@@ -27,12 +27,7 @@ def container_launch(
     place: ContainerPlace, data: Path, sockets: Path, binaries: PostgresBinaries, user: ServerUser
 ) -> LaunchSpecification:
     """How the server of `data` is started in a container; it ends, cleanly, when whoever started it dies."""
-    users = {"root": (0, 0), user.name: (user.uid, user.gid)}
-    if not user.dropped:
-        users[operating_user()] = (user.uid, user.gid)
-    lines = [f"{name}:x:{uid}:{gid}::/tmp:/usr/sbin/nologin\n" for name, (uid, gid) in users.items()]
-    (data / USERS).write_text("".join(lines), encoding="utf-8")
-    (data / USERS).chmod(0o644)
+    write_users(data, user)
     installed = binaries.directory.parents[2]
     libraries = [path for path in (installed / PACKAGE, installed / LIBRARIES) if path.is_dir()]
     program = ContainerProgram(
@@ -57,3 +52,13 @@ def container_launch(
         death_signal=signal.SIGTERM,
         stale_lock=str(data / LOCK_FILE),
     )
+
+
+def write_users(data: Path, user: ServerUser) -> None:
+    """Writes the names of users for a container that runs the server of `data`."""
+    users = {"root": (0, 0), user.name: (user.uid, user.gid)}
+    if not user.dropped:
+        users[operating_user()] = (user.uid, user.gid)
+    lines = [f"{name}:x:{uid}:{gid}::/tmp:/usr/sbin/nologin\n" for name, (uid, gid) in users.items()]
+    (data / USERS).write_text("".join(lines), encoding="utf-8")
+    (data / USERS).chmod(0o644)

@@ -1,0 +1,1 @@
+"""`dataops verify`: a branch in a throwaway replica, its pipelines run, its marts compared with production's."""
