@@ -32,6 +32,7 @@ class UpRequest:
         target: where it runs; "" for where it is, or this machine's processes.
         variables: variables that override the declared ones.
         from_phase: the phase from which on everything is done again; "" for what differs only.
+        bare: whether it begins with an empty warehouse and lake, without a snapshot.
     """
 
     branch: str
@@ -39,6 +40,7 @@ class UpRequest:
     target: str = ""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     from_phase: str = ""
+    bare: bool = False
 
 
 def up(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) -> UpdateReport:
@@ -107,7 +109,7 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
         branch=request.branch,
         commit=commit,
         target=request.target or (known.target if known else "") or "local",
-        snapshot=chosen_snapshot(request.snapshot, registry, name, checkout),
+        snapshot="" if request.bare else chosen_snapshot(request.snapshot, registry, name, checkout),
         developer=user_name(),
         production_hosts=forbidden(checkout, platform, registry.all()),
         configuration=platform.configuration("replica"),
@@ -161,6 +163,9 @@ def held_snapshot(decide: Callable[[], Change], layout: PlatformLayout) -> Itera
 
     with ExitStack() as stack:
         change = decide()
+        if not change.snapshot:
+            yield change
+            return
         try:
             stack.enter_context(keeping(layout.snapshots, change.snapshot))
         except NotFoundError:

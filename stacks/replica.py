@@ -1,4 +1,4 @@
-"""A replica: masked data of a snapshot, one developer who owns everything, nobody else, schedules paused by default."""
+"""A replica: masked data of a snapshot, or none; one developer who owns everything, nobody else; schedules paused."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def arguments(platform: Platform, parameters: EnvironmentParameters, requirement
         requirements_key=requirements_key,
         people=False,
         developer=True,
-        masked=True,
+        masked=bool(parameters.snapshot),
         scheduled=platform.environments.replica.schedules == "run",
     )

@@ -35,6 +35,13 @@ REPORT = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--snapshot", type=SNAPSHOT, metavar="ID", help="The data: an id, newest or subset:RULE; by default the newest."
 )
+@click.option(
+    "--data",
+    type=click.Choice(["snapshot", "synthetic"]),
+    default="snapshot",
+    help="What it is verified with: a snapshot, or rows that are made up from the schema.",
+)
+@click.option("--seed", type=int, default=0, metavar="N", help="What made-up rows are drawn from; by default 0.")
 @click.option("--full-refresh", is_flag=True, help="Tell the steps to build everything anew: DATAOPS_FULL_REFRESH=1.")
 @click.option("--junit", metavar="FILE", type=REPORT, help="Also write the verdict as JUnit XML.")
 @click.option("--markdown", metavar="FILE", type=REPORT, help="Also write the verdict as Markdown.")
@@ -45,6 +52,8 @@ def verify(
     branch: str | None,
     target: str | None,
     snapshot: str | None,
+    data: str,
+    seed: int,
     full_refresh: bool,
     junit: Path | None,
     markdown: Path | None,
@@ -59,11 +68,16 @@ def verify(
     dataops.yaml. Production itself is not asked. Then it looks at rights and services and runs the branch's own checks.
     Nothing is left, whatever happens; what a killed one leaves, `dataops gc` removes.
 
+    --data synthetic needs no data: tables have the schema of the newest snapshot, or are made by the SQL files that
+    `verification.synthetic` names, and get made-up rows, the same for the same --seed. Marts are compared with what
+    production's code makes of them, in a replica of its own.
+
     Exit status: 0 when the branch is verified, 7 when it is refused, any other when that could not be found out.
 
     \b
     Examples:
       dataops verify --branch feature/x
+      dataops verify --data synthetic
       dataops verify --target local --junit verdict.xml --markdown verdict.md
     """
     from dataops.envs.checkout import Checkout
@@ -80,7 +94,9 @@ def verify(
     request = VerifyRequest(
         chosen,
         value_of("target", around, target) or "docker",
+        data,
         value_of("snapshot", around, snapshot),
+        seed,
         full_refresh,
     )
     # How the provider of worktrees is told that what pipelines write into their code is nobody's work.

@@ -23,7 +23,7 @@ from dataops.envs.naming import slug
 from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import EnvironmentRecord, Registry
 from dataops.envs.stack import Tools
-from dataops.envs.up import UpRequest, commit_of, held_snapshot, plan, refuse
+from dataops.envs.up import UpRequest, held_snapshot, plan, refuse
 from dataops.envs.update import make_it_so
 
 PURPOSE = "verify"
@@ -36,16 +36,18 @@ def throwaway_name(branch: str) -> str:
 
 
 @contextmanager
-def throwaway(request: UpRequest, checkout: Checkout, tools: Tools, clock: PhaseClock) -> Iterator[EnvironmentRecord]:
-    """Brings a replica up for the duration of the block; at its end nothing of it is left.
+def throwaway(
+    request: UpRequest, commit: str, checkout: Checkout, tools: Tools, clock: PhaseClock
+) -> Iterator[EnvironmentRecord]:
+    """Brings a replica of a commit up for the duration of the block; at its end nothing of it is left.
 
     Raises:
-        NotFoundError: no such branch; no snapshot yet.
+        NotFoundError: no snapshot yet.
         ConfigurationError: the branch's `dataops.yaml` is not valid.
         PolicyError: the replica could reach production.
         DataopsError: as `make_it_so`; as `down`.
     """
-    commit, name = commit_of(request.branch, checkout), throwaway_name(request.branch)
+    name = throwaway_name(request.branch)
     checkout = replace(checkout, apart=checkout.layout.environment(name).root)
     command = f"{PURPOSE} --branch {request.branch}"
 

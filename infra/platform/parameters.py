@@ -34,7 +34,7 @@ class EnvironmentParameters:
         home: dataops' home directory.
         directory: the platform's folder below `<home>/platforms`, `PlatformLayout.directory`.
         subdirectory: where the platform's folder lies in the repository; "" at its top.
-        snapshot: id of the snapshot a replica is made of; "" elsewhere.
+        snapshot: id of the snapshot a replica is made of; "" elsewhere, and for one that begins empty.
         developer: whose replica it is; "" elsewhere.
         production_hosts: `host` or `host:port` where production answers: a replica must not point there.
         warehouse_generation, lake_generation: how often a replica's data were laid anew, as text; "" for never.
@@ -62,8 +62,6 @@ class EnvironmentParameters:
             raise ConfigurationError(f"no environment can be a `{self.role}`", hint=f"use one of {', '.join(ROLES)}")
         if self.target not in TARGETS:
             raise ConfigurationError(f"there is no target `{self.target}`", hint=f"use one of {', '.join(TARGETS)}")
-        if self.role == "replica" and not self.snapshot:
-            raise ConfigurationError(f"the replica `{self.environment}` has no snapshot to be made of")
 
     @property
     def platform(self) -> PlatformLayout:

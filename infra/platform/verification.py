@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic_core import PydanticCustomError
 
 from dataops.infra.platform.names import Command, Name, ObjectName, RelativePath, Table, Text
@@ -54,6 +54,17 @@ class MartTolerance(TableTolerance):
     columns: dict[Text, Tolerance] = Field(default={}, description="Columns with tolerances of their own.")
 
 
+class SyntheticColumn(Section):
+    """What is said of the made-up values of a column, beside its type, its keys and its masking rule."""
+
+    values: tuple[StrictStr | StrictInt | StrictFloat | StrictBool, ...] = Field(
+        default=(), description="One of these."
+    )
+    low: StrictInt | StrictFloat | None = Field(default=None, alias="from", description="No less than that.")
+    high: StrictInt | StrictFloat | None = Field(default=None, alias="to", description="No more than that.")
+    nulls: Share | None = Field(default=None, description="The share of rows without a value, where there may be some.")
+
+
 class SyntheticData(Section):
     """What rows are made from where there is no snapshot to take the schema from."""
 
@@ -64,8 +75,12 @@ class SyntheticData(Section):
     tables: dict[Table, Annotated[int, Field(ge=0, le=1_000_000)]] = Field(
         default={}, description="Tables that get another number of rows."
     )
+    columns: dict[Table, dict[Text, SyntheticColumn]] = Field(
+        default={}, description="What is said of the values of columns."
+    )
     objects: dict[ObjectName, Table] = Field(
-        default={}, description="Parquet objects of the lake, each with the columns and rows of a table."
+        default={},
+        description="Parquet objects with the rows of a table, beside those that masking says are `like` one.",
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from support.container_image import require_image
 from support.docker_engine import left_out
 from support.scratch_platform import ScratchPlatform
-from support.verified import BROKEN, PATIENCE, WAITS, WORSE, remains, verified_platform, wait_for_step
+from support.verified import BROKEN, MADE_UP, PATIENCE, WAITS, WORSE, remains, verified_platform, wait_for_step
 
 pytestmark = pytest.mark.slow
 
@@ -153,5 +153,19 @@ def test_without_a_snapshot_it_is_said_how_to_do_without() -> None:
         outcome = fresh.run("verify", "--branch", "main", "--target", "local", "--log-format", "json")
         assert outcome.status == 6
         told = json.loads(outcome.stderr.splitlines()[-1])
-        assert told["error"] == "there is no snapshot yet" and "snapshot capture" in told["hint"]
+        assert told["error"] == "there is no snapshot yet" and "--data synthetic" in told["hint"]
         assert fresh.roots() == []
+
+
+def test_made_up_rows_prove_a_branch_where_there_is_neither_production_nor_a_snapshot() -> None:
+    with verified_platform(produced=False, more=MADE_UP) as fresh:
+        fresh.branch("feature/worse", {"pipelines/marts.py": WORSE})
+        words = ("--branch", "feature/worse", "--target", "local", "--data", "synthetic", "--seed", "7", "-o", "json")
+        outcome = fresh.run("verify", *words)
+        assert outcome.status == REFUSED, outcome.stderr
+        found = failures(outcome.json)
+        assert found["mart marts.sales", "column total"] == ("integer", "bigint")
+        assert ("mart marts.buyers", "rows") in found and "seed 7" in outcome.json["source"]
+        marts = {c["name"]: c for c in outcome.json["checks"] if c["group"] == "mart marts.sales"}
+        assert marts["statistics"]["result"] == "passed", "120 orders are there, and both commits count them"
+        assert remains(fresh) == []

@@ -61,14 +61,37 @@ assert gap == 0, f"{gap} of sales were bought by nobody"
 """
 
 
+MADE_UP = {
+    "dataops.yaml": TABLES.replace(
+        """      - {name: extract, run: ["python", pipelines/extract.py], outputs: ["lake:raw/orders.parquet"]}\n""", ""
+    ).replace("lake: {kind: objects}", "lake: {kind: objects, objects: [raw/orders.parquet]}")
+    + VERIFICATION.replace(
+        "targets:",
+        """\
+  synthetic:
+    schemaFiles: [schema.sql]
+    rows: 120
+    columns: {raw.orders: {amount: {from: 10, to: 500, nulls: 0%}, customer: {nulls: 0%}}}
+targets:""",
+    ),
+    "schema.sql": "CREATE TABLE raw.orders (order_id int PRIMARY KEY, customer text NOT NULL, amount int);\n",
+}
+"""Of a platform whose orders come from elsewhere, so that there are none until somebody makes them up."""
+
+
 @contextmanager
-def verified_platform(produced: bool = True) -> Iterator[ScratchPlatform]:
-    """The platform, with production and a snapshot unless those are not wanted; no container is left at the end."""
+def verified_platform(produced: bool = True, more: dict[str, str] | None = None) -> Iterator[ScratchPlatform]:
+    """The platform, with production and a snapshot unless those are not wanted; no container is left at the end.
+
+    Args:
+        more: files that it has beside those, or instead of them.
+    """
     files = {
         "dataops.yaml": TABLES + VERIFICATION,
         "requirements.txt": "".join(f"{name}=={version(name)}\n" for name in NEEDED),
         "pipelines/marts.py": MARTS,
         "checks/sums.py": SUMS,
+        **(more or {}),
     }
     with scratch_platform(files) as made:
         if produced:

@@ -55,8 +55,8 @@ def test_an_unknown_role_or_target_is_refused(key: str, value: str) -> None:
         EnvironmentParameters.from_config({**replica().to_config(), f"dataops:{key}": value})
 
 
-def test_a_replica_without_a_snapshot_is_refused() -> None:
+def test_a_replica_without_a_snapshot_begins_empty() -> None:
     config = replica().to_config()
     del config["dataops:snapshot"]
-    with pytest.raises(ConfigurationError, match="no snapshot"):
-        EnvironmentParameters.from_config(config)
+    found = EnvironmentParameters.from_config(config)
+    assert (found.snapshot, found.warehouse_data, found.lake_data) == ("", "", "")
