@@ -124,7 +124,7 @@ def _run(record: EnvironmentRecord, words: Sequence[str], say: Say) -> int:
     if record.target == "docker":
         from dataops.envs.contained import in_container
 
-        words = in_container(record, words, variables, directory)
+        words = in_container(record, words, variables)
     with tempfile.TemporaryFile() as output:
         try:
             # a session of its own: Ctrl-C reaches whoever started it, who then ends all of it

@@ -62,7 +62,7 @@ def contained_server(
     sockets = sockets_of(data, user)
     write_configuration(data, user, port=PORT, sockets=sockets, settings=settings, listen=False, contained=True)
     write_users(data, user)
-    container = _postgres(DockerEngine().image(image))
+    container = _postgres(image)
     container.with_command([str(binaries.path("postgres")), "-D", str(data)])
     container.with_volume_mapping(str(data), str(data), "rw")
     container.with_volume_mapping(str(data / USERS), "/etc/passwd", "ro")

@@ -82,7 +82,8 @@ class SnapshotSource:
         from dataops.snapshots.golden import ensure_golden
 
         golden, root = ensure_golden(self.manifest, checkout.layout), Path(record.root)
-        image = checkout.branch_platform(record.commit).targets.docker.image if record.target == "docker" else ""
+        images = checkout.branch_platform(record.commit).images
+        image = (images.postgres or images.python) if record.target == "docker" else ""
         with throwaway_server(
             golden.data_directory, root / "production", checkout.layout.home, root, image
         ) as connection:

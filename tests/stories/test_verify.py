@@ -12,8 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from support.container_image import require_image
-from support.docker_engine import left_out
+from support.docker_engine import left_out, require_image
 from support.scratch_platform import ScratchPlatform
 from support.verified import BROKEN, MADE_UP, PATIENCE, WAITS, WORSE, remains, verified_platform, wait_for_step
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from dataops.envs.sweep import processes_of
 from dataops.infra.process.containers import remove_owned
 from dataops.infra.process.docker_engine import DockerEngine, engine_is_there
-from support.container_image import IMAGE
+from support.docker_engine import IMAGE
 from support.scratch_git import git
 from support.scratch_platform import PLATFORM, ScratchPlatform, scratch_platform
 from support.worlds import NEEDED
@@ -48,8 +48,7 @@ VERIFICATION = f"""\
 verification:
   checks:
     sums: [python, checks/sums.py]
-targets:
-  docker: {{image: '{IMAGE}'}}
+images: {{python: '{IMAGE}'}}
 """
 SUMS = """\
 import os
@@ -66,13 +65,13 @@ MADE_UP = {
         """      - {name: extract, run: ["python", pipelines/extract.py], outputs: ["lake:raw/orders.parquet"]}\n""", ""
     ).replace("lake: {kind: objects}", "lake: {kind: objects, objects: [raw/orders.parquet]}")
     + VERIFICATION.replace(
-        "targets:",
+        "images:",
         """\
   synthetic:
     schemaFiles: [schema.sql]
     rows: 120
     columns: {raw.orders: {amount: {from: 10, to: 500, nulls: 0%}, customer: {nulls: 0%}}}
-targets:""",
+images:""",
     ),
     "schema.sql": "CREATE TABLE raw.orders (order_id int PRIMARY KEY, customer text NOT NULL, amount int);\n",
 }
