@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,18 +17,21 @@ import psutil
 import psycopg
 import pytest
 
-from dataops.infra.process.built_images import built_images
 from dataops.infra.process.containers import network_name
 from dataops.infra.process.docker_engine import DockerEngine
 from support.docker_engine import IMAGE, docker, require_image
-from support.scratch_git import commit, git
-from support.scratch_platform import ScratchPlatform
+from support.scratch_git import git
+from support.scratch_platform import SERVICE, ScratchPlatform
 from support.worlds import World, containable_platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
 REACH = "import socket; socket.create_connection(('{}', {}), timeout=3); print('reached')"
 PATIENCE = 60.0
+OWN = f"FROM {IMAGE}\nRUN ln -s python3 /usr/bin/python\nCOPY . /srv/shop\nWORKDIR /srv/shop\n"
+"""A Dockerfile of the platform's own."""
+WITHOUT_OVERRIDE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+"""As root, who may open any socket, without being allowed to."""
 
 
 @pytest.fixture(scope="module")
@@ -78,26 +85,20 @@ def image_of(world: World) -> Any:
     return json.loads(docker("image", "inspect", json.loads(record.read_text())["facts"]["image"]))[0]
 
 
-def names_of(world: World) -> list[str]:
-    """The names that images have for an environment."""
-    (platform,) = world.shop.home.glob("platforms/*")
-    return [image.reference for image in built_images(DockerEngine(), platform, world.name)]
-
-
 def test_branches_of_equal_code_share_one_image_that_says_what_it_is(first: World, second: World) -> None:
     made = image_of(first)
     assert made["Id"] == image_of(second)["Id"]
     labels = made["Config"]["Labels"]
     assert labels["org.opencontainers.image.revision"] == git(first.shop.folder, "rev-parse", first.branch)
     assert labels["org.opencontainers.image.title"] == labels["io.dataops.platform"] == "shop"
-    ((mine,), (other,)) = names_of(first), names_of(second)
+    ((mine,), (other,)) = first.images, second.images
     assert mine != other and mine.rpartition(":")[2] == other.rpartition(":")[2]
 
 
 def test_images_are_listed_with_those_who_use_them(first: World, second: World) -> None:
     listed = {image["name"]: image for image in first.shop.do("images", "ls", "-o", "json").json}
     assert listed[IMAGE]["usedBy"] == ["feature-first", "feature-second"]
-    (mine,) = names_of(first)
+    (mine,) = first.images
     assert (listed[mine]["usedBy"], listed[mine]["platform"]) == (["feature-first"], "shop")
     assert mine in first.shop.do("images", "ls").stdout
     (kept,) = first.shop.home.glob("platforms/*/images/*.json")
@@ -105,7 +106,7 @@ def test_images_are_listed_with_those_who_use_them(first: World, second: World) 
 
 
 def test_code_that_was_edited_in_place_runs_after_the_next_up_and_the_image_before_is_collected(second: World) -> None:
-    before = names_of(second)
+    before = second.images
     added = Path(second.status["code"]) / "pipelines" / "added.py"
     added.write_text("print('edited in place')\n")
     try:
@@ -113,25 +114,79 @@ def test_code_that_was_edited_in_place_runs_after_the_next_up_and_the_image_befo
         ran = second.shop.do("env", "exec", second.name, "--", "python", "-m", "pipelines.added")
         assert ran.stdout == "edited in place\n"
         second.shop.do("gc", "--yes")
-        (left,) = names_of(second)
+        (left,) = second.images
         assert left not in before
     finally:
         added.unlink()
 
 
-def test_a_build_that_fails_names_its_step_and_a_dockerfile_of_the_platform_wins(platform: ScratchPlatform) -> None:
+def test_faults_of_engine_base_build_and_service_are_told_and_the_next_up_goes_on(platform: ScratchPlatform) -> None:
     world = World(platform, "docker", "feature/own")
-    own = f"FROM {IMAGE}\nCOPY . /srv/shop\nWORKDIR /srv/shop\n"
-    platform.branch(world.branch, {"Dockerfile": f"{own}RUN echo the compiler is missing; exit 3\n"})
-    failed = platform.run("env", "up", "--branch", world.branch, "--target", "docker")
-    assert failed.status == 4 and "it failed at `RUN echo the compiler is missing; exit 3`" in failed.stderr
-    git(platform.folder, "switch", "--quiet", world.branch)
-    commit(platform.folder, {"Dockerfile": f"{own}RUN ln -s python3 /usr/bin/python\n"}, "Mend the image")
-    git(platform.folder, "switch", "--quiet", "main")
-    world.up()
-    assert platform.do("env", "exec", world.name, "--", "pwd").stdout == "/srv/shop\n"
+    good = (platform.folder / "dataops.yaml").read_text()
+    platform.branch(world.branch, {"dataops.yaml": good.replace(IMAGE, "127.0.0.1:9/nobody/none:1"), "Dockerfile": OWN})
+    path = platform.home / "closed.sock"
+    with socket.socket(socket.AF_UNIX) as closed:
+        closed.bind(str(path))
+        closed.listen()
+        path.chmod(0)
+        refused = platform.run(*world.upping, prefix=WITHOUT_OVERRIDE, DOCKER_HOST=f"unix://{path}")
+    assert refused.status == 3 and "may not open the Docker Engine's socket" in refused.stderr
+    assert "group docker" in refused.stderr
     platform.do("env", "down", world.name, "--yes")
-    assert names_of(world) == []
+    nowhere = platform.run(*world.upping)
+    assert nowhere.status == 4 and "the registry of 127.0.0.1:9/nobody/none:1 cannot be reached" in nowhere.stderr
+    assert "dataops images bootstrap" in nowhere.stderr
+    world.change({"dataops.yaml": good, "Dockerfile": f"{OWN}RUN echo the compiler is missing; exit 3\n"})
+    failed = platform.run(*world.upping)
+    assert failed.status == 4 and "it failed at `RUN echo the compiler is missing; exit 3`" in failed.stderr
+    world.change({"Dockerfile": OWN, "services/sales_api.py": "raise SystemExit('it has no configuration')\n"})
+    failed = platform.run(*world.upping)
+    assert failed.status == 4 and "it has no configuration" in failed.stderr
+    world.change({"services/sales_api.py": SERVICE})
+    world.up()
+    assert platform.do("env", "exec", world.name, "--", "pwd").stdout == "/srv/shop\n", "its own Dockerfile won"
+    platform.do("env", "down", world.name, "--yes")
+    assert world.images == []
+
+
+def test_a_kill_in_a_build_ends_the_build_and_one_after_it_loses_no_image(platform: ScratchPlatform) -> None:
+    world, endless = World(platform, "docker", "feature/killed"), "86399.25"
+    platform.branch(world.branch, {"Dockerfile": f"{OWN}RUN sleep {endless}\n"})
+    kill_when(platform.start(*world.upping), lambda: running(endless))
+    wait_for(lambda: not running(endless))
+    assert world.images == []
+    world.change({"Dockerfile": OWN})
+    kill_when(platform.start(*world.upping), lambda: world.images)
+    made = world.images
+    world.up()
+    assert world.images == made and len(made) == 1
+    root = world.root
+    platform.do("env", "down", world.name, "--yes")
+    assert not root.exists() and DockerEngine().owned(str(root)) == [] == world.images
+
+
+def kill_when(process: subprocess.Popen[str], what: Callable[[], object]) -> None:
+    """Kills a command, and it alone, as soon as something is so."""
+    wait_for(what)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def running(word: str) -> list[psutil.Process]:
+    """The processes that have a word among their arguments."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if word in process.cmdline():
+                found.append(process)
+    return found
 
 
 def test_a_container_that_somebody_removed_comes_back_with_its_data(first: World) -> None:
@@ -190,7 +245,7 @@ def test_an_engine_that_is_gone_is_named_and_down_goes_on_when_it_is_back(second
         assert failed.status == 4 and "the Docker Engine does not answer" in failed.stderr
         kept = foreign_image(second)
         second.shop.do("env", "down", second.name, "--yes")
-        assert not root.exists() and DockerEngine().owned(str(root)) == [] == names_of(second)
+        assert not root.exists() and DockerEngine().owned(str(root)) == [] == second.images
         assert docker("image", "inspect", "--format", "{{.Id}}", kept), "not ours, whatever its name"
         second.shop.do("gc", "--yes")
         assert docker("inspect", "--format", "{{.State.Status}}", f"{foreign}-1") == "created"
@@ -202,7 +257,7 @@ def test_an_engine_that_is_gone_is_named_and_down_goes_on_when_it_is_back(second
 
 def foreign_image(world: World) -> str:
     """An image of somebody else that is called as one of the environment would be."""
-    name = f"{names_of(world)[0].rpartition(':')[0]}:foreign"
+    name = f"{world.images[0].rpartition(':')[0]}:foreign"
     docker("tag", IMAGE, name)
     return name
 
@@ -214,7 +269,7 @@ def test_gc_removes_what_an_environment_without_a_record_has_on_the_engine(first
     told = first.shop.do("gc", "--dry-run").stdout
     assert warehouse_of(told, root.name)
     first.shop.do("gc", "--yes")
-    assert DockerEngine().owned(str(root)) == [] == names_of(first)
+    assert DockerEngine().owned(str(root)) == [] == first.images
 
 
 def warehouse_of(text: str, name: str) -> bool:

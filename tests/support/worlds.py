@@ -11,9 +11,11 @@ from typing import Any
 
 import psycopg
 
+from dataops.infra.process.built_images import built_images
 from dataops.infra.process.containers import remove_owned
-from dataops.infra.process.docker_engine import engine_is_there
+from dataops.infra.process.docker_engine import DockerEngine, engine_is_there
 from support.docker_engine import IMAGE
+from support.scratch_git import commit, git
 from support.scratch_platform import PLATFORM, ScratchPlatform, scratch_platform
 
 NEEDED = ("psycopg", "psycopg-binary", "pyarrow", "typing_extensions")
@@ -45,14 +47,31 @@ class World:
         url: str = self.shop.do("env", "connect", self.name, "--show-password", "-o", "json").json["url"]
         return url
 
+    @property
+    def images(self) -> list[str]:
+        """The names that images have for the environment."""
+        (platform,) = self.shop.home.glob("platforms/*")
+        return [image.reference for image in built_images(DockerEngine(), platform, self.name)]
+
     def ask(self, query: str) -> Any:
         """The first row of a query, as the developer."""
         with psycopg.connect(self.login, autocommit=True) as connection:
             found = connection.execute(query.encode())
             return found.fetchone() if found.description else None
 
+    @property
+    def upping(self) -> tuple[str, ...]:
+        """The words that bring it up."""
+        return ("env", "up", "--branch", self.branch, "--target", self.target)
+
     def up(self) -> None:
-        self.shop.do("env", "up", "--branch", self.branch, "--target", self.target)
+        self.shop.do(*self.upping)
+
+    def change(self, files: dict[str, str]) -> None:
+        """Commits to its branch, and leaves main checked out."""
+        git(self.shop.folder, "switch", "--quiet", self.branch)
+        commit(self.shop.folder, files, "Change again")
+        git(self.shop.folder, "switch", "--quiet", "main")
 
 
 @contextmanager
