@@ -13,7 +13,7 @@ from pathlib import Path
 from dataops.envs.change import Change, UpdateReport
 from dataops.envs.checkout import Checkout
 from dataops.envs.generations import next_generations
-from dataops.envs.lock import hold
+from dataops.envs.lock import Lease, hold
 from dataops.envs.passphrase import find_passphrase
 from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import EnvironmentRecord, Registry
@@ -53,19 +53,27 @@ def reset(
     """
     refuse_reset(registry.get(request.name), request.force)
     with hold(registry.folder, request.name, f"env reset {request.name}") as lease:
-        record = registry.get(request.name)
-        refuse_reset(record, request.force)
-        variables = recorded_variables(record, tools)
-        with held_snapshot(lambda: plan_reset(request, record, checkout, variables), checkout.layout) as change:
-            refuse(change, checkout)
-            return make_it_so(change, checkout, tools, clock, lease)
+        return reset_held(request, registry, checkout, tools, clock, lease)
+
+
+def reset_held(
+    request: ResetRequest, registry: Registry, checkout: Checkout, tools: Tools, clock: PhaseClock, lease: Lease
+) -> UpdateReport:
+    """As `reset`, for whoever holds the environment's lease."""
+    record = registry.get(request.name)
+    refuse_reset(record, request.force)
+    variables = recorded_variables(record, tools)
+    with held_snapshot(lambda: plan_reset(request, record, checkout, variables), checkout.layout) as change:
+        refuse(change, checkout)
+        return make_it_so(change, checkout, tools, clock, lease)
 
 
 def plan_reset(
     request: ResetRequest, record: EnvironmentRecord, checkout: Checkout, variables: dict[str, str]
 ) -> Change:
     """Decides what the replica will be: as it is, with data of the next generation."""
-    asked = UpRequest(record.branch, request.snapshot, record.target, variables)
+    bare = not record.snapshot and not request.snapshot
+    asked = UpRequest(record.branch, request.snapshot, record.target, variables, bare=bare)
     change = plan(asked, record.name, record.commit, checkout)
     return replace(change, command=f"env reset {record.name}", generations=next_generations(record, "warehouse"))
 

@@ -116,6 +116,7 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
         variables=request.variables,
         generations=next_generations(known, request.from_phase),
         from_phase=request.from_phase,
+        purpose=known.purpose if known else "",
     )
 
 

@@ -56,7 +56,8 @@ class ValueMaker:
         if not self.column.required and not self.unique and draw.random() < share:
             return None
         if self.told.values:
-            return draw.choice(self.told.values)
+            told = self.told.values
+            return self._parsed(told[number % len(told)] if self.unique else draw.choice(told))
         maker = self._by_label() or self._by_bounds() or self._by_rule() or _BY_TYPE.get(self.column.type)
         if maker is None and self.column.type.startswith("_"):
             return []
@@ -69,6 +70,13 @@ class ValueMaker:
             where=f"column {self.column.name}",
             hint="name some as `values`, below `verification.synthetic.columns` in dataops.yaml",
         )
+
+    def _parsed(self, value: Any) -> Any:
+        """A declared value as the column holds it."""
+        if isinstance(value, str) and self.column.type in ("date", "timestamp", "timestamptz"):
+            moment = datetime.fromisoformat(value)
+            return moment.date() if self.column.type == "date" else moment
+        return value
 
     def _by_label(self) -> Make | None:
         return (lambda draw, number: draw.choice(self.column.labels)) if self.column.labels else None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dataops.infra.errors import ConfigurationError, DataopsError, DeadlineError, ResourceError
 from dataops.infra.process.containers import SHARED_MEMORY, labels_of
 from dataops.infra.process.docker_engine import DockerEngine
+from dataops.infra.process.ports import LOOPBACK
 from dataops.infra.process.postgres_binaries import LIBRARIES, PACKAGE, PostgresBinaries
 from dataops.infra.process.postgres_configuration import SUPERUSER, write_configuration
 from dataops.infra.process.postgres_connection import connect
@@ -49,18 +50,26 @@ def require_engine() -> None:
 
 @contextmanager
 def contained_server(
-    data: Path, binaries: PostgresBinaries, user: ServerUser, root: Path, image: str, settings: Mapping[str, object]
+    data: Path,
+    binaries: PostgresBinaries,
+    user: ServerUser,
+    root: Path,
+    image: str,
+    settings: Mapping[str, object],
+    port: int = 0,
 ) -> Iterator[dict[str, Any]]:
-    """Runs a Postgres server on a data directory in a container without a network; gives the superuser's connection.
+    """Runs a Postgres server on a data directory in a container; gives the superuser's connection.
 
-    The programs of the server are mounted, so that it is the very build that the directory was made by.
+    The programs of the server are mounted, so that it is the very build that the directory was made by. It has no
+    network, unless it is given a port of loopback.
 
     Raises:
         ConfigurationError: testcontainers is not installed.
         ResourceError, DeadlineError: it does not start.
     """
     sockets = sockets_of(data, user)
-    write_configuration(data, user, port=PORT, sockets=sockets, settings=settings, listen=False, contained=True)
+    number = port or PORT
+    write_configuration(data, user, port=number, sockets=sockets, settings=settings, listen=bool(port), contained=True)
     write_users(data, user)
     container = _postgres(image)
     container.with_command([str(binaries.path("postgres")), "-D", str(data)])
@@ -74,8 +83,12 @@ def contained_server(
             container.with_volume_mapping(str(library), str(library), "ro")
     container.with_tmpfs_mount("/tmp")
     container.with_envs(TZ="UTC", LC_ALL="C")
-    container.with_kwargs(**_closed(root), user=f"{user.uid}:{user.gid}", network_mode="none", shm_size=SHARED_MEMORY)
-    connection = {"host": str(sockets), "port": PORT, "user": SUPERUSER}
+    network = {} if port else {"network_mode": "none"}
+    container.with_kwargs(**_closed(root), **network, user=f"{user.uid}:{user.gid}", shm_size=SHARED_MEMORY)
+    if port:
+        # Its own method publishes on every address of the machine.
+        container.ports[f"{port}/tcp"] = (LOOPBACK, port)  # type: ignore[assignment]
+    connection = {"host": str(sockets), "port": number, "user": SUPERUSER}
     with running(container):
         _wait(container, connection)
         yield connection

@@ -16,16 +16,19 @@ THROWAWAY = {"fsync": False, "synchronous_commit": False, "full_page_writes": Fa
 
 
 @contextmanager
-def throwaway_server(source: Path, place: Path, home: Path, root: Path, image: str = "") -> Iterator[dict[str, Any]]:
+def throwaway_server(
+    source: Path | None, place: Path, home: Path, root: Path, image: str = "", port: int = 0
+) -> Iterator[dict[str, Any]]:
     """Runs a server on a clone of a stopped cluster while the block runs, and removes both; gives the superuser's
     connection.
 
     Args:
-        source: the stopped cluster.
+        source: the stopped cluster; None for a new one, without anything in it.
         place: a folder for the clone, which is made.
         home: where the server's programs are kept.
         root: the folder of the environment that it is a part of, which the label of a container names.
         image: the image of the container that it runs in, "" for a process.
+        port: the port of loopback that it listens on, 0 for none: then only the superuser reaches it.
 
     Raises:
         ConfigurationError: testcontainers is not installed.
@@ -37,14 +40,17 @@ def throwaway_server(source: Path, place: Path, home: Path, root: Path, image: s
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
     postgres_server.remove(data)
     try:
-        postgres_server.clone(source, data)
+        if source is None:
+            postgres_server.initialize(data, binaries, user, sync=False)
+        else:
+            postgres_server.clone(source, data)
         if image:
             from dataops.envs.verification.containers import contained_server
 
-            with contained_server(data, binaries, user, root, image, THROWAWAY) as connection:
+            with contained_server(data, binaries, user, root, image, THROWAWAY, port) as connection:
                 yield connection
         else:
-            with postgres_server.temporary_server(data, binaries, user, settings=THROWAWAY) as connection:
+            with postgres_server.temporary_server(data, binaries, user, settings=THROWAWAY, port=port) as connection:
                 yield connection
     finally:
         postgres_server.remove(data)

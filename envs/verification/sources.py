@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
 
 from dataops.envs.checkout import Checkout
 from dataops.envs.phases import PhaseClock
@@ -21,6 +20,7 @@ from dataops.envs.verification.servers import throwaway_server
 from dataops.envs.verification.throwaway import throwaway
 from dataops.envs.verification.verdict import Result
 from dataops.infra.errors import DataopsError, NotFoundError, ResourceError, VerificationError
+from dataops.infra.platform.layout import EnvironmentLayout
 from dataops.infra.platform.model import Platform
 from dataops.services.journal import RunSink
 
@@ -144,7 +144,8 @@ def synthetic_source(
     tables = sorted(product_tables(platform))
     if not schema:
         schema_files(platform)
-    with throwaway(synthetic_request(branch, target, schema), commit, checkout, tools, clock) as record:
+    with throwaway(synthetic_request(branch, target, schema), commit, checkout, tools, clock) as made:
+        record = made.record
         fill_replica(record, platform, seed)
         said: list[str] = []
         with clock.phase("production", f"running production's code, {commit[:12]}"):
@@ -170,7 +171,7 @@ def fill_replica(record: EnvironmentRecord, platform: Platform, seed: int) -> No
     connection, database = warehouse_of(record)
     if not record.snapshot:
         make_tables(connection, database, platform, working_directory(record))
-    fill(connection, database, Path(unquote(urlsplit(str(record.facts["lake"])).path)), platform, seed)
+    fill(connection, database, EnvironmentLayout(Path(record.root)).lake, platform, seed)
 
 
 def production_code(checkout: Checkout) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dataops.envs.change import Change
 from dataops.envs.checkout import Checkout
@@ -35,10 +35,19 @@ def throwaway_name(branch: str) -> str:
     return f"{PURPOSE}-{slug(branch)[:LONGEST_BRANCH].rstrip('-')}-{secrets.token_hex(3)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Throwaway:
+    """A replica that is there, and what whoever works on it needs: the platform as it keeps it, and its lease."""
+
+    record: EnvironmentRecord
+    checkout: Checkout
+    lease: Lease
+
+
 @contextmanager
 def throwaway(
     request: UpRequest, commit: str, checkout: Checkout, tools: Tools, clock: PhaseClock
-) -> Iterator[EnvironmentRecord]:
+) -> Iterator[Throwaway]:
     """Brings a replica of a commit up for the duration of the block; at its end nothing of it is left.
 
     Raises:
@@ -59,7 +68,7 @@ def throwaway(
             with held_snapshot(decide, checkout.layout) as change:
                 refuse(change, checkout)
                 record = make_it_so(change, checkout, tools, clock, lease).record
-            yield record
+            yield Throwaway(record, checkout, lease)
         finally:
             with undisturbed(clock):
                 remove(name, checkout, tools, clock, lease)

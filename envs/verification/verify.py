@@ -82,8 +82,8 @@ def verify(request: VerifyRequest, checkout: Checkout, tools: Tools, clock: Phas
     source = _source(request, checkout, tools, clock, on_step)
     checks: list[Check] = []
     try:
-        with throwaway(source.asked(request.branch, request.target), commit, checkout, tools, clock) as record:
-            checks += _in_replica(record, request, source, checkout, clock, on_step)
+        with throwaway(source.asked(request.branch, request.target), commit, checkout, tools, clock) as made:
+            checks += _in_replica(made.record, request, source, checkout, clock, on_step)
     except DataopsError as error:
         if checks or not _is_of_the_branch(error, clock):
             raise

@@ -94,7 +94,7 @@ class EnvironmentParameters:
         return self._data(self.lake_generation)
 
     def _data(self, generation: str) -> str:
-        return f"{self.snapshot}/{generation or 0}" if self.snapshot else ""
+        return f"{self.snapshot}/{generation or 0}" if self.role == "replica" else ""
 
     def to_config(self) -> dict[str, str]:
         """The stack configuration that carries these parameters; empty ones are left out."""

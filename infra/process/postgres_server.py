@@ -253,18 +253,24 @@ def launch_specification(data: Path, binaries: PostgresBinaries, user: ServerUse
 
 @contextmanager
 def temporary_server(
-    data: Path, binaries: PostgresBinaries, user: ServerUser, *, settings: Mapping[str, object] | None = None
+    data: Path,
+    binaries: PostgresBinaries,
+    user: ServerUser,
+    *,
+    settings: Mapping[str, object] | None = None,
+    port: int = 0,
 ) -> Iterator[dict[str, Any]]:
     """Runs a server on `data` within a `with` statement and gives the superuser's connection; then stops it cleanly.
 
-    It listens on a unix socket only. It dies with the thread that entered the `with` statement.
+    It listens on a unix socket only, unless it is given a port of loopback. It dies with the thread that entered the
+    `with` statement.
 
     Raises:
         ResourceError, DeadlineError: it does not start.
     """
     stop(data)
     sockets = sockets_of(data, user)
-    write_configuration(data, user, port=5432, sockets=sockets, settings=settings, listen=False)
+    write_configuration(data, user, port=port or 5432, sockets=sockets, settings=settings, listen=bool(port))
     log = data.with_name(f"{data.name}.log")
     specification = data.with_name(f"{data.name}.launch")
     launch_specification(data, binaries, user).write(specification)

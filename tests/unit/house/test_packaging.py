@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-FOLDERS = ("cli", "envs", "infra", "services", "snapshots", "stacks")
+FOLDERS = ("cli", "envs", "infra", "services", "snapshots", "stacks", "testing")
 
 
 def test_every_package_folder_is_listed_for_the_wheel() -> None:

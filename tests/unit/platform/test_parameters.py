@@ -59,4 +59,4 @@ def test_a_replica_without_a_snapshot_begins_empty() -> None:
     config = replica().to_config()
     del config["dataops:snapshot"]
     found = EnvironmentParameters.from_config(config)
-    assert (found.snapshot, found.warehouse_data, found.lake_data) == ("", "", "")
+    assert (found.snapshot, found.warehouse_data, found.lake_data) == ("", "/0", "/0")
