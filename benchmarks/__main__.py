@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import environment, replicas, state
+from benchmarks import containers, environment, replicas, state
 from benchmarks.engine import compare, scale
 from benchmarks.snapshots import capture, clones, masking
 
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[], object]] = {
     "scale": lambda: scale.grow([300, 1000, 3000, 10000], "wide"),
     "scale-deep": lambda: scale.grow([300, 1000, 3000], "deep"),
     "environment": lambda: environment.compare(runs=3),
+    "containers": containers.compare,
     "replicas": lambda: replicas.measure(count=20),
     "state": state.measure,
     "masking": masking.measure,

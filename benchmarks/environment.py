@@ -31,13 +31,20 @@ RUNS = 4000
 
 
 class Platform:
-    """The flights platform in a scratch repository, with production, its data and a snapshot."""
+    """The flights platform in a scratch repository, with production, its data and a snapshot.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: an empty one.
+        more: what `dataops.yaml` says besides.
+    """
+
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.folder = folder / "flights"
         self.environment = {**os.environ, "DATAOPS_HOME": str(folder / "home")}
         folder.chmod(0o755)  # as root, the Postgres server runs as another user, who must get there
         shutil.copytree(FLIGHTS, self.folder, ignore=shutil.ignore_patterns("__pycache__", ".dataops"))
+        with open(self.folder / "dataops.yaml", "a", encoding="utf-8") as declared:
+            declared.write(more)
         identity = "-c user.name=Benchmark -c user.email=benchmark@example.com -c commit.gpgsign=false".split()
         for words in (
             ["init", "--quiet", "-b", "main"],

@@ -116,3 +116,8 @@ def in_turn(runs: int, contenders: Sequence[tuple[Timed, Callable[[], float]]]) 
 def header(title: str) -> None:
     """The heading over a group of rows."""
     print(f"\n{title}\n  {'':<44} {'min':>6} {'median':>6} {'max':>6}")
+
+
+def shown(value: float, bound: float, *, least: bool = False) -> str:
+    """A figure with the bound that it must keep."""
+    return f"{value:.3g} {verdict(value, bound, least=least)}"

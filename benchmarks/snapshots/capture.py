@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 
 from benchmarks.environment import ByHand, Platform
-from benchmarks.measure import Most, Timed, header, in_turn, run, verdict
+from benchmarks.measure import Most, Timed, header, in_turn, run, shown
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.platform.model import Platform as Declared
 from dataops.infra.process import postgres_server
@@ -189,11 +189,6 @@ def captures_memory() -> float:
         except psutil.Error:
             continue
     return total
-
-
-def shown(value: float, bound: float, *, least: bool = False) -> str:
-    """A figure with the bound that it must keep."""
-    return f"{value:.3g} {verdict(value, bound, least=least)}"
 
 
 def wide(rows: int, runs: int, below: Path) -> None:
