@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import ConfigurationError, DataopsError, DeadlineError, ResourceError
-from dataops.infra.process.containers import SHARED_MEMORY, labels_of
-from dataops.infra.process.docker_engine import DockerEngine
+from dataops.infra.process.containers import SHARED_MEMORY, labels_of, network_name
+from dataops.infra.process.docker_engine import DockerEngine, Owned
 from dataops.infra.process.ports import LOOPBACK
 from dataops.infra.process.postgres_binaries import LIBRARIES, PACKAGE, PostgresBinaries
 from dataops.infra.process.postgres_configuration import SUPERUSER, write_configuration
@@ -83,15 +83,15 @@ def contained_server(
             container.with_volume_mapping(str(library), str(library), "ro")
     container.with_tmpfs_mount("/tmp")
     container.with_envs(TZ="UTC", LC_ALL="C")
-    network = {} if port else {"network_mode": "none"}
-    container.with_kwargs(**_closed(root), **network, user=f"{user.uid}:{user.gid}", shm_size=SHARED_MEMORY)
     if port:
         # Its own method publishes on every address of the machine.
         container.ports[f"{port}/tcp"] = (LOOPBACK, port)  # type: ignore[assignment]
     connection = {"host": str(sockets), "port": number, "user": SUPERUSER}
-    with running(container):
-        _wait(container, connection)
-        yield connection
+    with _network(root, bool(port)) as network:
+        container.with_kwargs(**_closed(root), **network, user=f"{user.uid}:{user.gid}", shm_size=SHARED_MEMORY)
+        with running(container):
+            _wait(container, connection)
+            yield connection
 
 
 @contextmanager
@@ -116,6 +116,20 @@ def running(container: DockerContainer) -> Iterator[None]:
         yield
     finally:
         container.stop()
+
+
+@contextmanager
+def _network(root: Path, wanted: bool) -> Iterator[dict[str, Any]]:
+    """A network for a container, which nothing else is on, while the block runs; no network at all unless wanted."""
+    if not wanted:
+        yield {"network_mode": "none"}
+        return
+    engine, name = DockerEngine(), network_name(root)
+    engine.make_network(name, labels_of(root))
+    try:
+        yield {"network": name}
+    finally:
+        engine.remove(Owned("network", name, str(root)))
 
 
 def _closed(root: Path) -> dict[str, Any]:

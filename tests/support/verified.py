@@ -122,9 +122,11 @@ def remains(platform: ScratchPlatform) -> list[str]:
 def wait_for_step(process: subprocess.Popen[str], step: str) -> None:
     """Reads what a verification tells until a step of a pipeline runs."""
     assert process.stderr is not None
-    deadline = time.monotonic() + PATIENCE
+    deadline, told = time.monotonic() + PATIENCE, []
     for line in process.stderr:
         if line.startswith(f"{step}: "):
             return
-        assert time.monotonic() < deadline
-    raise AssertionError("the verification ended before")
+        told.append(line)
+        assert time.monotonic() < deadline, "".join(told)
+    process.communicate()
+    raise AssertionError(f"the verification ended before: {''.join(told[-20:])}")
