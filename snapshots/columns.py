@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from dataops.infra.errors import VerificationError
@@ -34,6 +35,7 @@ class _Masks:
 
     def __init__(self, masker: Masker, beside: bool, room: int) -> None:
         self._mask: Callable[[Collection[Any]], dict[Any, str | None]] = masker.mask_rows if beside else masker.mask_all
+        self._beside = beside
         self._known: dict[Key, str | None] = {}
         self._most = self._room = room
 
@@ -42,18 +44,18 @@ class _Masks:
         known = self._known
         new = {value: None for value in values if value not in known}
         if new:
-            self._room -= _size(new)
+            self._room -= _size(new, self._beside)
             if self._room < 0:
                 known = self._known = {value: known[value] for value in values if value in known}
-                self._room = self._most - _size(values)
+                self._room = self._most - _size(values, self._beside)
             known.update(self._mask(new))
         return [known[value] for value in values]
 
 
-def _size(values: Collection[Key]) -> int:
-    """What it takes to remember some values."""
-    texts = (part for value in values for part in ((value,) if isinstance(value, str) else value))
-    return sum(len(text) for text in texts if text is not None) + OVERHEAD * len(values)
+def _size(values: Collection[Any], beside: bool) -> int:
+    """What it takes to remember some values, `beside` with those beside them."""
+    texts = filter(None, chain.from_iterable(values)) if beside else values
+    return sum(map(len, texts)) + OVERHEAD * len(values)
 
 
 class Memory:

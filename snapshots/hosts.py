@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
@@ -15,6 +15,8 @@ from dataops.infra.platform.addresses import bucket_pattern, host_pattern
 from dataops.infra.process.machine import is_this_machine, own_spellings
 from dataops.snapshots.manifest import ProductionReference, Unsearched
 
+NEAR = 120
+"""More bytes than there are between a port and the end of the name that it belongs to: see `_port_pattern`."""
 OVERLAP = 1 << 10
 """Bytes that pieces of a text have in common, so that no address is cut in two."""
 
@@ -32,11 +34,42 @@ def is_local(address: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Needle:
-    """How an address is searched for: the plain texts, one of which is there, then the pattern."""
+    """How an address is searched for: the plain texts, one of which is there, then the pattern.
+
+    Args:
+        names: of this machine, one of which is near the text; for a port alone, which any number may look like.
+    """
 
     address: str
     texts: tuple[bytes, ...]
     pattern: re.Pattern[bytes]
+    names: tuple[bytes, ...] = ()
+
+    def count(self, text: bytes) -> int:
+        """How often the address occurs in a text of lower case."""
+        if not any(plain in text for plain in self.texts):  # nearly always, and much the faster search
+            return 0
+        if not self.names:
+            return len(self.pattern.findall(text))
+        return sum(
+            len(self.pattern.findall(text, begin, end))
+            for begin, end in _around(text, self.texts[0], NEAR + max(map(len, self.names)))
+            if any(text.find(name, begin, end) >= 0 for name in self.names)
+        )
+
+
+def _around(text: bytes, plain: bytes, reach: int) -> Iterator[tuple[int, int]]:
+    """The parts of a text that are no further than `reach` from a plain one; those that touch are one."""
+    begin, end, at = 0, 0, text.find(plain)
+    while at >= 0:
+        if at - reach > end:
+            if end:
+                yield begin, end
+            begin = max(0, at - reach)
+        end = at + len(plain) + reach
+        at = text.find(plain, at + 1)
+    if end:
+        yield begin, end
 
 
 def _needle(address: str) -> _Needle:
@@ -50,7 +83,8 @@ def _needle(address: str) -> _Needle:
         return _Needle(address, spellings, re.compile(pattern))
     host, _, port = address.rpartition(":")
     if port.isdigit() and host and is_this_machine(host):
-        return _Needle(address, (port.encode(),), _port_pattern(port))
+        names = tuple(name.encode() for name in own_spellings())
+        return _Needle(address, (port.encode(),), _port_pattern(port), names)
     return _Needle(address, (address.encode(),), _bytes(host_pattern(address)))
 
 
@@ -74,7 +108,6 @@ class HostSearch:
     def __init__(self, hosts: Iterable[str]) -> None:
         self.hosts = meaningful(hosts)
         self._needles = [_needle(host) for host in self.hosts]
-        self._names = tuple(name.encode() for name in own_spellings()) if any(map(is_local, self.hosts)) else ()
         self._found: Counter[tuple[str, str]] = Counter()
         self._passed_over: dict[str, str] = {}
 
@@ -100,15 +133,8 @@ class HostSearch:
         if not self._needles:
             return {}
         lower = bytes(data).lower()
-        found: dict[str, int] = {}
-        for needle in self._needles:
-            # the plain search is much the faster one, and nearly always finds nothing
-            if any(text in lower for text in needle.texts) and (
-                not needle.texts[0].isdigit() or any(name in lower for name in self._names)
-            ):
-                if count := len(needle.pattern.findall(lower)):
-                    found[needle.address] = count
-        return found
+        counts = ((needle.address, needle.count(lower)) for needle in self._needles)
+        return {address: count for address, count in counts if count}
 
     def add(self, references: Iterable[ProductionReference], unsearched: Iterable[Unsearched] = ()) -> None:
         """Counts what others found, and notes what they passed over."""

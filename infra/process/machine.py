@@ -6,6 +6,7 @@ import ipaddress
 import socket
 from functools import cache
 from pathlib import Path
+from socket import AF_INET, AF_INET6
 
 LOOPBACK_NAMES = frozenset({"", "localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback", "loopback"})
 
@@ -52,8 +53,8 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _own_addresses() -> frozenset[str]:
     import psutil
 
-    every = (a.address.partition("%")[0] for found in psutil.net_if_addrs().values() for a in found)
-    return frozenset(every)
+    every = (one for found in psutil.net_if_addrs().values() for one in found)
+    return frozenset(one.address.partition("%")[0] for one in every if one.family in (AF_INET, AF_INET6))
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import date, timedelta
 
 from dataops.snapshots.masking.base import Family, Masker, Row, UnmaskableError
@@ -53,6 +54,7 @@ class DateShiftMasker(Masker):
 
         self._key, self._hash, self._days = key, blake3, days
         self._moved: dict[str, str] = {}
+        self._moved_by: dict[tuple[str, int], str] = {}
         self._shifts: dict[str, int] = {}
 
     def mask(self, value: str) -> str:
@@ -63,17 +65,31 @@ class DateShiftMasker(Masker):
             self._moved[day] = _moved(day, self._shift(day))
         return self._moved[day] + time
 
-    def mask_beside(self, value: str, beside: Row) -> str:
-        subject = beside[0]
-        if subject is None or value in ("infinity", "-infinity"):
-            return self.mask(value)
-        subject = subject.rstrip(" ")
-        if subject not in self._shifts:
-            if len(self._shifts) >= SUBJECTS:
-                self._shifts.clear()
-            self._shifts[subject] = self._shift(f"subject {subject}")
-        day, time = split_date(value)
-        return _moved(day, self._shifts[subject]) + time
+    def mask_beside(self, value: str, beside: Row) -> str | None:
+        return self.mask_rows([(value, *beside)])[value, *beside]
+
+    def mask_rows(self, rows: Collection[Row]) -> dict[Row, str | None]:
+        shifts, moved, found = self._shifts, self._moved_by, dict[Row, str | None]()
+        for row in rows:
+            value, subject = row[0] or "", row[1]
+            if subject is None or value in ("infinity", "-infinity"):
+                found[row] = self.mask(value)
+                continue
+            if (shift := shifts.get(subject)) is None:
+                shift = self._shift_of(subject)
+            day, time = split_date(value)
+            if (new := moved.get((day, shift))) is None:  # many rows, few days
+                if len(moved) >= SUBJECTS:
+                    moved.clear()
+                new = moved[day, shift] = _moved(day, shift)
+            found[row] = new + time
+        return found
+
+    def _shift_of(self, subject: str) -> int:
+        if len(self._shifts) >= SUBJECTS:
+            self._shifts.clear()
+        shift = self._shifts[subject] = self._shift(f"subject {subject.rstrip(' ')}")
+        return shift
 
     def _shift(self, text: str) -> int:
         digest = self._hash(text.encode(), key=self._key).digest()

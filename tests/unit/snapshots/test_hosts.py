@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataops.infra.process.machine import own_spellings
 from dataops.snapshots.hosts import HostSearch, is_local
 
 ADDRESSES = ("db.prod.example.com", "127.0.0.1:15432", "s3://prod-lake", "file:///srv/Production", "localhost")
@@ -38,3 +44,20 @@ def test_rows_tell_the_column() -> None:
 
 def test_this_machines_addresses_come_and_go() -> None:
     assert is_local("127.0.0.1:15432") and is_local("file:///srv/x") and not is_local("db.prod.example.com")
+
+
+PIECES = ("localhost", "127.0.0.1", "host", "port", "15432", "1543", "2", ":", "=", ": ", '"', " ", "\n", "x", "é" * 40)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+def test_a_port_of_this_machine_is_found_near_its_name_as_if_all_of_a_text_were_searched_for_both(text: str) -> None:
+    names = "|".join(sorted((rf"\[?{re.escape(name)}\]?" for name in own_spellings()), key=len, reverse=True))
+    host = rf"(?:host|hostaddr|server|address)\W{{1,5}}(?<![a-z0-9_-])(?:{names})"
+    port = r"port\W{1,5}15432(?!\d)"
+    ways = (
+        rf"(?<![a-z0-9_-])(?:{names})[:,]15432(?!\d)",
+        rf"{host}\W[^\n]{{0,80}}?{port}",
+        rf"{port}[^\n]{{0,80}}?{host}(?![a-z0-9_-])",
+    )
+    expected = len(re.findall("|".join(ways).encode(), text.encode()))
+    assert found(text).get("127.0.0.1:15432", 0) == expected
