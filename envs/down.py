@@ -111,8 +111,9 @@ def remove_held(
             notes.append(f"ended what was running: {', '.join(running)}")
         changes = _destroy(record, stack, clock) if stack else {}
         with clock.phase("sweep", "looking for anything else"):
-            swept = _sweep_engine(root, name, registry) if record.target == "docker" else []
-            swept += end_processes(root)
+            swept = end_processes(root)
+            # only now, since a supervisor would start a container again
+            swept += _sweep_engine(root, name, registry) if record.target == "docker" else []
             remove_files(root)
             from dataops.infra.providers.local.git_worktree import forget_missing_worktrees
 

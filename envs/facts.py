@@ -60,7 +60,10 @@ def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, 
             role = {"name": outputs.get("name", ""), "login": bool(resource.inputs.get("login"))}
             facts["roles"] = [*facts["roles"], role]
         case "dataops:local:Lake":
-            facts["lake"], facts["lakeCloned"] = outputs.get("url", ""), outputs.get("cloned", "")
+            facts.setdefault("lake", outputs.get("url", ""))
+            facts["lakeCloned"] = outputs.get("cloned", "")
+        case "dataops:local:LakeAccess":  # a server stands before the folder
+            facts["lake"], facts["lakeAccounts"] = outputs.get("url", ""), outputs.get("accounts", [])
         case "dataops:local:Service":
             name = str(resource.inputs.get("name", ""))
             facts["services"][name] = {k: outputs[k] for k in ("url", "port") if outputs.get(k)}
@@ -91,4 +94,15 @@ def password_of(deployment: Deployment, role: str) -> str | None:
             value = resource.outputs.get("password")
             value = value.value if isinstance(value, Secret) else value
             return str(value) if value else None
+    return None
+
+
+def lake_secret_of(deployment: Deployment, account: str) -> str | None:
+    """The secret of an account's key to the lake, None when it has none. Must not be logged."""
+    for resource in deployment.resources:
+        if resource.type == "dataops:local:LakeAccess" and not resource.delete:
+            keys = resource.outputs.get("accessKeys")
+            keys = keys.value if isinstance(keys, Secret) else keys
+            found = keys.get(account) if isinstance(keys, dict) else None
+            return str(found.value if isinstance(found, Secret) else found) if found else None
     return None

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from dataops.infra.errors import ResourceError
+from dataops.infra.platform.lake_objects import objects_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -49,11 +49,12 @@ class DataFingerprint:
         }
 
 
-def fingerprint(variables: Mapping[str, str]) -> DataFingerprint:
+def fingerprint(variables: Mapping[str, str], lake: Path | None = None) -> DataFingerprint:
     """Reads all data of an environment once, the warehouse in one transaction.
 
     Args:
-        variables: the environment's own, of which `WAREHOUSE_URL` and `LAKE_URL` are used.
+        variables: the environment's own, of which `WAREHOUSE_URL` is used.
+        lake: the folder of its lake; None to leave it out.
 
     Raises:
         ResourceError: the warehouse does not answer.
@@ -71,7 +72,6 @@ def fingerprint(variables: Mapping[str, str]) -> DataFingerprint:
             hint="start the environment with `dataops env up` or `dataops env deploy`",
             details=str(error).strip(),
         ) from None
-    lake = Path(unquote(urlsplit(variables["LAKE_URL"]).path)) if "LAKE_URL" in variables else None
     return DataFingerprint(tables, fingerprint_objects(lake) if lake else {})
 
 
@@ -99,7 +99,7 @@ def fingerprint_tables(connection: psycopg.Connection[Any]) -> dict[str, Fingerp
 def fingerprint_objects(lake: Path) -> dict[str, Fingerprint]:
     """The SHA-256 of each object of a lake directory."""
     found: dict[str, Fingerprint] = {}
-    for path in sorted(p for p in lake.rglob("*") if p.is_file()):
+    for path in objects_of(lake):
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")
         found[path.relative_to(lake).as_posix()] = Fingerprint(digest.hexdigest(), path.stat().st_size)

@@ -36,6 +36,7 @@ MARKS = (
     ".postgres.partial",
     ".lake.complete",
     ".lake.partial",
+    "s3/iam/users.json",
     "environment.env",
     "production.json",
     "endpoints.json",

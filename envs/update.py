@@ -77,11 +77,23 @@ def refuse_update(record: EnvironmentRecord | None, change: Change) -> None:
     if record.target != change.target:
         raise ConfigurationError(
             f"environment {change.name} runs on the target {record.target}",
-            hint=f"to have it on {change.target}, take it down first: `dataops env down {change.name}`",
+            hint=_to_move(record, change.target),
         )
     refuse_lost_work(record, change)
     if change.from_phase:
         refuse_running(record)
+
+
+def _to_move(record: EnvironmentRecord, target: str) -> str:
+    """How an environment gets to another target."""
+    down = f"`dataops env down {record.name}`"
+    if record.role == "replica":
+        return f"to have it on {target}, take it down first: {down}"
+    return (
+        f"leave it on {record.target}; to have it on {target}, save its data, which nothing else has (a dump of the "
+        f"warehouse that `dataops env connect {record.name}` names, and the objects of its lake), then {down}, deploy "
+        "it anew and load them"
+    )
 
 
 def refuse_lost_work(record: EnvironmentRecord, change: Change) -> None:

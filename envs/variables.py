@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,17 @@ def read_variables(record: EnvironmentRecord) -> dict[str, str]:
     except VerificationError as error:
         error.hint = f"write them anew with `{again(record)}`"
         raise
+
+
+def from_outside(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables as programs of this machine need them, where those of the environment run in containers."""
+    from dataops.infra.process.ports import LOOPBACK
+    from dataops.infra.process.postgres_container import WAREHOUSE
+    from dataops.infra.process.s3_gateway import LAKE
+
+    inside = re.compile(rf"(?<=@){WAREHOUSE}(?=:\d)|(?<=//){LAKE}(?=:\d)")
+    found = {name: inside.sub(LOOPBACK, value) for name, value in variables.items()}
+    return {**found, **({"PGHOST": LOOPBACK} if found.get("PGHOST") == WAREHOUSE else {})}
 
 
 def command_variables(

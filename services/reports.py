@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 LARGEST = 1 << 20
 """Bytes that a report may have."""
@@ -47,12 +46,9 @@ def take_report(path: Path) -> StepReport:
     return report
 
 
-def lake_sizes(outputs: Iterable[str], lake_url: str) -> dict[str, int]:
-    """The bytes of those outputs that are objects, or folders of objects, in a lake of files."""
-    address = urlsplit(lake_url)
-    if address.scheme != "file":
-        return {}
-    lake, found = Path(unquote(address.path)), {}
+def lake_sizes(outputs: Iterable[str], lake: Path) -> dict[str, int]:
+    """The bytes of those outputs that are objects, or folders of objects, in the lake that has this folder."""
+    found = {}
     for dataset in outputs:
         store, _, name = dataset.partition(":")
         if store == "lake" and (lake / name).exists():

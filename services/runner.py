@@ -185,7 +185,7 @@ class _Run:
         self.journal.attempt_ends(step.name, ending.exit, reason)
         report = take_report(self.journal.report_path(step.name))
         if not reason:
-            sizes = lake_sizes(step.outputs, self.request.variables.get("LAKE_URL", "")) if not report.bytes else {}
+            sizes = lake_sizes(step.outputs, self.request.layout.lake) if not report.bytes else {}
             results = {"rows": report.rows, "bytes": report.bytes or sizes, "reason": report.problem}
             self.journal.step_ends(step.name, SUCCEEDED, **results)
             return

@@ -18,7 +18,9 @@ env = LazyGroup(
         "history": Entry("dataops.cli.commands.env_history:history", "Show what was done to an environment."),
         "diff": Entry("dataops.cli.commands.env_diff:diff", "Compare two environments: code, variables, data, rights."),
         "logs": Entry("dataops.cli.commands.env_logs:logs", "Show what an environment logs, and follow it."),
-        "connect": Entry("dataops.cli.commands.env_show:connect", "Show how to reach an environment's warehouse."),
+        "connect": Entry(
+            "dataops.cli.commands.env_show:connect", "Show how to reach an environment's warehouse and lake."
+        ),
         "fingerprint": Entry("dataops.cli.commands.env_show:fingerprint", "Hash every table and object."),
         "sleep": Entry("dataops.cli.commands.env_sleep:sleep", "Stop an environment's processes, keep its data."),
         "wake": Entry("dataops.cli.commands.env_sleep:wake", "Bring a sleeping environment back."),

@@ -60,7 +60,10 @@ def plan(
     tools = tools_for(cwd, engine)
     checkout = Checkout.find(cwd.absolute())
     if name:
-        change, refuse = deployment.plan(name, checkout, read_variables(variables)), deployment.refuse
+        change, refuse = (
+            deployment.plan(name, checkout, read_variables(variables), asked["target"] or ""),
+            deployment.refuse,
+        )
     else:
         request = request_from(asked, variables, cwd, "plan")
         commit = checkout.repository.commit_of(request.branch)

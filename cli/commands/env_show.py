@@ -110,11 +110,12 @@ def _seen(part: Part, found: EnvironmentStatus) -> str:
 @folder_option
 @output_option
 def connect(name: str, role: str | None, show_password: bool, cwd: Path, as_json: bool) -> None:
-    """Show how to reach an environment's warehouse.
+    """Show how to reach an environment's warehouse, and its lake where that has a server.
 
     \b
-    Example:
+    Examples:
       dataops env connect feature-x --show-password
+      dataops env connect feature-x --role sales_reader --show-password
     """
     from dataops.cli import wiring
     from dataops.envs.connect import connect as find_connection
@@ -125,7 +126,10 @@ def connect(name: str, role: str | None, show_password: bool, cwd: Path, as_json
     if as_json:
         print_json(connection.to_json())
         return
-    click.echo(connection.url)
+    if connection.warehouse:
+        click.echo(connection.warehouse.url)
+    for variable, value in (connection.lake.variables() if connection.lake else {}).items():
+        click.echo(f"{variable}={value}")
     for service, url in connection.services.items():
         click.echo(f"{service}  {url}")
     if not show_password:
@@ -144,10 +148,11 @@ def fingerprint(name: str, cwd: Path, as_json: bool) -> None:
       dataops env fingerprint production -o json
     """
     from dataops.envs.fingerprint import fingerprint as take
-    from dataops.envs.variables import read_variables
+    from dataops.envs.variables import from_outside, read_variables
+    from dataops.infra.platform.layout import EnvironmentLayout
 
     _, record = find_environment(name, cwd)
-    found = take(read_variables(record))
+    found = take(from_outside(read_variables(record)), EnvironmentLayout(Path(record.root)).lake)
     if as_json:
         print_json({"environment": name, **found.to_json()})
         return

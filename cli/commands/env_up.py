@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from dataops.envs.up import UpRequest
 
 
+target_option = click.option(
+    "--target", type=click.Choice(TARGETS), help="Where it runs: local, as processes, or docker, as containers."
+)
+
+
 def replica_options(function: Command) -> Command:
     """Adds what `env up` and `env plan` ask about a replica; the function gets it as `asked`, for `request_for`."""
     options = [
@@ -42,9 +47,7 @@ def replica_options(function: Command) -> Command:
             metavar="ID",
             help="Its data: an id, newest, empty or subset:RULE; by default what it has.",
         ),
-        click.option(
-            "--target", type=click.Choice(TARGETS), help="Where it runs: local, as processes, or docker, as containers."
-        ),
+        target_option,
         click.option("--from-step", "phase", metavar="PHASE", help="Do this phase and all later ones again."),
     ]
 
@@ -105,18 +108,29 @@ def up(asked: dict[str, str | None], variables: tuple[str, ...], engine: str | N
 @click.command()
 @click.argument("name", metavar="production|staging", type=DEPLOYED)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@target_option
 @variables_option
 @engine_option
 @folder_option
 @output_option
-def deploy(name: str, yes: bool, variables: tuple[str, ...], engine: str | None, cwd: Path, as_json: bool) -> None:
+def deploy(
+    name: str,
+    yes: bool,
+    target: str | None,
+    variables: tuple[str, ...],
+    engine: str | None,
+    cwd: Path,
+    as_json: bool,
+) -> None:
     """Deploy production or staging from its branch.
 
-    Only from the branch that dataops.yaml configures for it, with everything committed.
+    Only from the branch that dataops.yaml configures for it, with everything committed. It stays on the target that it
+    was first deployed to: by --target, by `environments.production.target`, else as processes of this machine.
 
     \b
-    Example:
+    Examples:
       dataops env deploy production --yes
+      dataops env deploy staging --target docker
     """
     from dataops.envs import deploy as deployment
     from dataops.envs.checkout import Checkout
@@ -124,7 +138,7 @@ def deploy(name: str, yes: bool, variables: tuple[str, ...], engine: str | None,
 
     tools = tools_for(cwd, engine)
     checkout = Checkout.find(cwd.absolute())
-    change = deployment.plan(name, checkout, read_variables(variables))
+    change = deployment.plan(name, checkout, read_variables(variables), target or "")
     deployment.refuse(change, checkout)
     confirm(f"Deploy {name} at {change.commit[:12]} of {change.branch}?", yes, f"dataops env deploy {name}")
     with progress() as sink:

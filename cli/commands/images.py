@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from dataops.cli.commands.env_options import output_option
@@ -18,29 +20,41 @@ images = LazyGroup(
 
     \b
     Examples:
-      dataops images bootstrap                 from Debian's packages, where no registry can be reached
+      dataops images bootstrap                 from packages, where no registry can be reached
       dataops images ls
     """,
 )
 
 
 @click.command()
+@click.option(
+    "--s3-gateway",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A versitygw for Linux that somebody has built, instead of building one.",
+)
+@click.option("--only", type=click.Choice(("all", "s3")), default="all", help="Make the image of the S3 server alone.")
 @output_option
-def bootstrap(as_json: bool) -> None:
-    """Make base images without a registry: Debian with Python, and the Postgres server of snapshots.
+def bootstrap(as_json: bool, s3_gateway: Path | None, only: str) -> None:
+    """Make base images without a registry: Debian with Python, Postgres as snapshots have it, the S3 server of lakes.
 
-    Debian's packages are fetched by mmdebstrap. What is there already stays as it is.
+    Debian's packages are fetched by mmdebstrap; the S3 server is built from Go modules by the `go` on PATH. What is
+    there already stays as it is.
 
     \b
-    Example:
+    Examples:
       dataops images bootstrap
+      dataops images bootstrap --s3-gateway ./versitygw
     """
     from dataops.cli.notices import notice
     from dataops.cli.wiring import docker_engine
     from dataops.infra.platform.layout import default_home
     from dataops.infra.providers.docker.bootstrap import bootstrap as make
+    from dataops.infra.providers.docker.bootstrap import bootstrap_gateway
 
-    made = make(docker_engine(), default_home(), notice)
+    if only == "s3":
+        made = [bootstrap_gateway(docker_engine(), notice, s3_gateway)]
+    else:
+        made = make(docker_engine(), default_home(), notice, s3_gateway)
     if as_json:
         print_json([{"name": image.name, "id": image.image_id, "built": image.built} for image in made])
         return

@@ -243,9 +243,9 @@ def _origin(dsn: str) -> tuple[dict[str, Any], str]:
 
 def lake_of(record: EnvironmentRecord) -> Path:
     """The directory of an environment's lake."""
-    from urllib.parse import unquote, urlsplit
+    from dataops.infra.platform.layout import EnvironmentLayout
 
-    return Path(unquote(urlsplit(record.facts["lake"]).path if record.facts.get("lake") else f"{record.root}/lake"))
+    return EnvironmentLayout(Path(record.root)).lake
 
 
 def warehouse_of(record: EnvironmentRecord) -> tuple[dict[str, Any], str]:

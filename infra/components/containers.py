@@ -70,6 +70,7 @@ class Containers(pulumi.ComponentResource):
         self.python = self._pulled("python", args.images.python)
         other = args.images.postgres
         self.postgres = self.python if other in (None, args.images.python) else self._pulled("postgres", str(other))
+        self.lake = self._pulled("lake", args.images.lake)
         self.code = self._code()
         self.network = ContainerNetwork("network", root=args.root, image=self.postgres.image_id, opts=self._below)
         outputs: dict[str, Any] = {"code": self.code.reference}
@@ -78,6 +79,10 @@ class Containers(pulumi.ComponentResource):
     def place_of_data(self) -> pulumi.Output[dict[str, Any]]:
         """Where the warehouse runs, as resources take it: a `ContainerPlace`."""
         return self._place(self.postgres.image_id)
+
+    def place_of_lake(self) -> pulumi.Output[dict[str, Any]]:
+        """Where the lake's server runs."""
+        return self._place(self.lake.image_id)
 
     def place_of_code(self) -> pulumi.Output[dict[str, Any]]:
         """Where pipelines and services run."""

@@ -11,7 +11,7 @@ import pulumi
 from dataops.infra.components.access import Access, AccessArgs
 from dataops.infra.components.containers import Containers, ContainersArgs
 from dataops.infra.components.docker import Belonging
-from dataops.infra.components.lake import Lake, LakeArgs
+from dataops.infra.components.lake import Lake, LakeArgs, LakeServerArgs
 from dataops.infra.components.pipeline import Pipeline, PipelineArgs
 from dataops.infra.components.processes import Endpoints, Supervisor
 from dataops.infra.components.runner import Runner, RunnerArgs
@@ -21,9 +21,11 @@ from dataops.infra.components.warehouse import Warehouse, WarehouseArgs
 from dataops.infra.components.workspace import EnvironmentFile, Workspace, WorkspaceArgs
 from dataops.infra.platform.access import OWNER, declared_grants, roles_of_people
 from dataops.infra.platform.dockerfile import BuildPlan
+from dataops.infra.platform.lake_access import lake_access
 from dataops.infra.platform.model import Platform
 from dataops.infra.platform.parameters import EnvironmentParameters
 from dataops.infra.process.environment import SEALED
+from dataops.infra.process.s3_gateway import bucket_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +126,6 @@ class DataPlatform(pulumi.ComponentResource):
         """Where programs of the code run in containers; None for processes."""
         return self.containers.place_of_code() if self.containers else None
 
-    @property
-    def _service_data(self) -> str:
-        """Names the data that services are restarted for: a container goes on seeing the lake that it was given."""
-        parameters = self.args.parameters
-        if self.containers is None:
-            return parameters.warehouse_data
-        return f"{parameters.warehouse_data} {parameters.lake_data}".strip()
-
     def _golden(self) -> Golden:
         parameters = self.args.parameters
         return Golden(
@@ -163,7 +157,20 @@ class DataPlatform(pulumi.ComponentResource):
 
     def _lake(self) -> Lake:
         parameters, source = self.args.parameters, self.golden.lake_directory if self.golden else ""
-        return Lake("lake", LakeArgs(parameters.layout.lake, source, parameters.lake_data), self._below)
+        server = self._lake_server(self.containers) if self.containers else None
+        return Lake("lake", LakeArgs(parameters.layout.lake, source, parameters.lake_data, server), self._below)
+
+    def _lake_server(self, containers: Containers) -> LakeServerArgs:
+        args, layout = self.args, self.args.parameters.layout
+        bucket = bucket_name(args.parameters.environment)
+        return LakeServerArgs(
+            root=layout.root,
+            bucket=bucket,
+            access=lake_access(args.platform, bucket, people=args.people, developer=args.developer),
+            supervisor=self.supervisor.directory,
+            log_file=layout.logs / "lake.log",
+            container=containers.place_of_lake(),
+        )
 
     def _access(self) -> Access:
         platform = self.args.platform
@@ -183,10 +190,12 @@ class DataPlatform(pulumi.ComponentResource):
         parameters = self.args.parameters
         return {
             **(SEALED if parameters.role == "replica" else {}),
+            # whoever declares other keys means another S3, and knows how to tell them apart
+            **self.lake.credentials(),
             **self.args.platform.variables(parameters.role),
             **{name: pulumi.Output.secret(value) for name, value in parameters.variables.items()},
             **self.warehouse.variables(self.access.pipeline),
-            **self.lake.variables(),
+            **self.lake.location(),
             "DATAOPS_ENVIRONMENT": parameters.environment,
             "DATAOPS_ROLE": parameters.role,
         }
@@ -212,7 +221,9 @@ class DataPlatform(pulumi.ComponentResource):
             forbidden_roles=sorted(platform.access.people),
             store=parameters.platform.snapshots,
             keys=parameters.platform.keys,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.access.resources, self.lake.objects, self.file]),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[*self.access.resources, *self.lake.resources, self.file]
+            ),
         )
 
     def _pipelines(self) -> dict[str, Pipeline]:
@@ -261,7 +272,7 @@ class DataPlatform(pulumi.ComponentResource):
                     supervisor=self.supervisor.directory,
                     log_file=self.args.parameters.layout.logs / f"{name}.log",
                     after=after,
-                    generation=self._service_data,
+                    generation=self.args.parameters.warehouse_data,
                     container=self._place,
                 ),
                 self._below,

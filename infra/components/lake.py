@@ -8,20 +8,48 @@ from typing import Any
 
 import pulumi
 
-from dataops.infra.components.storage import LakeDirectory
+from dataops.infra.components.processes import ServiceProcess
+from dataops.infra.components.storage import LakeDirectory, LakeKeys
+from dataops.infra.platform.access import PIPELINE
+from dataops.infra.platform.lake_access import LakeAccess
+from dataops.infra.process.s3_gateway import HEALTH, LAKE, LISTEN, PORT, REGION, GatewayFolder
+
+
+@dataclass(frozen=True, slots=True)
+class LakeServerArgs:
+    """The S3 server of a lake.
+
+    Args:
+        root: the environment's folder.
+        bucket, access: what the lake is called there, and who gets in.
+        supervisor, log_file: who keeps it running, and where its output goes.
+        container: where it runs: a `ContainerPlace`.
+    """
+
+    root: Path
+    bucket: str
+    access: LakeAccess
+    supervisor: pulumi.Input[str]
+    log_file: Path
+    container: pulumi.Output[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class LakeArgs:
-    """Where the objects lie, what they are cloned from ("" for an empty lake), and which generation they are."""
+    """Where the objects lie, what they are cloned from ("" for an empty lake), and which generation they are.
+
+    Args:
+        server: what stands before them; None for a folder that programs see themselves.
+    """
 
     path: Path
     source: pulumi.Input[str] = ""
     generation: str = ""
+    server: LakeServerArgs | None = None
 
 
 class Lake(pulumi.ComponentResource):
-    """A store of objects, found by its URL."""
+    """A store of objects, found by its URL: a folder, or a bucket of a server on that folder."""
 
     url: pulumi.Output[str]
     path: pulumi.Output[str]
@@ -36,9 +64,64 @@ class Lake(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.url, self.path = self.objects.url, self.objects.path
+        self.keys: LakeKeys | None = None
+        self.server: ServiceProcess | None = None
+        if args.server is not None:
+            self.keys = self._keys(args, args.server)
+            self.server = self._serve(args, args.server, self.keys)
+            self.url = self.keys.url
         outputs: dict[str, Any] = {"url": self.url}
         self.register_outputs(outputs)
 
-    def variables(self) -> dict[str, pulumi.Input[str]]:
+    def _keys(self, args: LakeArgs, server: LakeServerArgs) -> LakeKeys:
+        return LakeKeys(
+            "keys",
+            root=server.root,
+            bucket=server.bucket,
+            accounts=server.access.accounts,
+            policy=server.access.policy,
+            generation=args.generation,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.objects]),
+        )
+
+    def _serve(self, args: LakeArgs, server: LakeServerArgs, keys: LakeKeys) -> ServiceProcess:
+        folder = GatewayFolder.of(server.root)
+        return ServiceProcess(
+            LAKE,
+            supervisor=server.supervisor,
+            command=folder.command(args.generation),
+            directory="/",
+            environment_file=keys.environment_file,
+            environment_digest="",
+            variables={},
+            port_variable=PORT,
+            listen_variable=LISTEN,
+            health=HEALTH,
+            log_file=server.log_file,
+            generation=args.generation,
+            container=server.container,
+            mounts=folder.mounts(server.bucket, args.path),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.objects]),
+        )
+
+    def location(self) -> dict[str, pulumi.Input[str]]:
         """The environment variable with which programs find the lake."""
         return {"LAKE_URL": self.url}
+
+    def credentials(self) -> dict[str, pulumi.Input[str]]:
+        """The environment variables with which client libraries of S3 get into it; none for a folder."""
+        if self.keys is None or self.server is None:
+            return {}
+        return {
+            "AWS_ENDPOINT_URL_S3": self.server.port.apply(lambda port: f"http://{LAKE}:{port}"),
+            "AWS_ACCESS_KEY_ID": PIPELINE,
+            "AWS_SECRET_ACCESS_KEY": self.keys.secret_of(PIPELINE),
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ALLOW_HTTP": "true",
+        }
+
+    @property
+    def resources(self) -> list[pulumi.Resource]:
+        """All that must be there before the lake is used."""
+        return [each for each in (self.objects, self.keys, self.server) if each is not None]

@@ -48,6 +48,8 @@ class ServiceProcess(Declared):
         log_file: Path,
         generation: str = "",
         container: pulumi.Input[object] | None = None,
+        mounts: pulumi.Input[list[dict[str, object]]] | None = None,
+        listen_variable: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         inputs: dict[str, pulumi.Input[object] | None] = {
@@ -63,6 +65,8 @@ class ServiceProcess(Declared):
             "logFile": str(log_file),
             "generation": generation or None,
             "container": container,
+            "mounts": mounts,
+            "listenVariable": listen_variable or None,
         }
         super().__init__(name, inputs, opts)
 
@@ -70,6 +74,11 @@ class ServiceProcess(Declared):
     def url(self) -> pulumi.Output[str]:
         """Where it answers; "" for one without a port."""
         return self.output("url")
+
+    @property
+    def port(self) -> pulumi.Output[int]:
+        """The port that it answers on; 0 for none."""
+        return self.output("port").apply(int)
 
     @property
     def running(self) -> pulumi.Output[bool]:

@@ -1,8 +1,10 @@
-"""The lake of the local target: a tree of files."""
+"""The lake: a tree of files, and who may reach it where a server stands before it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -34,3 +36,45 @@ class LakeDirectory(Declared):
     def url(self) -> pulumi.Output[str]:
         """A `file://` URL."""
         return self.output("url")
+
+
+class LakeKeys(Declared):
+    """The keys of a lake's server, and the policy of its bucket."""
+
+    token = "dataops:local:LakeAccess"
+    results = ("url", "accessKeys", "environmentFile")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        root: Path,
+        bucket: str,
+        accounts: Sequence[str],
+        policy: Mapping[str, Any],
+        generation: str = "",
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs: dict[str, pulumi.Input[Any] | None] = {
+            "root": str(root),
+            "bucket": bucket,
+            "accounts": list(accounts),
+            "policy": dict(policy),
+            "generation": generation or None,
+        }
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["accessKeys"])
+        super().__init__(name, inputs, pulumi.ResourceOptions.merge(opts, secret))
+
+    @property
+    def url(self) -> pulumi.Output[str]:
+        """An `s3://` URL."""
+        return self.output("url")
+
+    @property
+    def environment_file(self) -> pulumi.Output[str]:
+        """What the server itself is told, the administrator's key among it."""
+        return self.output("environmentFile")
+
+    def secret_of(self, account: str) -> pulumi.Output[str]:
+        """The secret of an account's key."""
+        return pulumi.Output.secret(self.output("accessKeys").apply(lambda keys: str(keys[account])))

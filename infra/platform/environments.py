@@ -40,6 +40,9 @@ class DeployedEnvironment(Environment):
 
     branch: Text = Field(default="main", description="The only branch it is deployed from.")
     schedules: Schedules = Field(default="run", description="Whether pipelines start by their schedules.")
+    target: Literal["local", "docker"] | None = Field(
+        default=None, description="Where it runs; by default where it is, else as processes of this machine."
+    )
 
 
 class ReplicaEnvironment(Environment):

@@ -17,6 +17,7 @@
             ├── venv/<12 hex>/           virtual environment, by hash of the requirements
             ├── postgres/                data directory of the environment's own cluster
             ├── lake/                    objects
+            ├── s3/                      0700, with containers: what the server of the lake keeps beside it
             ├── supervisor/              configuration, socket and pid of the process supervisor
             ├── ports/                   the port of each service that was removed, in case it comes back
             ├── logs/                    one file per process; runs/<pipeline>/<run>/<step>.log

@@ -22,6 +22,7 @@ from dataops.infra.platform.names import (
     Member,
     Name,
     ObjectName,
+    ObjectPattern,
     RelativePath,
     SqlName,
     Table,
@@ -111,11 +112,20 @@ class Product(Section):
     """A dataset that others may rely on."""
 
     owner: SqlName = Field(description="The team or person that answers for it.")
-    tables: tuple[Table, ...] = Field(min_length=1, description="Its tables, `schema.table`.")
+    tables: tuple[Table, ...] = Field(default=(), description="Its tables, `schema.table`.")
+    objects: tuple[ObjectPattern, ...] = Field(
+        default=(), description="Its objects in the lake, by path; `*` stands for anything."
+    )
     description: str = Field(default="", description="What it tells.")
     classified: dict[Table, dict[Text, SqlName]] = Field(
         default={}, description="Which class of data a column holds, by table: masking has a rule for each class."
     )
+
+    @model_validator(mode="after")
+    def _has_something(self) -> Product:
+        if not self.tables and not self.objects:
+            raise PydanticCustomError("empty_product", "expected `tables`, `objects` or both")
+        return self
 
 
 class Person(Section):
@@ -159,6 +169,11 @@ class Images(Section):
         default=None,
         description="What the warehouse runs in: any image with glibc, since the server's programs are mounted; "
         "by default that of `python`.",
+    )
+    lake: Text = Field(
+        default="versity/versitygw:v1.8.0",
+        description="The S3 server of the lake: `versitygw` is on its PATH. "
+        "`dataops-s3:v1.8.0` is made without a registry by `dataops images bootstrap`.",
     )
     registry: Text | None = Field(
         default=None,

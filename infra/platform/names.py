@@ -19,6 +19,7 @@ TABLE = r"^[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 DATASET = r"^(warehouse:[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*|lake:[A-Za-z0-9_][A-Za-z0-9_.=/-]*)$"
 OBJECT = r"^[A-Za-z0-9_][A-Za-z0-9_.=/-]*$"
+OBJECTS = r"^[A-Za-z0-9_][A-Za-z0-9_.=/*-]*$"
 PARAMETER = r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$"
 REPOSITORY = r"^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
 HOST_PATH = r"^(~/|/).+$"
@@ -137,6 +138,7 @@ Table = Annotated[str, StringConstraints(pattern=TABLE)]
 Variable = Annotated[str, StringConstraints(pattern=VARIABLE)]
 DatasetName = Annotated[str, StringConstraints(pattern=DATASET)]
 ObjectName = Annotated[str, StringConstraints(pattern=OBJECT), AfterValidator(_within)]
+ObjectPattern = Annotated[str, StringConstraints(pattern=OBJECTS), AfterValidator(_within)]
 ParameterKey = Annotated[str, StringConstraints(pattern=PARAMETER)]
 Member = Annotated[str, StringConstraints(pattern=MEMBER)]
 RelativePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(_within)]
@@ -156,6 +158,7 @@ EXPECTED = {
     VARIABLE: "the name of an environment variable",
     DATASET: "a dataset as `warehouse:schema.table` or `lake:path/to/object`",
     OBJECT: "the path of an object in the lake, such as `raw/flights.parquet`",
+    OBJECTS: "a path in the lake, such as `raw/flights.parquet` or `marts/*`",
     PARAMETER: "a key of letters, digits, `_`, `-` and `.` that starts with a letter",
     REPOSITORY: "a repository with its registry, such as `registry.example.com/team/flights`",
     HOST_PATH: "a path of the machine that begins with `/` or `~/`",

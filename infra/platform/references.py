@@ -12,8 +12,8 @@ from dataops.infra.platform.names import MANAGED_SETTINGS, RESERVED_ROLES, RESER
 from dataops.infra.platform.pipelines import Pipeline
 from dataops.infra.platform.problems import Problem, nearest, problem_at
 
-RUNNER = "runner"
-"""The service that starts pipelines when they are due."""
+OWN_SERVICES = ("lake", "runner", "warehouse")
+"""Names of what dataops itself runs in environments: what starts pipelines, and the servers that hold data."""
 
 RESERVED_NAMESPACE = "dataops"
 """Configuration keys of this namespace carry the parameters of our own stacks."""
@@ -127,8 +127,9 @@ def _login(place: Location, name: str) -> Iterator[Finding]:
 
 
 def _services(platform: Platform) -> Iterator[Finding]:
-    if RUNNER in platform.services:
-        yield ("services", RUNNER), f"dataops itself runs `{RUNNER}` in every environment", "choose another name"
+    for name in OWN_SERVICES:
+        if name in platform.services:
+            yield ("services", name), f"dataops itself runs `{name}` in environments", "choose another name"
 
 
 def _variables(platform: Platform) -> Iterator[Finding]:

@@ -72,6 +72,7 @@ class ContainerProgram:
         command, directory: what runs, and where; "" for where the image says.
         readable, writable: paths of this machine that it sees.
         links: files of this machine, by the path that they have inside.
+        shared: folders of this machine that it writes, by the path that they have inside.
         user: `uid:gid`; by default our own.
         variables: variables on top of those that its process has here.
         port_variable, port_file: where the port is told that is published on loopback, "" for none.
@@ -87,6 +88,7 @@ class ContainerProgram:
     readable: Sequence[Path] = ()
     writable: Sequence[Path] = ()
     links: Mapping[str, Path] = field(default_factory=dict)
+    shared: Mapping[str, Path] = field(default_factory=dict)
     user: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     port_variable: str = ""
@@ -145,7 +147,7 @@ def code_program(
     variables: Mapping[str, str] | None = None,
     **limits: Any,
 ) -> ContainerProgram:
-    """A program of the branch's own code, which is in the image; it writes the lake and reports.
+    """A program of the branch's own code, which is in the image; it writes reports.
 
     Args:
         place: where it runs.
@@ -154,11 +156,10 @@ def code_program(
         limits: further fields of `ContainerProgram`.
     """
     root = Path(place.root)
-    shared = [root / "lake", root / "logs" / "runs"]
-    for folder in shared:
-        folder.mkdir(parents=True, exist_ok=True)
+    reports = root / "logs" / "runs"
+    reports.mkdir(parents=True, exist_ok=True)
     own = {"PYTHONUNBUFFERED": "1", **(variables or {})}
-    return ContainerProgram(name=name, command=command, directory="", writable=shared, variables=own, **limits)
+    return ContainerProgram(name=name, command=command, directory="", writable=[reports], variables=own, **limits)
 
 
 def _body(place: ContainerPlace, program: ContainerProgram) -> dict[str, Any]:
@@ -169,6 +170,7 @@ def _body(place: ContainerPlace, program: ContainerProgram) -> dict[str, Any]:
             *(_mount(path, str(path), read_only=True) for path in program.readable),
             *(_mount(path, str(path), read_only=False) for path in program.writable),
             *(_mount(path, inside, read_only=True) for inside, path in program.links.items()),
+            *(_mount(path, inside, read_only=False) for inside, path in program.shared.items()),
         ],
         "Tmpfs": {"/tmp": "rw,exec,mode=1777"},
         "ReadonlyRootfs": True,

@@ -31,6 +31,9 @@ class Described:
 
 PROPERTIES: Mapping[str, Described] = {
     "agrees": Described(TRUTH, "Whether what is granted is what was declared."),
+    "accessKeys": Described(TEXT_BY_NAME, "The secret of each account's key.", secret=True),
+    "accounts": Described(TEXTS, "Those who have a key, and no others."),
+    "bucket": Described(TEXT, "The bucket of the lake."),
     "checks": Described(OBJECTS, "Each check that was passed, and what was found."),
     "cloned": Described(TEXT, "How its files came from the source: by `reflink`, by `copy`; empty when there is none."),
     "command": Described(TEXTS, "The program and its arguments; never a secret."),
@@ -55,6 +58,7 @@ PROPERTIES: Mapping[str, Described] = {
     "keys": Described(TEXT, "The folder of the keys that open and verify snapshots."),
     "lake": Described(TEXT, "The lake's folder."),
     "lakeDirectory": Described(TEXT, "The snapshot's lake objects, restored."),
+    "listenVariable": Described(TEXT, "The variable that tells the program where to listen, as host and port."),
     "logFile": Described(TEXT, "Where its output goes."),
     "login": Described(TRUTH, "Whether the role may log in; then it gets a password."),
     "manifestHash": Described(TEXT, "BLAKE3 of the snapshot's signed manifest."),
@@ -63,6 +67,7 @@ PROPERTIES: Mapping[str, Described] = {
     "owner": Described(TEXT, "The role that owns it."),
     "password": Described(TEXT, "A generated password.", secret=True),
     "path": Described(TEXT, "Where it lies."),
+    "policy": Described(ANY_BY_NAME, "The policy of the bucket, in the language of S3."),
     "port": Described(WHOLE, "The port that it listens on."),
     "portVariable": Described(TEXT, "The variable that tells the program its port; empty for one without a port."),
     "privileges": Described(TEXTS, "What the role may do: `select`, `insert`, `update` and so on."),
@@ -122,7 +127,11 @@ PROPERTIES: Mapping[str, Described] = {
     "push": Described(TRUTH, "Whether the image goes to the registry that its name begins with."),
     "readOnly": Described(TRUTH, "Whether the root file system is read-only."),
     "readySeconds": Described(ANY, "Seconds that it may take to become healthy."),
+    "record": Described(TEXT, "The file in which is kept what the name of the image meant; empty for none."),
     "reference": Described(TEXT, "What containers are made from: name and tag, digest or id."),
+    "registry": Described(
+        TEXT, "The repository that images are pulled from rather than built, and pushed to; empty for none."
+    ),
     "release": Described(TEXT, "The release that it belongs to, for its label."),
     "restart": Described(TEXT, "`no`, `always`, `unless-stopped` or `on-failure:N`."),
     "root": Described(TEXT, "The environment's folder."),

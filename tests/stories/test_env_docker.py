@@ -19,7 +19,7 @@ import pytest
 
 from dataops.infra.process.containers import network_name
 from dataops.infra.process.docker_engine import DockerEngine
-from support.docker_engine import IMAGE, docker, require_image
+from support.docker_engine import IMAGE, docker, require_images
 from support.scratch_git import git
 from support.scratch_platform import SERVICE, ScratchPlatform
 from support.worlds import World, containable_platform
@@ -36,7 +36,7 @@ WITHOUT_OVERRIDE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[ScratchPlatform]:
-    require_image()
+    require_images()
     with containable_platform() as made:
         yield made
 
@@ -72,7 +72,7 @@ def test_containers_of_two_environments_cannot_reach_each_other(first: World, se
 
 def test_containers_are_published_on_loopback_alone_and_may_do_little(first: World) -> None:
     names = [owned.name for owned in DockerEngine().owned(str(first.root)) if owned.kind == "container"]
-    assert len(names) == 2
+    assert len(names) == 3
     for facts in json.loads(docker("inspect", *names)):
         host = facts["HostConfig"]
         assert {port["HostIp"] for ports in host["PortBindings"].values() for port in ports} == {"127.0.0.1"}

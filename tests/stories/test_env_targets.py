@@ -9,7 +9,7 @@ import pytest
 
 from dataops.envs.sweep import processes_of
 from dataops.infra.process.docker_engine import DockerEngine
-from support.docker_engine import require_image
+from support.docker_engine import require_images
 from support.scratch_platform import ScratchPlatform
 from support.worlds import World, containable_platform
 
@@ -29,7 +29,7 @@ def platform() -> Iterator[ScratchPlatform]:
 def world(platform: ScratchPlatform, request: pytest.FixtureRequest) -> Iterator[World]:
     made = World(platform, request.param, f"feature/on-{request.param}")
     if made.target == "docker":
-        require_image()
+        require_images()
     platform.branch(made.branch)
     made.up()
     yield made

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from support.docker_engine import IMAGE, left_out, require_image
+from support.docker_engine import IMAGES, left_out, require_images
 from support.scratch_git import commit
 from support.scratch_platform import ScratchPlatform, scratch_platform
 from support.verified import MADE_UP, PATIENCE, remains, verified_platform
@@ -50,7 +50,7 @@ def flights() -> Iterator[ScratchPlatform]:
         ignored = shutil.ignore_patterns("__pycache__", ".dataops")
         shutil.copytree(FLIGHTS, made.folder, ignore=ignored, dirs_exist_ok=True)
         text = (made.folder / "dataops.yaml").read_text(encoding="utf-8")
-        commit(made.folder, {"dataops.yaml": f"{text}images: {{python: '{IMAGE}'}}\n"}, "The flights platform")
+        commit(made.folder, {"dataops.yaml": f"{text}{IMAGES}"}, "The flights platform")
         yield made
 
 
@@ -68,7 +68,7 @@ def test_the_tests_of_the_flights_example_pass_and_leave_nothing(flights: Scratc
 
 @pytest.mark.docker
 def test_servers_of_tests_run_in_containers_just_as_well(flights: ScratchPlatform) -> None:
-    require_image()
+    require_images()
     done = run_tests(flights, "--dataops-target", "docker", "-k", "delays or sees")
     assert done.returncode == 0, done.stdout + done.stderr
     assert left(flights) == []

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from support.docker_engine import left_out, require_image
+from support.docker_engine import left_out, require_images
 from support.scratch_platform import ScratchPlatform
 from support.verified import BROKEN, MADE_UP, PATIENCE, WAITS, WORSE, remains, verified_platform, wait_for_step
 
@@ -31,7 +31,7 @@ def platform() -> Iterator[ScratchPlatform]:
 @pytest.fixture(params=TARGETS)
 def target(request: pytest.FixtureRequest) -> str:
     if request.param == "docker":
-        require_image()
+        require_images()
     return str(request.param)
 
 

@@ -20,13 +20,16 @@ from typing import Any
 
 import pytest
 
-from dataops.infra.errors import DataopsError
+from dataops.infra.errors import DataopsError, NotFoundError
 from dataops.infra.providers.base import Operation
-from dataops.infra.providers.docker.bootstrap import PYTHON, bootstrap_python
+from dataops.infra.providers.docker.bootstrap import PYTHON, S3, bootstrap_gateway, bootstrap_python
 from dataops.infra.providers.docker.engine import Engine
 from dataops.infra.providers.docker.marks import selecting
 
 IMAGE = PYTHON
+IMAGES = f"images: {{python: '{IMAGE}', lake: '{S3}'}}\n"
+"""What platforms of tests say of images, see `require_images`."""
+
 OPERATION = Operation("urn:pulumi:feature-x::flights::dataops:docker:Thing::thing")
 
 
@@ -98,6 +101,22 @@ def require_image() -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)  # processes that run tests side by side make it once
         bootstrap_python(Engine(), lambda _: None)
     return IMAGE
+
+
+def require_images() -> None:
+    """The images that environments are made from: that of `require_image`, and the S3 server of lakes.
+
+    Without Go, or one that is built already, the test is skipped; in CI it fails.
+    """
+    require_image()
+    with open(Path(tempfile.gettempdir(), "dataops-tests-image.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            bootstrap_gateway(Engine(), lambda _: None)
+        except NotFoundError as error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"{error.what}; {error.hint}")
 
 
 def docker(*words: str) -> str:

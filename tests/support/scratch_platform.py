@@ -38,7 +38,7 @@ pipelines:
 services:
   sales-api: {run: ["PYTHON", services/sales_api.py], port: PORT, health: /healthz}
 products:
-  sales: {owner: analytics, tables: [marts.sales]}
+  sales: {owner: analytics, tables: [marts.sales], objects: ["marts/*"]}
 access:
   people: {ada: {email: ada@example.com, teams: [analytics]}}
   teams: {analytics: {}}
@@ -55,24 +55,25 @@ environments:
 """
 
 EXTRACT = """\
-import os, pathlib, urllib.parse
-import pyarrow, pyarrow.parquet
-lake = pathlib.Path(urllib.parse.urlsplit(os.environ["LAKE_URL"]).path)
-(lake / "raw").mkdir(parents=True, exist_ok=True)
+import os
+import pyarrow, pyarrow.fs, pyarrow.parquet
+files, lake = pyarrow.fs.FileSystem.from_uri(os.environ["LAKE_URL"])
+if files.type_name == "local":
+    files.create_dir(f"{lake}/raw")
 numbers = range(1, 51)
 names = [f"Customer {n}" for n in numbers]
 columns = {"order_id": list(numbers), "customer": names, "amount": [n * 10 for n in numbers]}
-pyarrow.parquet.write_table(pyarrow.table(columns), lake / "raw" / "orders.parquet")
+pyarrow.parquet.write_table(pyarrow.table(columns), f"{lake}/raw/orders.parquet", filesystem=files)
 """
 
 LOAD = """\
-import json, os, pathlib, urllib.parse
-import psycopg, pyarrow.parquet
-lake = pathlib.Path(urllib.parse.urlsplit(os.environ["LAKE_URL"]).path)
+import json, os, pathlib
+import psycopg, pyarrow.fs, pyarrow.parquet
+files, lake = pyarrow.fs.FileSystem.from_uri(os.environ["LAKE_URL"])
 with psycopg.connect(os.environ["WAREHOUSE_URL"]) as connection:
     connection.execute("CREATE TABLE IF NOT EXISTS raw.orders (order_id int PRIMARY KEY, customer text, amount int)")
     connection.execute("TRUNCATE raw.orders")
-    for row in pyarrow.parquet.read_table(lake / "raw" / "orders.parquet").to_pylist():
+    for row in pyarrow.parquet.read_table(f"{lake}/raw/orders.parquet", filesystem=files).to_pylist():
         connection.execute("INSERT INTO raw.orders VALUES (%(order_id)s, %(customer)s, %(amount)s)", row)
     count = connection.execute("SELECT count(*) FROM raw.orders").fetchone()[0]
 pathlib.Path(os.environ["DATAOPS_STEP_REPORT"]).write_text(json.dumps({"rows": {"raw.orders": count}}))
@@ -164,9 +165,9 @@ class ScratchPlatform:
         git(self.folder, "switch", "--quiet", "main")
         return made
 
-    def produce(self) -> None:
-        """Deploys production, runs its pipeline and takes a snapshot."""
-        self.do("env", "deploy", "production", "--yes")
+    def produce(self, *options: str) -> None:
+        """Deploys production, with further options, runs its pipeline and takes a snapshot."""
+        self.do("env", "deploy", "production", "--yes", *options)
         self.do("pipeline", "run", "sales", "--env", "production")
         self.do("snapshot", "capture", "--env", "production")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from dataops.envs.sweep import processes_of
 from dataops.infra.process.containers import remove_owned
 from dataops.infra.process.docker_engine import DockerEngine, engine_is_there
-from support.docker_engine import IMAGE
+from support.docker_engine import IMAGES
 from support.scratch_git import git
 from support.scratch_platform import PLATFORM, ScratchPlatform, scratch_platform
 from support.worlds import NEEDED
@@ -48,8 +48,7 @@ VERIFICATION = f"""\
 verification:
   checks:
     sums: [python, checks/sums.py]
-images: {{python: '{IMAGE}'}}
-"""
+{IMAGES}"""
 SUMS = """\
 import os
 import psycopg

@@ -14,7 +14,7 @@ import psycopg
 from dataops.infra.process.built_images import built_images
 from dataops.infra.process.containers import remove_owned
 from dataops.infra.process.docker_engine import DockerEngine, engine_is_there
-from support.docker_engine import IMAGE
+from support.docker_engine import IMAGES
 from support.scratch_git import commit, git
 from support.scratch_platform import PLATFORM, ScratchPlatform, scratch_platform
 
@@ -75,14 +75,18 @@ class World:
 
 
 @contextmanager
-def containable_platform() -> Iterator[ScratchPlatform]:
-    """A platform with production and a snapshot, whose code brings what it needs; no container is left at the end."""
+def containable_platform(*options: str) -> Iterator[ScratchPlatform]:
+    """A platform with production and a snapshot, whose code brings what it needs; no container is left at the end.
+
+    Args:
+        options: further ones for the deployment of production.
+    """
     files = {
-        "dataops.yaml": f"{PLATFORM.replace('PYTHON', 'python')}images: {{python: '{IMAGE}'}}\n",
+        "dataops.yaml": f"{PLATFORM.replace('PYTHON', 'python')}{IMAGES}",
         "requirements.txt": "".join(f"{name}=={version(name)}\n" for name in NEEDED),
     }
     with scratch_platform(files) as made:
-        made.produce()
+        made.produce(*options)
         try:
             yield made
         finally:

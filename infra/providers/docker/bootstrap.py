@@ -1,4 +1,4 @@
-"""Base images without a registry: Debian from its packages, and the Postgres server of golden directories."""
+"""Base images without a registry: Debian from its packages, the server of golden directories, and the S3 server."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from dataops.infra.providers.docker.build import Recipe, build
 from dataops.infra.providers.docker.engine import Engine
 from dataops.infra.providers.docker.faults import translated
 from dataops.infra.providers.docker.marks import CONTENT, fingerprint
+from dataops.infra.providers.docker.s3_gateway import IMAGE, content_of, import_gateway
 
 SUITE = "bookworm"
 PACKAGES = ("ca-certificates", "python3", "python3-venv")
 PYTHON = f"dataops-python:{SUITE}"
+S3 = IMAGE
 BASE = "dataops.base"
 """The label of base images, which belong to no platform: nobody removes them but by hand."""
 
@@ -39,20 +41,29 @@ def postgres_name() -> str:
     return f"dataops-postgres:{server_build()}"
 
 
-def bootstrap(engine: Engine, home: Path, say: Callable[[str], None]) -> list[Made]:
+def bootstrap(engine: Engine, home: Path, say: Callable[[str], None], gateway: Path | None = None) -> list[Made]:
     """Makes the base images that are not there yet.
 
     Args:
         home: where server binaries are kept, see `dataops.infra.platform.layout`.
         say: is told what is about to be done.
+        gateway: a `versitygw` that somebody has built; None to build it.
 
     Raises:
-        CommandError: `mmdebstrap` is not installed, or it failed.
+        CommandError: `mmdebstrap` is not installed, or it failed; the S3 server cannot be built.
+        NotFoundError: there is no Go to build the S3 server with, or no such file.
     """
     python = bootstrap_python(engine, say)
     content = fingerprint([python.image_id, server_build(), _dockerfile()])
     postgres = _made(engine, postgres_name(), content, lambda: _build_postgres(engine, home, content, say))
-    return [python, postgres]
+    return [python, postgres, bootstrap_gateway(engine, say, gateway)]
+
+
+def bootstrap_gateway(engine: Engine, say: Callable[[str], None], given: Path | None = None) -> Made:
+    """Makes the image of the S3 server, unless it is there; see `bootstrap`."""
+    content = content_of(given)
+    labels = [f"LABEL {BASE}=s3", f"LABEL {CONTENT}={content}"]
+    return _made(engine, S3, content, lambda: import_gateway(engine, given, labels, say))
 
 
 def bootstrap_python(engine: Engine, say: Callable[[str], None]) -> Made:

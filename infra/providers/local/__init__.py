@@ -20,6 +20,7 @@ def local_handlers(home: Path) -> list[ResourceHandler]:
     from dataops.infra.providers.local.endpoints import EndpointsHandler
     from dataops.infra.providers.local.environment_file import EnvironmentFileHandler
     from dataops.infra.providers.local.lake import LakeHandler
+    from dataops.infra.providers.local.lake_access import LakeAccessHandler
     from dataops.infra.providers.local.postgres_cluster import PostgresClusterHandler
     from dataops.infra.providers.local.service import ServiceHandler
     from dataops.infra.providers.local.supervisor import SupervisorHandler
@@ -34,6 +35,7 @@ def local_handlers(home: Path) -> list[ResourceHandler]:
         ContainerPlaceHandler(),
         PostgresClusterHandler(home),
         LakeHandler(),
+        LakeAccessHandler(),
         EnvironmentFileHandler(),
         TextFileHandler(),
         ServiceHandler(),

@@ -22,6 +22,7 @@ from dataops.infra.process.ports import free_port, is_free
 from dataops.infra.process.postgres_configuration import change_port
 from dataops.infra.process.postgres_container import WAREHOUSE
 from dataops.infra.process.programs import write_private
+from dataops.infra.process.s3_gateway import LAKE
 from dataops.infra.process.supervisor import Supervisor
 from dataops.infra.process.users import server_user
 from dataops.infra.providers.local.listening import accepts, listens
@@ -43,7 +44,7 @@ class Moved:
         if not self.ports:
             return text
         old = "|".join(map(str, self.ports))
-        pattern = re.compile(rf"(127\.0\.0\.1|localhost|{WAREHOUSE}):({old})(?!\d)")
+        pattern = re.compile(rf"(127\.0\.0\.1|0\.0\.0\.0|localhost|{WAREHOUSE}|{LAKE}):({old})(?!\d)")
         return pattern.sub(lambda match: f"{match[1]}:{self.ports[int(match[2])]}", text)
 
     def rewrite_all(self, value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
 from dataops.infra.platform.addresses import refuse_values
-from dataops.infra.process.containers import ContainerPlace, code_program, shim_command
+from dataops.infra.process.containers import ContainerPlace, ContainerProgram, code_program, shim_command
 from dataops.infra.process.dotenv import NAME, read_variables
 from dataops.infra.process.ports import LOOPBACK, free_port, is_free
 from dataops.infra.process.postgres_server import newest_log_lines
@@ -29,6 +29,8 @@ from dataops.infra.providers.local.listening import answers, listens
 READY_SECONDS = 60.0
 PORT_ATTEMPTS = 3
 SIGTERM = 15
+ANYWHERE = "0.0.0.0"
+"""Where programs in containers listen: on their own network, and where their port is published."""
 
 
 class ServiceHandler(ResourceHandler):
@@ -38,7 +40,9 @@ class ServiceHandler(ResourceHandler):
     the program has run for a second. Variables come from `environmentFile`, then `variables`, then the port.
     It is restarted when `environmentDigest` or `generation` changes: what it has read is another than it was.
 
-    With `container`, a `ContainerPlace`, it runs in a container: it is told by `HOST` to listen on all of its network.
+    With `container`, a `ContainerPlace`, it runs in a container: it is told by `HOST` to listen on all of its network,
+    or by the variable that `listenVariable` names, as host and port. With `mounts` it is no program of the branch, but
+    one of the container's image that sees nothing else of this machine.
 
     A service that is made anew gets the port that it had, as long as nobody else has it: others know its address.
     """
@@ -46,7 +50,10 @@ class ServiceHandler(ResourceHandler):
     token = "dataops:local:Service"
     required = frozenset({"supervisor", "name", "command", "directory", "environmentFile"})
     optional = frozenset(
-        {"variables", "portVariable", "health", "logFile", "environmentDigest", "generation", "container"}
+        {
+            *("variables", "portVariable", "health", "logFile", "environmentDigest", "generation"),
+            *("container", "mounts", "listenVariable"),
+        }
     )
     replace_on = frozenset({"supervisor", "name"})
     outputs = frozenset({"name", "port", "url", "running"})
@@ -184,19 +191,11 @@ def _supervised(inputs: dict[str, Any], name: str, port: int, log: Path) -> Supe
     variables = {key: str(value) for key, value in (inputs.get("variables") or {}).items()}
     if port:
         variables[inputs["portVariable"]] = str(port)
+    if inputs.get("listenVariable"):
+        variables[inputs["listenVariable"]] = f"{ANYWHERE}:{port}"
     command = tuple(str(word) for word in inputs["command"])
     if inputs.get("container"):
-        place = ContainerPlace.of(inputs["container"])
-        command = shim_command(
-            place,
-            code_program(
-                place,
-                str(inputs["name"]),
-                command,
-                variables={"HOST": "0.0.0.0"},
-                port_variable=str(inputs.get("portVariable") or ""),
-            ),
-        )
+        command = _contained(ContainerPlace.of(inputs["container"]), inputs, command)
     launch = LaunchSpecification(
         command=command,
         directory=str(inputs["directory"]),
@@ -205,6 +204,17 @@ def _supervised(inputs: dict[str, Any], name: str, port: int, log: Path) -> Supe
         death_signal=SIGTERM,
     )
     return SupervisedProgram(name, launch, log, stop_children=True)
+
+
+def _contained(place: ContainerPlace, inputs: dict[str, Any], command: tuple[str, ...]) -> tuple[str, ...]:
+    """The command that runs the service in a container."""
+    name, port = str(inputs["name"]), str(inputs.get("portVariable") or "")
+    if inputs.get("mounts"):
+        shared = {str(mount["target"]): Path(str(mount["source"])) for mount in inputs["mounts"]}
+        program = ContainerProgram(name, command, "", shared=shared, port_variable=port)
+    else:
+        program = code_program(place, name, command, variables={"HOST": ANYWHERE}, port_variable=port)
+    return shim_command(place, program)
 
 
 def _wait_ready(supervisor: Supervisor, name: str, port: int, health: str, seconds: float) -> None:
