@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -27,6 +28,18 @@ def docker(scene: Scene) -> Finding:
         return absent("no `docker` on PATH", "apt-get install docker.io")
     said = output_of([program, "version", "--format", "{{.Server.Version}}"], scene, seconds=3)
     return ok(f"Docker engine {said}") if said else absent("no Docker engine answers", "start it: dockerd")
+
+
+def builder(scene: Scene) -> Finding:
+    """What images of code are built with."""
+    from dataops.infra.providers.docker.build import buildkit_command
+
+    if importlib.util.find_spec("docker") is None:
+        return absent("the Python library for Docker is not installed", "pip install 'dataops[docker]'")
+    program = buildkit_command(scene.environment.get("PATH", ""))
+    if program is None:
+        return absent("no `docker` command builds with BuildKit", "apt-get install docker.io, or docker-buildx-plugin")
+    return ok(f"{program} builds with BuildKit")
 
 
 def kubectl(scene: Scene) -> Finding:
@@ -63,6 +76,7 @@ def _supported(target: str) -> Probe:
 BEYOND = (
     _supported("docker"),
     Probe("engine", "docker", docker),
+    Probe("builder", "docker", builder),
     _supported("kubernetes"),
     Probe("cluster", "kubernetes", kubectl),
     _supported("aws"),

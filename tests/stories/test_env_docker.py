@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 
 from dataops.infra.process.containers import network_name
 from dataops.infra.process.docker_engine import DockerEngine
+from support.cut_engine import SOCKET, forwarding
 from support.docker_engine import IMAGE, docker, require_images
 from support.scratch_git import git
 from support.scratch_platform import SERVICE, ScratchPlatform
@@ -161,6 +163,24 @@ def test_a_kill_in_a_build_ends_the_build_and_one_after_it_loses_no_image(platfo
     world.up()
     assert world.images == made and len(made) == 1
     root = world.root
+    platform.do("env", "down", world.name, "--yes")
+    assert not root.exists() and DockerEngine().owned(str(root)) == [] == world.images
+
+
+@pytest.mark.skipif(not Path(SOCKET).exists() and os.environ.get("CI") != "true", reason="the engine is elsewhere")
+def test_an_engine_that_goes_away_while_an_environment_is_made_is_told_and_the_next_up_goes_on(
+    platform: ScratchPlatform, tmp_path: Path
+) -> None:
+    world = World(platform, "docker", "feature/cut")
+    platform.branch(world.branch)
+    for requests in sorted(random.Random(os.environ["DATAOPS_SEED"]).sample(range(1, 11), 2)):
+        path = tmp_path / f"{requests}.sock"
+        with forwarding(path, requests):
+            cut = platform.run(*world.upping, DOCKER_HOST=f"unix://{path}")
+        assert cut.status == 4 and "Docker Engine" in cut.stderr, f"after {requests} requests\n{cut.stderr}"
+    world.up()
+    root = world.root
+    assert sum(owned.kind == "container" for owned in DockerEngine().owned(str(root))) == 2
     platform.do("env", "down", world.name, "--yes")
     assert not root.exists() and DockerEngine().owned(str(root)) == [] == world.images
 

@@ -34,8 +34,11 @@ class ContainerPlaceHandler(ResourceHandler):
         return CreateResult(network_name(root), _outputs(engine, root))
 
     def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
-        found = DockerEngine().network(recorded.id)
-        return ReadResult(recorded.id, recorded.outputs) if found else ReadResult("", {})
+        engine = DockerEngine()
+        if engine.network(recorded.id) is None:
+            return ReadResult("", {})
+        # the engine may listen elsewhere than it did
+        return ReadResult(recorded.id, _outputs(engine, Path(str(recorded.inputs["root"]))))
 
     def update(self, operation: Operation, recorded: Recorded, inputs: dict[str, Any]) -> UpdateResult:
         engine, root = DockerEngine(), Path(inputs["root"])

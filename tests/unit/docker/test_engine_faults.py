@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,59 +13,8 @@ from dataops.infra.process.docker_faults import EngineUnavailableError
 from dataops.infra.providers.docker.container import ContainerHandler
 from dataops.infra.providers.docker.engine import Engine
 from dataops.infra.providers.docker.volume import VolumeHandler
+from support.cut_engine import SOCKET, forwarding
 from support.docker_engine import OPERATION, Scene
-
-SOCKET = "/var/run/docker.sock"
-
-
-@contextmanager
-def forwarding(path: Path, requests: int) -> Iterator[None]:
-    """An engine's socket that is gone after some requests: what a restart of the engine looks like."""
-    server, left = socket.socket(socket.AF_UNIX), [requests]
-    ends: list[socket.socket] = [server]
-    threads: list[threading.Thread] = []
-    server.bind(str(path))
-    server.listen()
-
-    def run(target: Callable[..., None], *args: object) -> None:
-        threads.append(threading.Thread(target=target, args=args))
-        threads[-1].start()
-
-    def carry(source: socket.socket, sink: socket.socket, counted: bool) -> None:
-        with suppress(OSError):
-            while piece := source.recv(65536):
-                left[0] -= counted
-                if counted and left[0] < 0:
-                    break
-                sink.sendall(piece)
-        hang_up(source, sink)
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                inner, outer = server.accept()[0], socket.socket(socket.AF_UNIX)
-                ends.extend((inner, outer))
-                outer.connect(SOCKET)
-                run(carry, inner, outer, True)
-                run(carry, outer, inner, False)
-
-    run(accept)
-    try:
-        yield
-    finally:
-        hang_up(server)
-        threads[0].join()
-        hang_up(*ends)
-        for thread in threads:
-            thread.join()
-        for end in ends:
-            end.close()
-
-
-def hang_up(*ends: socket.socket) -> None:
-    for end in ends:
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.docker

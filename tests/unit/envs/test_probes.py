@@ -91,6 +91,7 @@ def test_this_machine_can_have_environments_and_nothing_is_changed(scene: Scene,
 def test_missing_programs_are_told_with_what_to_install(scene: Scene, tmp_path: Path) -> None:
     bare = replace(scene, environment={"PATH": str(tmp_path), "HOME": str(tmp_path)})
     assert targets.docker(bare).hint == "apt-get install docker.io"
+    assert targets.builder(bare).what.endswith("with BuildKit")
     assert targets.kubectl(bare).verdict is machine.pulumi(bare).verdict is Verdict.ABSENT
     assert targets.credentials(bare).verdict is Verdict.ABSENT
     assert targets.credentials(replace(bare, environment={"AWS_PROFILE": "x"})).what == "AWS_PROFILE is set"
