@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dataops.envs.sweep import processes_of
+from dataops.infra.process.built_images import built_images
 from dataops.infra.process.containers import remove_owned
 from dataops.infra.process.docker_engine import DockerEngine, engine_is_there
 from support.docker_engine import IMAGES
@@ -111,8 +112,9 @@ def remains(platform: ScratchPlatform) -> list[str]:
             if environment.name != "production":
                 found += [f"process {pid}" for pid in processes_of(environment)]
         if engine_is_there():
-            owned = DockerEngine().owned()
-            found += [f"{o.kind} {o.name}" for o in owned if Path(o.root).is_relative_to(places)]
+            engine = DockerEngine()
+            found += [f"{o.kind} {o.name}" for o in engine.owned() if Path(o.root).is_relative_to(places)]
+            found += [f"image {image.reference}" for image in built_images(engine, places)]
     found += [str(path) for path in platform.folder.glob(".dataops/**/verify-*")]
     found += [line for line in git(platform.folder, "worktree", "list").splitlines() if "verify-" in line]
     return found

@@ -280,3 +280,27 @@ def test_a_worktree_whose_folder_is_gone_is_forgotten(layout: PlatformLayout, tm
     shutil.rmtree(layout.environment("lost").root)
     assert kinds(look(layout)) == [("worktree", "lost")]
     assert collect(layout) == [] and str(code) not in git(tmp_path / "repo", "worktree", "list")
+
+
+def test_what_a_command_made_for_itself_is_nobodys_when_the_command_is_dead(
+    layout: PlatformLayout, tmp_path: Path
+) -> None:
+    Registry(layout.registry).save(replace(record(layout, tmp_path, "verify-x-0a0a0a"), purpose="verify"))
+    record(layout, tmp_path, "mine")
+    root = environment(layout, "verify-x-0a0a0a")
+    with hold(layout.registry, "verify-x-0a0a0a", "verify --branch x"):
+        assert kinds(look(layout)) == []
+    dead_lease(layout, "verify-x-0a0a0a")
+    assert kinds(look(layout)) == [("verification", "verify-x-0a0a0a")]
+    assert collect(layout) == []
+    assert not root.exists() and Registry(layout.registry).names() == ["mine"]
+    assert kinds(look(layout)) == []
+
+
+def test_one_that_came_to_life_again_meanwhile_is_left(layout: PlatformLayout, tmp_path: Path) -> None:
+    made = Registry(layout.registry).save(replace(record(layout, tmp_path, "verify-x-0a0a0a"), purpose="verify"))
+    found = look(layout)
+    Registry(layout.registry).save(replace(made, created="2026-01-01T00:00:00+00:00"))
+    outcome = perform(found, layout, environment_tools(), lambda finding, why: None)
+    assert [why for _, why in outcome.left] == ["it is another one now"]
+    assert Registry(layout.registry).names() == ["verify-x-0a0a0a"]
