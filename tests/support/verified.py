@@ -38,7 +38,7 @@ WAITS = "import time\ntime.sleep(600)\n"
 
 TABLES = (
     PLATFORM.replace("PYTHON", "python")
-    .replace("tables: [marts.sales]}", "tables: [marts.sales, marts.buyers]}")
+    .replace("tables: [marts.sales]", "tables: [marts.sales, marts.buyers]")
     .replace('outputs: ["warehouse:marts.sales"]', 'outputs: ["warehouse:marts.sales", "warehouse:marts.buyers"]')
     .replace(
         "    marts.sales: {keep: [orders, total]}\n",
