@@ -32,6 +32,12 @@ def reported(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
             return {"python": f"{inputs['path']}/bin/python"}
         case "dataops:local:Service":
             return {"port": 8000, "url": "http://127.0.0.1:8000", "running": True}
+        case "dataops:docker:PulledImage":
+            return {"reference": f"{inputs['name']}@sha256:0", "imageId": f"sha256:{inputs['name']}"}
+        case "dataops:docker:Image":
+            return {"reference": f"{inputs['name']}:1", "imageId": "sha256:code"}
+        case "dataops:local:ContainerPlace":
+            return {"network": "dataops-network", "socket": "/run/docker.sock"}
         case "dataops:snapshots:Golden":
             return {"dataDirectory": "/golden/data", "lakeDirectory": "/golden/lake", "manifestHash": "abc"}
         case "dataops:snapshots:Verification":

@@ -155,12 +155,15 @@ class ImageHandler(ResourceHandler):
 
     def _equal(self, inputs: dict[str, Any], content: str, reference: str) -> str | None:
         """An image of the same platform and content under another name, which then has this name, too."""
+        from dataops.infra.providers.docker.library import NotFound
+
         client = self._engine.client
         labels = [f"{PLATFORM}={inputs['platform']}", f"{CONTENT}={content}"]
         with translated("look for an equal image"):
             for image in client.images(filters={"label": labels}):
-                self._name(image["Id"], reference)
-                return str(image["Id"])
+                with suppress(NotFound):  # its last user may have gone this very moment
+                    self._name(image["Id"], reference)
+                    return str(image["Id"])
         return None
 
 

@@ -14,7 +14,7 @@ from support.platform_file import write_platform
 pytestmark = pytest.mark.slow
 
 
-def declare(role: str, folder: Path) -> Declared:
+def declare(role: str, folder: Path, target: str = "local") -> Declared:
     write_platform(folder)
     (folder / "requirements.txt").write_text("pyarrow==1\n", encoding="utf-8")
     (folder / "stacks").mkdir()
@@ -27,6 +27,7 @@ def declare(role: str, folder: Path) -> Declared:
         directory="shop-12345678",
         snapshot="snap-1" if role == "replica" else "",
         production_hosts=("127.0.0.1:5433",) if role == "replica" else (),
+        target=target,
     )
     return declare_stack(folder / "stacks", parameters.to_config())
 
@@ -159,3 +160,26 @@ def test_the_runner_starts_beside_everything_and_its_plan_comes_late(replica: De
     sales = [plan["pipelines"]["sales"] for plan in plans]
     assert [found["schedule"]["paused"] for found in sales] == [True, False]
     assert sales[0]["steps"][1]["needs"] == ["extract"] and sales[0]["steps"][0]["command"][0].endswith("/bin/python")
+
+
+def test_in_containers_code_is_an_image_that_is_built_while_data_are_cloned(tmp_path: Path) -> None:
+    found = declare("replica", tmp_path, "docker")
+    assert found.names("dataops:local:VirtualEnvironment") == set()
+    image = found.one("dataops:docker:Image").inputs
+    assert image["commit"] == "c" * 40 and image["context"].endswith(f"/code/{'c' * 12}")
+    assert image["name"].startswith("dataops/shop-") and image["name"].endswith("/feature-x")
+    assert image["dockerfileText"].startswith("FROM python:3.11-slim@sha256:0 AS requirements")
+    assert image["key"] == "sha256:python:3.11-slim", "a base that is another makes another image"
+    assert found.one("dataops:docker:PulledImage").inputs["record"].endswith(f"/images/{'c' * 40}.json")
+    assert found.one("dataops:local:Service", "sales-api").inputs["container"]["image"] == "sha256:code"
+    cluster = found.one("dataops:local:PostgresCluster")
+    assert cluster.inputs["container"]["image"] == "sha256:python:3.11-slim"
+    assert "dataops:docker:Image::code" not in found.before("dataops:local:PostgresCluster::postgres")
+    assert "dataops:local:Worktree::worktree" in found.before("dataops:docker:Image::code")
+    assert "dataops:docker:Image::code" in found.before("dataops:local:Endpoints::endpoints")
+
+
+def test_a_dockerfile_of_the_platform_builds_its_image(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n", encoding="utf-8")
+    image = declare("replica", tmp_path, "docker").one("dataops:docker:Image").inputs
+    assert image["dockerfile"] == "Dockerfile" and "dockerfileText" not in image

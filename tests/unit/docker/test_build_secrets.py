@@ -70,6 +70,9 @@ def test_the_generated_dockerfile_leaves_no_secret_in_labels_history_or_layers(
     context.mkdir()
     (context / "requirements.txt").write_text(f"# {secrets.token_hex(8)}: no layer of before will do\n")
     (context / "main.py").write_text("print('hello')\n")
+    (context / ".dockerignore").write_text("*.txt\n!requirements.txt\n")
+    (context / "notes.txt").write_text(f"{mark} for the author\n")
+    (context / ".git").write_text(f"gitdir: {mark}\n")
     variables = {**os.environ, "SSL_CERT_FILE": str(bundle), "UV_INDEX_TEAM_PASSWORD": token}
     inputs = here.inputs("code", context=str(context), dockerfileText=generated_dockerfile(shell, ["requirements.txt"]))
     made = ImageHandler(Engine(variables)).create(OPERATION, inputs).outputs["reference"]
