@@ -32,6 +32,9 @@ def reported(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
             return {"python": f"{inputs['path']}/bin/python"}
         case "dataops:local:Service":
             return {"port": 8000, "url": "http://127.0.0.1:8000", "running": True}
+        case "dataops:local:LakeAccess":
+            keys = {"accessKeys": {account: f"key of {account}" for account in inputs["accounts"]}}
+            return {"url": f"s3://{inputs['bucket']}", "environmentFile": "/lake.env", **keys}
         case "dataops:docker:PulledImage":
             return {"reference": f"{inputs['name']}@sha256:0", "imageId": f"sha256:{inputs['name']}"}
         case "dataops:docker:Image":

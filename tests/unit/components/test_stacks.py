@@ -170,7 +170,7 @@ def test_in_containers_code_is_an_image_that_is_built_while_data_are_cloned(tmp_
     assert image["name"].startswith("dataops/shop-") and image["name"].endswith("/feature-x")
     assert image["dockerfileText"].startswith("FROM python:3.11-slim@sha256:0 AS requirements")
     assert image["key"] == "sha256:python:3.11-slim", "a base that is another makes another image"
-    assert found.one("dataops:docker:PulledImage").inputs["record"].endswith(f"/images/{'c' * 40}.json")
+    assert found.one("dataops:docker:PulledImage", "python").inputs["record"].endswith(f"/images/{'c' * 40}.json")
     assert found.one("dataops:local:Service", "sales-api").inputs["container"]["image"] == "sha256:code"
     cluster = found.one("dataops:local:PostgresCluster")
     assert cluster.inputs["container"]["image"] == "sha256:python:3.11-slim"
