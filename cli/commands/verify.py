@@ -114,7 +114,9 @@ def verify(
     else:
         _show(verdict)
     if not verdict.passed:
-        raise ExpectationError(verdict.sentence, hint="`verification` in dataops.yaml says which differences are meant")
+        about_marts = any(check.group.startswith("mart ") for check in verdict.failures)
+        meant = "if they are meant, say so in `verification` of dataops.yaml on the branch" if about_marts else None
+        raise ExpectationError(verdict.sentence, hint=meant)
 
 
 def _show(verdict: Verdict) -> None:

@@ -112,6 +112,15 @@ def test_a_branch_whose_pipeline_fails_is_refused_and_the_end_of_its_log_is_told
     assert remains(platform) == []
 
 
+def test_a_branch_whose_program_fails_is_refused_without_what_its_error_quotes(platform: ScratchPlatform) -> None:
+    platform.branch("feature/raises", {"stacks/__main__.py": "raise ValueError('Customer 7')\n"})
+    outcome = platform.run("verify", "--branch", "feature/raises", "--target", "local", "-o", "json")
+    assert outcome.status == REFUSED, outcome.stderr
+    assert failures(outcome.json) == {("replica", "comes up"): ("a replica of the branch", "ValueError")}
+    assert "Customer 7" in outcome.stderr and "Customer 7" not in outcome.stdout
+    assert remains(platform) == []
+
+
 def test_a_verification_that_is_interrupted_leaves_nothing(platform: ScratchPlatform) -> None:
     platform.branch("feature/slow", {"pipelines/extract.py": WAITS})
     process = platform.start("verify", "--branch", "feature/slow", "--target", "local")
