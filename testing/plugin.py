@@ -96,10 +96,8 @@ def warehouse(dataops_template: Template) -> Iterator[TestedWarehouse]:
 @pytest.fixture
 def lake(dataops_template: Template) -> Iterator[TestedLake]:
     """The objects of the platform, for this test alone."""
-    from dataops.testing.stores import TestedLake
-
-    with dataops_template.lake_copy() as path:
-        yield TestedLake(path)
+    with dataops_template.lake_copy() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+
+from dataops.infra.platform.lake_objects import objects_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -47,20 +50,25 @@ class TestedWarehouse:
 
 @dataclass(frozen=True, slots=True)
 class TestedLake:
-    """The objects of one test, below `path`; whatever is written to them is gone afterwards."""
+    """The objects of one test, files below `path`; whatever is written to them is gone afterwards.
+
+    With `bucket`, an S3 server stands before them, which lets in who has the `credentials`.
+    """
 
     __test__ = False
 
     path: Path
+    bucket: str = ""
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def url(self) -> str:
-        """As programs find it in `LAKE_URL`."""
-        return f"file://{self.path}"
+        """As programs find it in `LAKE_URL`: a folder, or a bucket of an S3 server."""
+        return f"s3://{self.bucket}" if self.bucket else f"file://{self.path}"
 
     def objects(self) -> list[str]:
         """The paths of all objects, sorted."""
-        return sorted(p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if p.is_file())
+        return [path.relative_to(self.path).as_posix() for path in objects_of(self.path)]
 
     def read(self, path: str) -> pa.Table:
         """A Parquet object as a table."""
@@ -77,4 +85,4 @@ class TestedLake:
 
     def variables(self) -> dict[str, str]:
         """The variables with which programs find it, as in an environment."""
-        return {"LAKE_URL": self.url}
+        return {"LAKE_URL": self.url, **self.credentials}

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dataops.envs.lock import hold
@@ -26,7 +26,12 @@ from dataops.infra.process.ports import LOOPBACK, free_port
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.infra.process.removal import remove_tree
 from dataops.testing.settings import Settings
+from dataops.testing.stores import TestedLake
 
+if TYPE_CHECKING:
+    from dataops.envs.verification.lake_container import LakeServer
+
+LAKES = "lakes"
 ATTEMPTS = 3
 """How often a server is started on another port, when somebody was faster to take the first."""
 
@@ -42,6 +47,7 @@ class Template:
         database: the filled database.
         lake: the folder of the objects.
         password: that of the role that pipelines have.
+        server: the S3 server before the copies of the lake; None where programs see the folders themselves.
     """
 
     root: Path
@@ -50,6 +56,7 @@ class Template:
     database: str
     lake: Path
     password: str = field(repr=False)
+    server: LakeServer | None = None
 
     @contextmanager
     def database_copy(self) -> Iterator[str]:
@@ -68,14 +75,21 @@ class Template:
             self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     @contextmanager
-    def lake_copy(self) -> Iterator[Path]:
-        """A folder with the objects, as long as the block runs."""
-        place = self.root / "lakes" / secrets.token_hex(6)
+    def lake_copy(self) -> Iterator[TestedLake]:
+        """The objects, as long as the block runs."""
+        name = f"test-{secrets.token_hex(6)}"
+        place = self.root / LAKES / name
         clone_tree(self.lake, place)
         try:
-            yield place
+            if self.server is None:
+                yield TestedLake(place)
+            else:
+                self.server.open(name)
+                yield TestedLake(place, name, self.server.variables())
         finally:
             remove_tree(place)
+            if self.server is not None:
+                self.server.forget(name)
 
     def _administer(self, statement: Any) -> None:
         with connect(self.connection) as session, postgres_errors("copying the database of tests"):
@@ -117,7 +131,14 @@ def template(settings: Settings, platform: Platform, layout: PlatformLayout) -> 
             fill(connection, database, objects, platform, settings.seed)
         password = secrets.token_urlsafe(18)
         _make_login(connection, password)
-        yield Template(root, connection, port, database, objects, password)
+        server = _lakes(stack, root, platform) if image else None
+        yield Template(root, connection, port, database, objects, password, server)
+
+
+def _lakes(stack: ExitStack, root: Path, platform: Platform) -> LakeServer:
+    from dataops.envs.verification.lake_container import contained_lakes
+
+    return stack.enter_context(contained_lakes(root, root / LAKES, platform))
 
 
 def _source(settings: Settings, platform: Platform, layout: PlatformLayout) -> tuple[Path | None, Path | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def require_engine() -> None:
         ConfigurationError: testcontainers is not installed.
         ResourceError: no engine answers.
     """
-    _testcontainers()
+    postgres_class()
     try:
         DockerEngine().version()
     except DataopsError as error:
@@ -84,11 +84,10 @@ def contained_server(
     container.with_tmpfs_mount("/tmp")
     container.with_envs(TZ="UTC", LC_ALL="C")
     if port:
-        # Its own method publishes on every address of the machine.
-        container.ports[f"{port}/tcp"] = (LOOPBACK, port)  # type: ignore[assignment]
+        publish(container, port)
     connection = {"host": str(sockets), "port": number, "user": SUPERUSER}
-    with _network(root, bool(port)) as network:
-        container.with_kwargs(**_closed(root), **network, user=f"{user.uid}:{user.gid}", shm_size=SHARED_MEMORY)
+    with network(root, "warehouse") if port else nullcontext({"network_mode": "none"}) as on:
+        container.with_kwargs(**closed(root), **on, user=f"{user.uid}:{user.gid}", shm_size=SHARED_MEMORY)
         with running(container):
             _wait(container, connection)
             yield connection
@@ -119,12 +118,9 @@ def running(container: DockerContainer) -> Iterator[None]:
 
 
 @contextmanager
-def _network(root: Path, wanted: bool) -> Iterator[dict[str, Any]]:
-    """A network for a container, which nothing else is on, while the block runs; no network at all unless wanted."""
-    if not wanted:
-        yield {"network_mode": "none"}
-        return
-    engine, name = DockerEngine(), network_name(root)
+def network(root: Path, what: str) -> Iterator[dict[str, str]]:
+    """A network that nothing else is on while the block runs, as an option of containers."""
+    engine, name = DockerEngine(), f"{network_name(root)}-{what}"
     engine.make_network(name, labels_of(root))
     try:
         yield {"network": name}
@@ -132,7 +128,25 @@ def _network(root: Path, wanted: bool) -> Iterator[dict[str, Any]]:
         engine.remove(Owned("network", name, str(root)))
 
 
-def _closed(root: Path) -> dict[str, Any]:
+def publish(container: DockerContainer, port: int) -> None:
+    """Has a container listen on a port of loopback; its own method publishes on every address of the machine."""
+    container.ports[f"{port}/tcp"] = (LOOPBACK, port)  # type: ignore[assignment]
+
+
+def require_running(container: DockerContainer, what: str) -> None:
+    """Makes sure that a container has not ended.
+
+    Raises:
+        ResourceError: it has; the details are what it printed last.
+    """
+    container.reload()
+    if container.status not in ("created", "running"):
+        output, errors = container.get_logs()
+        said = (errors or output).decode(errors="replace").strip().splitlines()[-5:]
+        raise ResourceError(f"a throwaway {what} ended at once", details="\n".join(said)) from None
+
+
+def closed(root: Path) -> dict[str, Any]:
     """What every container of ours is started with: its marks, and as little as possible of anything else."""
     return {
         "labels": labels_of(root),
@@ -144,7 +158,7 @@ def _closed(root: Path) -> dict[str, Any]:
 
 def _postgres(image: str) -> DockerContainer:
     """A Postgres of testcontainers, on data that are there already and of which the superuser has no password."""
-    PostgresContainer = _testcontainers()
+    PostgresContainer = postgres_class()
 
     class ClonedPostgres(PostgresContainer):  # type: ignore[misc, valid-type]
         def _configure(self) -> None:
@@ -158,7 +172,7 @@ def _postgres(image: str) -> DockerContainer:
     return container
 
 
-def _testcontainers() -> type:
+def postgres_class() -> type:
     """The class of Postgres containers of testcontainers, by whichever name this version has it.
 
     Raises:
@@ -188,11 +202,7 @@ def _wait(container: DockerContainer, connection: Mapping[str, Any]) -> None:
             with connect(connection):
                 return
         except ResourceError:
-            container.reload()
-            if container.status != "running":
-                output, errors = container.get_logs()
-                said = (errors or output).decode(errors="replace").strip().splitlines()[-5:]
-                raise ResourceError("a throwaway Postgres ended at once", details="\n".join(said)) from None
+            require_running(container, "Postgres")
             if time.monotonic() > deadline:
                 raise DeadlineError(f"a throwaway Postgres did not answer within {START_SECONDS:.0f} s") from None
             time.sleep(0.05)
