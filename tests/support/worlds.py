@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from dataops.envs.sweep import end_processes
 from dataops.infra.process.built_images import built_images
 from dataops.infra.process.containers import remove_owned
 from dataops.infra.process.docker_engine import DockerEngine, engine_is_there
@@ -95,4 +96,5 @@ def containable_platform(*options: str) -> Iterator[ScratchPlatform]:
         finally:
             if engine_is_there():
                 for root in made.roots():
+                    end_processes(root)  # or they would start containers again
                     remove_owned(root)

@@ -154,17 +154,26 @@ class ImageHandler(ResourceHandler):
         return str(image["Id"]) if image else None
 
     def _equal(self, inputs: dict[str, Any], content: str, reference: str) -> str | None:
-        """An image of the same platform and content under another name, which then has this name, too."""
+        """An image of equal content that has a name beside this one, which it then has, too.
+
+        Names beside one another are of one platform, and of one repository: labels say its commits.
+        """
         from dataops.infra.providers.docker.library import NotFound
 
         client = self._engine.client
         labels = [f"{PLATFORM}={inputs['platform']}", f"{CONTENT}={content}"]
         with translated("look for an equal image"):
             for image in client.images(filters={"label": labels}):
+                if not any(_folder(name) == _folder(reference) for name in image["RepoTags"] or []):
+                    continue
                 with suppress(NotFound):  # its last user may have gone this very moment
                     self._name(image["Id"], reference)
                     return str(image["Id"])
         return None
+
+
+def _folder(reference: str) -> str:
+    return reference.rpartition("/")[0]
 
 
 def _recipe(inputs: dict[str, Any], reference: str, content: str) -> Recipe:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 from typing import Any
 
 from dataops.infra.errors import ResourceError
 from dataops.infra.process.containers import labels_of, network_name
 from dataops.infra.process.docker_engine import ROOT_LABEL, DockerEngine, Owned
+from dataops.infra.process.docker_faults import EngineFullError, EngineUnavailableError
 from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler, UpdateResult
 
 
@@ -71,13 +70,18 @@ def _refuse_strange_files(engine: DockerEngine, root: Path, image: str) -> None:
         ResourceError: the engine is on another machine, or in a virtual one that shares nothing.
     """
     root.mkdir(parents=True, exist_ok=True)
-    probe = root / f".engine-probe-{os.getpid()}-{secrets.token_hex(4)}"
+    probe = root / ".engine-probe"
     probe.write_bytes(b"dataops")
-    name = f"{network_name(root)}-{probe.name.removeprefix('.')}"
+    owned = Owned("container", f"{network_name(root)}-engine-probe", str(root))
     mount = {"Type": "bind", "Source": str(probe), "Target": "/probe", "ReadOnly": True}
     body = {"Image": image, "Cmd": ["probe"], "Labels": labels_of(root), "HostConfig": {"Mounts": [mount]}}
     try:
-        engine.ask("POST", f"/containers/create?name={name}", body, doing="showing the engine a file of this machine")
+        engine.remove(owned)  # an engine that went away in the middle has kept it
+        doing = "showing the engine a file of this machine"
+        engine.ask("POST", f"/containers/create?name={owned.name}", body, doing=doing)
+        engine.remove(owned)
+    except (EngineUnavailableError, EngineFullError):
+        raise
     except ResourceError as error:
         raise ResourceError(
             "the Docker Engine does not see the files of this machine",
@@ -86,5 +90,4 @@ def _refuse_strange_files(engine: DockerEngine, root: Path, image: str) -> None:
             details=error.what,
         ) from None
     finally:
-        engine.remove(Owned("container", name, str(root)))
         probe.unlink(missing_ok=True)
