@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataops.infra.errors import ConfigurationError, DataopsError, DeadlineError, ResourceError
+from dataops.infra.errors import ConfigurationError, DataopsError, DeadlineError, NotFoundError, ResourceError
 from dataops.infra.process.containers import SHARED_MEMORY, labels_of, network_name
 from dataops.infra.process.docker_engine import DockerEngine, Owned
 from dataops.infra.process.ports import LOOPBACK
@@ -98,6 +98,7 @@ def running(container: DockerContainer) -> Iterator[None]:
     """Runs a container of testcontainers while the block runs.
 
     Raises:
+        NotFoundError: its image is nowhere to be had.
         ResourceError: the engine refuses.
     """
     from docker.errors import DockerException
@@ -106,7 +107,13 @@ def running(container: DockerContainer) -> Iterator[None]:
         container.start()
     except DockerException as error:
         container.stop()
-        why = getattr(error, "explanation", "") or error
+        why = str(getattr(error, "explanation", "") or error)
+        if not _has(container):
+            raise NotFoundError(
+                f"the image {container.image} is not on the engine and cannot be pulled",
+                hint="name another under `images` in dataops.yaml; `dataops images bootstrap` makes some",
+                details=why,
+            ) from None
         raise ResourceError(f"a throwaway container cannot be run: {why}") from None
     except BaseException:
         container.stop()
@@ -115,6 +122,17 @@ def running(container: DockerContainer) -> Iterator[None]:
         yield
     finally:
         container.stop()
+
+
+def _has(container: DockerContainer) -> bool:
+    """Whether the engine has the image of a container."""
+    from docker.errors import ImageNotFound
+
+    try:
+        container.get_docker_client().client.images.get(container.image)
+    except ImageNotFound:
+        return False
+    return True
 
 
 @contextmanager
