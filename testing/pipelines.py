@@ -128,10 +128,10 @@ class TestedPlatform:
             )
             output = Redactor(dict(variables))(done.stdout)
             if done.returncode:
-                raise ProgramError(
-                    f"step {name} exited with {done.returncode}",
-                    details="\n".join(output.splitlines()[-LAST_LINES:]),
-                )
+                last = "\n".join(output.splitlines()[-LAST_LINES:])
+                error = ProgramError(f"step {name} exited with {done.returncode}", details=last)
+                error.add_note(last)  # which is what pytest shows
+                raise error
             return StepRun(name, output, _rows(report))
 
 

@@ -130,7 +130,7 @@ def template(settings: Settings, platform: Platform, layout: PlatformLayout) -> 
         if settings.data == "synthetic":
             fill(connection, database, objects, platform, settings.seed)
         password = secrets.token_urlsafe(18)
-        _make_login(connection, password)
+        _make_roles(connection, password, platform)
         server = _lakes(stack, root, platform) if image else None
         yield Template(root, connection, port, database, objects, password, server)
 
@@ -188,8 +188,10 @@ def _make_database(connection: Mapping[str, Any], database: str, platform: Platf
             )
 
 
-def _make_login(connection: Mapping[str, Any], password: str) -> None:
-    """The role of pipelines, which acts as the owner of everything, as it does in environments."""
+def _make_roles(connection: Mapping[str, Any], password: str, platform: Platform) -> None:
+    """The role of pipelines, which acts as the owner of everything, as it does in environments, and those of products:
+    what a snapshot carries may grant them rights on tables that are made.
+    """
     from psycopg import sql
 
     role, owner = sql.Identifier(PIPELINE), sql.Identifier(OWNER)
@@ -199,3 +201,6 @@ def _make_login(connection: Mapping[str, Any], password: str) -> None:
             sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE {}").format(role, sql.Literal(password), owner)
         )
         session.execute(sql.SQL("ALTER ROLE {} SET role = {}").format(role, sql.Literal(OWNER)))
+        there = {str(name) for (name,) in session.execute("SELECT rolname FROM pg_roles")}
+        for name in sorted({*platform.access.roles} - there):
+            session.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))

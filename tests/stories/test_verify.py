@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,6 +147,33 @@ def test_what_a_killed_verification_leaves_is_nobodys_and_gc_removes_it(platform
     (plan,) = platform.do("gc", "--dry-run", "-o", "json").json
     assert [finding["kind"] for finding in plan["findings"]] == ["verification"]
     platform.do("gc", "--yes")
+    assert remains(platform) == []
+
+
+WITH_A_SNAPSHOT = """\
+def test_marts(platform, warehouse, lake):
+    masked = warehouse.query("SELECT customer FROM raw.orders")
+    assert len(masked) == 50 and not any(name.startswith("Customer ") for name, in masked)
+    platform.run("sales", steps=["load", "marts"], warehouse=warehouse, lake=lake)
+    assert warehouse.query("SELECT orders, total FROM marts.sales") == [(50, 12750)]
+    warehouse.query("DROP TABLE raw.orders")
+
+def test_nothing_of_other_tests_is_seen(warehouse, lake):
+    assert warehouse.query("SELECT count(*) FROM raw.orders") == [(50,)]
+    assert lake.objects() == ["raw/orders.parquet"]
+"""
+
+
+def test_tests_of_pipelines_may_have_the_rows_of_a_snapshot(platform: ScratchPlatform, tmp_path: Path) -> None:
+    (tmp_path / "test_snapshot.py").write_text(WITH_A_SNAPSHOT)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)),
+            *("--dataops-folder", str(platform.folder), "--dataops-data", "snapshot"),
+        ],
+        cwd=tmp_path, env=platform.variables(), capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
     assert remains(platform) == []
 
 
