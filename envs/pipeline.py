@@ -28,11 +28,12 @@ NEWEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What of a pipeline is run: a step alone, a step and all after it, or everything; and whether from scratch."""
+    """What of a pipeline is run: a step alone, one and all after it, or everything; without some; and whether anew."""
 
     only: str | None = None
     since: str | None = None
     full_refresh: bool = False
+    without: frozenset[str] = frozenset()
 
 
 def run_in(record: EnvironmentRecord, pipeline: str, selection: Selection, on_step: RunSink) -> RunRecord:
@@ -64,6 +65,7 @@ def run_in(record: EnvironmentRecord, pipeline: str, selection: Selection, on_st
         variables=step_variables(plan, root),
         only=selection.only,
         since=selection.since,
+        without=selection.without,
         full_refresh=selection.full_refresh,
         user=user_name(),
     )

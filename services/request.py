@@ -27,6 +27,7 @@ class RunRequest:
         variables: the complete environment of the steps. Must not be logged.
         only: runs this step alone.
         since: runs this step and all that come after it.
+        without: leaves these steps out.
         full_refresh: tells steps to build everything anew.
         trigger: `manual` or `schedule`; due: the due time it is for, in seconds since 1970.
         user: who asked for it.
@@ -38,6 +39,7 @@ class RunRequest:
     variables: Mapping[str, str] = field(repr=False)
     only: str | None = None
     since: str | None = None
+    without: frozenset[str] = frozenset()
     full_refresh: bool = False
     trigger: str = MANUAL
     due: float | None = None

@@ -64,7 +64,8 @@ def run_pipeline(request: RunRequest, on_step: RunSink, grace: float = GRACE) ->
         KeyboardInterrupt: the user interrupted it; all steps have been ended.
     """
     pipeline = pipeline_of(request.plan, request.pipeline)
-    steps = selected_steps(pipeline, request.only, request.since)
+    chosen = selected_steps(pipeline, request.only, request.since)
+    steps = tuple(step for step in chosen if step.name not in request.without)
     runs = request.layout.runs
     record = _first_record(request, steps)
     holder = {

@@ -102,6 +102,20 @@ def derived_tables(platform: Platform) -> set[str]:
     return found
 
 
+def needless_steps(platform: Platform, pipeline: str) -> frozenset[str]:
+    """The steps of a pipeline that only bring in, from elsewhere, what is made up: they would write over it."""
+    derived, objects = derived_tables(platform), objects_of(platform)
+
+    def made_up(made: Dataset) -> bool:
+        return made.name in objects if made.store == "lake" else made.name not in derived
+
+    return frozenset(
+        step.name
+        for step in platform.pipelines[pipeline].steps
+        if step.outputs and not step.inputs and all(made_up(Dataset.parse(output)) for output in step.outputs)
+    )
+
+
 def objects_of(platform: Platform) -> dict[str, str]:
     """The objects of the lake that have the rows of a table: those that masking says are like it, and declared ones."""
     masked = {path: rules.like for path, rules in platform.masking.lake.items() if rules.like}

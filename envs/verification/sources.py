@@ -149,7 +149,7 @@ def synthetic_source(
         fill_replica(record, platform, seed)
         said: list[str] = []
         with clock.phase("production", f"running production's code, {commit[:12]}"):
-            runs = list(pipeline_checks(record, platform, True, on_step, said.append))
+            runs = list(pipeline_checks(record, platform, True, True, on_step, said.append))
         if bad := [run for run in runs if run.result is not Result.PASSED]:
             raise VerificationError(
                 f"production's own code fails on made-up rows: {bad[0].group}: {bad[0].seen}",

@@ -205,4 +205,5 @@ def test_made_up_rows_prove_a_branch_where_there_is_neither_production_nor_a_sna
         assert ("mart marts.buyers", "rows") in found and "seed 7" in outcome.json["source"]
         marts = {c["name"]: c for c in outcome.json["checks"] if c["group"] == "mart marts.sales"}
         assert marts["statistics"]["result"] == "passed", "120 orders are there, and both commits count them"
+        assert "sales: without extract: what that brings in is made up" in outcome.stderr
         assert remains(fresh) == []
