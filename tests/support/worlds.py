@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,8 +85,6 @@ def containable_platform(*options: str) -> Iterator[ScratchPlatform]:
     files = {
         "dataops.yaml": f"{PLATFORM.replace('PYTHON', 'python')}{IMAGES}",
         "requirements.txt": "".join(f"{name}=={version(name)}\n" for name in NEEDED),
-        # images of equal content are shared, also with tests that run beside these
-        "README.md": f"A platform like no other: {secrets.token_hex(8)}\n",
     }
     with scratch_platform(files) as made:
         made.produce(*options)

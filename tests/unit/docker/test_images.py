@@ -61,6 +61,17 @@ def test_equal_content_under_another_name_is_not_built_again(here: Scene, shell:
     assert handler.read(OPERATION, recorded(two, {})).id, "the other name keeps it"
 
 
+def test_images_of_other_folders_are_not_shared_since_their_labels_say_other_commits(
+    here: Scene, shell: str, tmp_path: Path
+) -> None:
+    folder = context(tmp_path / "a", shell)
+    for name in ("mine", "yours"):
+        inputs = {**here.inputs("code", context=str(folder), commit=name), "name": f"{here.platform}-{name}/code"}
+        made = ImageHandler(here.engine).create(OPERATION, inputs).outputs["imageId"]
+        labels = here.engine.client.inspect_image(made)["Config"]["Labels"]
+        assert labels["org.opencontainers.image.revision"] == name
+
+
 def test_an_image_removed_by_hand_is_gone_and_built_again(here: Scene, shell: str, tmp_path: Path) -> None:
     handler, inputs = ImageHandler(here.engine), here.inputs("daily", context=str(context(tmp_path / "a", shell)))
     made = handler.create(OPERATION, inputs)
