@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from dataops.envs.sweep import end_processes
-from dataops.infra.process.built_images import built_images
+from dataops.infra.process.built_images import built_images, remove_image
 from dataops.infra.process.containers import remove_owned
 from dataops.infra.process.docker_engine import DockerEngine, engine_is_there
 from support.docker_engine import IMAGES
@@ -77,7 +77,7 @@ class World:
 
 @contextmanager
 def containable_platform(*options: str) -> Iterator[ScratchPlatform]:
-    """A platform with production and a snapshot, whose code brings what it needs; no container is left at the end.
+    """A platform with production and a snapshot, whose code brings what it needs; no container or image is left.
 
     Args:
         options: further ones for the deployment of production.
@@ -95,3 +95,7 @@ def containable_platform(*options: str) -> Iterator[ScratchPlatform]:
                 for root in made.roots():
                     end_processes(root)  # or they would start containers again
                     remove_owned(root)
+                engine = DockerEngine()
+                for folder in made.home.glob("platforms/*"):
+                    for image in built_images(engine, folder):
+                        remove_image(engine, image.reference)
