@@ -1,6 +1,6 @@
 """`env up --target docker` of the flights replica, warm, against its containers started by a plain `docker` script.
 
-    python -m benchmarks.containers [--runs 3] [--count 10] [--image dataops-python:bookworm]
+    python -m benchmarks.containers [--runs 3] [--count 10] [--python IMAGE] [--lake IMAGE]
 
 Warm means: the image of the code is built and the golden directory exists. The script clones the data, puts the
 configuration and one role in, makes the network and starts the very containers of the replica, as `docker inspect`
@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.environment import Platform
 from benchmarks.measure import Timed, header, in_turn, run, shown
 from benchmarks.replicas import proportional_set_size
+from dataops.infra.providers.docker.bootstrap import PYTHON, S3
 
 BRANCH, REPLICA, KEPT = "feature/x", "feature-x", "feature/kept"
 BOUNDS = {"warm": 10.0, "no-op": 2.0, "ratio": 1.3, "tenth": 1.5}
@@ -56,7 +57,8 @@ class ByDocker:
         for path in (self.root / "postgres").iterdir():
             if path.is_file() and path.name != "postmaster.pid" and not path.name.startswith(".s."):
                 shutil.copy2(path, self.configuration)
-        variables = dict(one.split("=", 1) for one in self.containers[1]["Config"]["Env"])
+        service = next(one for one in self.containers if any("PGUSER=" in word for word in one["Config"]["Env"]))
+        variables = dict(one.split("=", 1) for one in service["Config"]["Env"])
         self.role, self.password = variables["PGUSER"], variables["PGPASSWORD"]
         self.owner = self.containers[0]["Config"]["User"]
 
@@ -133,13 +135,13 @@ def disk_of(folder: Path) -> int:
     return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
 
 
-def compare(runs: int = 3, count: int = 10, image: str = "dataops-python:bookworm") -> None:
+def compare(runs: int = 3, count: int = 10, python: str = PYTHON, lake: str = S3) -> None:
     """Prints `env up` warm and with nothing to do, the script, and what many replicas cost."""
     if subprocess.run(["docker", "info"], capture_output=True).returncode:
         print("left out: containers, which need a Docker Engine")
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        platform = Platform(Path(name), f'images: {{python: "{image}"}}\n')
+        platform = Platform(Path(name), f'images: {{python: "{python}", lake: "{lake}"}}\n')
         try:
             branches = [KEPT, *(f"load/{number:02}" for number in range(1, count + 1))]
             for branch in branches:
@@ -189,6 +191,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--count", type=int, default=10)
-    parser.add_argument("--image", default="dataops-python:bookworm")
+    parser.add_argument("--python", default=PYTHON, help="the image that code is built on")
+    parser.add_argument("--lake", default=S3, help="the image of the lake's server")
     arguments = parser.parse_args()
-    compare(arguments.runs, arguments.count, arguments.image)
+    compare(arguments.runs, arguments.count, arguments.python, arguments.lake)
