@@ -117,7 +117,11 @@ class Workers:
                 answer: Answer = pickle.load(process.stdout)
                 if answer.error:
                     raise answer.error
-                done(told.popleft(), answer)
+                try:
+                    done(told.popleft(), answer)
+                except BrokenPipeError as error:  # of whoever is told, not of the worker, which would be waited for
+                    self._fail(error)
+                    return
             pickle.dump(None, process.stdin)
             process.stdin.flush()
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):

@@ -199,3 +199,13 @@ def test_a_snapshot_is_not_pruned_while_it_is_restored_and_one_that_was_is_not_r
     assert [path for path in layout.golden.iterdir() if path.is_dir()] == []
     again = people.capture()
     assert ensure_golden(again, layout).tables == 2
+
+
+def test_a_capture_ends_when_nobody_listens_to_it_any_more(people: Warehouse) -> None:
+    def closed(line: str) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        people.capture(jobs=2, range_bytes=SIZE, progress=closed)
+    nothing_is_seen(people)
+    captured_as_it_is(people)
