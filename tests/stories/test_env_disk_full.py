@@ -77,7 +77,7 @@ def test_while_a_pipeline_runs_the_data_stays_and_the_next_run_succeeds(disk: Fu
     assert contents(disk.shop, "production") == before
 
 
-@pytest.mark.parametrize("room", [0, 4096, 16384])
+@pytest.mark.parametrize("room", [0, 4096, pytest.param(16384, marks=pytest.mark.torture)])
 def test_while_state_is_written_nothing_of_it_is_lost(disk: FullDisk, room: int) -> None:
     before = contents(disk.shop, "production")
     commit(disk.shop.folder, {"dataops.yaml": FILES["dataops.yaml"].replace("hello", f"hello {room}")}, "Change")

@@ -223,7 +223,7 @@ def test_a_container_that_somebody_removed_comes_back_with_its_data(first: World
             time.sleep(0.2)
 
 
-@pytest.mark.parametrize("victim", ["step_shim.py", "container_shim.py"])
+@pytest.mark.parametrize("victim", ["container_shim.py", pytest.param("step_shim.py", marks=pytest.mark.torture)])
 def test_a_step_whose_process_is_killed_leaves_no_container(platform: ScratchPlatform, victim: str) -> None:
     branch = f"feature/lost-{victim.partition('_')[0]}"
     world = World(platform, "docker", branch)

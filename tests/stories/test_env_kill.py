@@ -259,7 +259,10 @@ def test_taking_over_from_a_killed_holder_is_recorded(loop: KillLoop, record_pro
     loop.remove()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.torture) for other in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_an_interrupted_up_says_so_and_goes_on_later(loop: KillLoop, number: signal.Signals) -> None:
     process = loop.shop.start(*UP)
     assert process.stderr is not None

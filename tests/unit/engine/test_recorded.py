@@ -15,7 +15,7 @@ import pytest
 
 from support.recorded_course import PROGRAMS, SCENARIOS, differences, play
 
-SAMPLE = 8
+SAMPLE = 4
 
 
 def found_in(scenario: str) -> list[str]:
