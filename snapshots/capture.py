@@ -21,6 +21,7 @@ from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.users import server_user
 from dataops.snapshots import keys
 from dataops.snapshots.chunks import ChunkKeys
+from dataops.snapshots.columns import shares_of
 from dataops.snapshots.gathered import Gathered
 from dataops.snapshots.grounds import grounds_of
 from dataops.snapshots.hosts import HostSearch
@@ -223,7 +224,7 @@ class _Parts:
             self.draft.place,
             self.search.hosts,
             quotations((schema.pre_data + schema.post_data).decode()),
-            shares=workers.count * _columns_at_once(tables, objects),
+            shares=shares_of(workers.count, _columns_at_once(tables, objects)),
         )
         size = self.options.range_bytes or usual_size(plan.table for plan in tables)
         groups = group_tasks(tables, objects, self.draft.before, size, self.source.server_version)

@@ -16,7 +16,9 @@ from dataops.snapshots.quotations import Quotation
 from dataops.snapshots.ranges import WHOLE, Range
 
 REMEMBERED = 1 << 26
-"""How much all workers remember of all rules: characters of the values, and `OVERHEAD` for each."""
+"""How much all workers remember of all rules: characters of the values, and `OVERHEAD` for each. `FEW` the double."""
+FEW = 4
+"""Workers of whom each may remember twice as much: the less they are, the less they take by themselves."""
 OVERHEAD = 250
 FIELDS = 240_000
 """How many fields and their masks all workers remember of all columns, so that what comes again costs one look."""
@@ -56,6 +58,11 @@ def _size(values: Collection[Any], beside: bool) -> int:
     """What it takes to remember some values, `beside` with those beside them."""
     texts = filter(None, chain.from_iterable(values)) if beside else values
     return sum(map(len, texts)) + OVERHEAD * len(values)
+
+
+def shares_of(workers: int, columns: int) -> int:
+    """Into how many parts what may be remembered is divided, see `Memory`: so many columns are masked at once."""
+    return max(1, workers * columns // (2 if workers <= FEW else 1))
 
 
 class Memory:
