@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NULL = "\\N"
-BYTE_ORDER_MARK = "\ufeff".encode()
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SPECIAL = re.compile(r"[\\\b\f\n\r\t\v]")

@@ -105,7 +105,7 @@ def template(settings: Settings, platform: Platform, layout: PlatformLayout) -> 
         ConfigurationError: there is nothing that rows could be made from; testcontainers is not installed.
         ResourceError: no engine answers; a server does not start.
     """
-    image = (platform.images.postgres or platform.images.python) if settings.target == "docker" else ""
+    image = platform.images.server if settings.target == "docker" else ""
     if image:
         from dataops.envs.verification.containers import require_engine
 

@@ -23,8 +23,8 @@ from dataops.infra.process.s3_gateway import (
     BUCKETS,
     HEALTH,
     LISTEN,
-    REGION,
     GatewayFolder,
+    client_variables,
     write_accounts,
     write_policy,
 )
@@ -65,14 +65,7 @@ class LakeServer:
 
     def variables(self) -> dict[str, str]:
         """The variables with which client libraries of S3 get in as pipelines."""
-        return {
-            "AWS_ENDPOINT_URL_S3": self.endpoint,
-            "AWS_ACCESS_KEY_ID": PIPELINE,
-            "AWS_SECRET_ACCESS_KEY": self.secret,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ALLOW_HTTP": "true",
-        }
+        return client_variables(self.endpoint, PIPELINE, self.secret)
 
 
 @contextmanager

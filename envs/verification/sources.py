@@ -82,8 +82,7 @@ class SnapshotSource:
         from dataops.snapshots.golden import ensure_golden
 
         golden, root = ensure_golden(self.manifest, checkout.layout), Path(record.root)
-        images = checkout.branch_platform(record.commit).images
-        image = (images.postgres or images.python) if record.target == "docker" else ""
+        image = checkout.branch_platform(record.commit).images.server if record.target == "docker" else ""
         with throwaway_server(
             golden.data_directory, root / "production", checkout.layout.home, root, image
         ) as connection:

@@ -68,8 +68,8 @@ class Containers(pulumi.ComponentResource):
         self.args = args
         self._below = pulumi.ResourceOptions(parent=self)
         self.python = self._pulled("python", args.images.python)
-        other = args.images.postgres
-        self.postgres = self.python if other in (None, args.images.python) else self._pulled("postgres", str(other))
+        server = args.images.server
+        self.postgres = self.python if server == args.images.python else self._pulled("postgres", server)
         self.lake = self._pulled("lake", args.images.lake)
         self.code = self._code()
         self.network = ContainerNetwork("network", root=args.root, image=self.postgres.image_id, opts=self._below)

@@ -12,7 +12,7 @@ from dataops.infra.components.processes import ServiceProcess
 from dataops.infra.components.storage import LakeDirectory, LakeKeys
 from dataops.infra.platform.access import PIPELINE
 from dataops.infra.platform.lake_access import LakeAccess
-from dataops.infra.process.s3_gateway import HEALTH, LAKE, LISTEN, PORT, REGION, GatewayFolder
+from dataops.infra.process.s3_gateway import HEALTH, LAKE, LISTEN, PORT, GatewayFolder, client_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +112,8 @@ class Lake(pulumi.ComponentResource):
         """The environment variables with which client libraries of S3 get into it; none for a folder."""
         if self.keys is None or self.server is None:
             return {}
-        return {
-            "AWS_ENDPOINT_URL_S3": self.server.port.apply(lambda port: f"http://{LAKE}:{port}"),
-            "AWS_ACCESS_KEY_ID": PIPELINE,
-            "AWS_SECRET_ACCESS_KEY": self.keys.secret_of(PIPELINE),
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ALLOW_HTTP": "true",
-        }
+        endpoint = self.server.port.apply(lambda port: f"http://{LAKE}:{port}")
+        return {**client_variables(endpoint, PIPELINE, self.keys.secret_of(PIPELINE))}
 
     @property
     def resources(self) -> list[pulumi.Resource]:

@@ -182,6 +182,11 @@ class Images(Section):
         "than built, and to which built ones are pushed; with the credentials of Docker's own configuration.",
     )
 
+    @property
+    def server(self) -> str:
+        """What the warehouse runs in."""
+        return self.postgres or self.python
+
 
 class LocalTarget(Section):
     """Processes on this machine."""

@@ -13,11 +13,13 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dataops.infra.process.dotenv import format_variables
 from dataops.infra.process.programs import text_of, write_private
 from dataops.infra.process.removal import remove_tree
+
+Value = TypeVar("Value")
 
 PROGRAM = "versitygw"
 VERSION = "v1.8.0"
@@ -33,6 +35,18 @@ PORT, LISTEN = "PORT", "VGW_PORT"
 
 BUCKETS = "/lakes"
 SECRET_BYTES = 30
+
+
+def client_variables(endpoint: Value, key: str, secret: Value) -> dict[str, Value | str]:
+    """The variables with which client libraries of S3 get into a lake; endpoint and secret may be known only later."""
+    return {
+        "AWS_ENDPOINT_URL_S3": endpoint,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ALLOW_HTTP": "true",
+    }
 
 
 @dataclass(frozen=True, slots=True)

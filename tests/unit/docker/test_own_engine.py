@@ -19,8 +19,8 @@ from dataops.infra.providers.docker.engine import Engine
 from dataops.infra.providers.docker.image import ImageHandler
 from dataops.infra.providers.docker.job import JobHandler
 from dataops.infra.providers.docker.network import NetworkHandler
-from support.docker_engine import OPERATION, left_out
-from support.own_engine import OwnEngine, import_shell, may_run, own_engine
+from support.docker_engine import OPERATION
+from support.own_engine import OwnEngine, import_shell, own_engine, require_own_engine
 from support.small_disk import small_disk, small_disks
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -30,8 +30,7 @@ WHOSE = {"platform": "own", "environment": "feature-x"}
 
 @pytest.fixture
 def engine() -> Iterator[OwnEngine]:
-    if left_out() or not may_run():
-        pytest.skip(left_out() or "an engine of a test's own needs root and dockerd")
+    require_own_engine()
     with own_engine() as made:
         yield made
 
@@ -104,8 +103,7 @@ def test_an_engine_that_is_restarted_while_it_builds_or_starts_is_told_and_the_n
 
 @pytest.mark.skipif(not small_disks() and os.environ.get("CI") != "true", reason="only root may mount a small disk")
 def test_a_build_that_fills_the_disk_of_the_engine_is_told(tmp_path: Path) -> None:
-    if left_out() or not may_run():
-        pytest.skip(left_out() or "an engine of a test's own needs root and dockerd")
+    require_own_engine()
     context, data = tmp_path / "code", tmp_path / "data"
     context.mkdir()
     data.mkdir()
