@@ -2,7 +2,8 @@
 
 Works on the JSON of resources, so that a leftover journal can be folded without the passphrase. The result is that of
 Pulumi's journal replayer: resources that the update recorded, in the order of its operations, then what it left of the
-base; operations without an end stay as pending ones.
+base; operations without an end stay as pending ones. One difference: where an update ends before it has come to a
+resource, what an earlier one left pending on it stays pending as well; Pulumi's forgets all but creations at once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from dataops.infra.state.journal import EntryKind
 from dataops.infra.state.resource_json import new_manifest
 
 Resource = dict[str, Any]
+Identity = tuple[str, str]
+"""The URN and the id of a resource: one that is replaced is recorded twice under its URN for a while."""
+
 Entry = Mapping[str, Any]
 """A `JournalEntry` in JSON: the same names, `state` as `ResourceV3`; what is None or False is left out."""
 
@@ -38,6 +42,7 @@ class Fold:
         self._base = base
         self._recorded: dict[int, Resource | None] = {}
         self._begun: dict[int, Entry] = {}
+        self._ended: set[Identity] = set()
         self._gone: set[int] = set()
         self._replaced: dict[int, Resource] = {}
         self._deleted: set[int] = set()
@@ -55,7 +60,9 @@ class Fold:
         elif kind is EntryKind.OUTPUTS:
             self._replace(entry)
         else:
-            self._begun.pop(operation, None)
+            begun = self._begun.pop(operation, {}).get("state")
+            if begun is not None:
+                self._ended.add(_identity(begun))
             self._refreshed |= kind is EntryKind.REFRESH or bool(entry.get("refresh"))
             if kind is EntryKind.REFRESH:
                 self._replace(entry)
@@ -93,6 +100,24 @@ class Fold:
         if recorded is not None:
             self._recorded[operation] = {**recorded, field: True}
 
+    def _still_pending(self) -> list[dict[str, Any]]:
+        """Operations of the base of whose outcome nothing more is known.
+
+        A creation may have left something behind of which only the user can say what it is. Any other is about a
+        recorded resource, and is no longer in doubt once this update has done something with it.
+        """
+        known = self._gone | self._replaced.keys() | self._pending_replacement
+        left = {
+            _identity(resource) for index, resource in enumerate(self._base.get("resources") or ()) if index not in known
+        }
+        left -= self._ended
+        left -= {_identity(entry["state"]) for entry in self._begun.values() if entry.get("state") is not None}
+        return [
+            pending
+            for pending in self._base.get("pending_operations") or ()
+            if pending["type"] == "creating" or _identity(pending["resource"]) in left
+        ]
+
     def deployment(self) -> dict[str, Any]:
         """The deployment as of the last entry."""
         resources = [dict(state) for state in self._recorded.values() if state is not None]
@@ -111,8 +136,7 @@ class Fold:
             for entry in self._begun.values()
             if entry.get("pending") and entry.get("state") is not None
         ]
-        # A creation whose outcome is unknown may have left something behind; only the user can say what.
-        pending += [p for p in self._base.get("pending_operations") or () if p["type"] == "creating"]
+        pending += self._still_pending()
         if self._refreshed:
             _drop_dangling(resources)
         _follow_aliases(resources)
@@ -124,6 +148,10 @@ class Fold:
             folded["pending_operations"] = pending
         folded["metadata"] = folded.pop("metadata", {})
         return folded
+
+
+def _identity(resource: Resource) -> Identity:
+    return resource["urn"], resource.get("id", "")
 
 
 def _drop_dangling(resources: list[Resource]) -> None:

@@ -150,7 +150,7 @@ def test_an_update_may_be_killed_at_every_moment(tmp_path: Path, case: str, twic
     with MortalUpdates(tmp_path / "stack") as updates:
         template = prepare(updates, before)
         moment = 0
-        while phase := kill(updates, template, after, moment + 1, draw.randint(1, 12) if twice else 0):
+        while phase := kill(updates, template, after, moment + 1, draw.randint(1, 30) if twice else 0):
             moment += 1
             kills[phase] += 1
     report(kills)

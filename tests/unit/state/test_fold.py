@@ -51,9 +51,26 @@ def test_a_failure_changes_nothing_and_ends_the_operation() -> None:
     assert "pending_operations" not in folded
 
 
-def test_only_pending_creations_of_the_base_stay() -> None:
-    pending = [{"resource": A, "type": "creating"}, {"resource": B, "type": "updating"}]
+def test_a_creation_that_is_pending_in_the_base_stays() -> None:
+    pending = [{"resource": A, "type": "creating"}, {"resource": B, "type": "importing"}]
     assert fold(base(pending_operations=pending))["pending_operations"] == pending[:1]
+
+
+def test_what_is_pending_on_a_resource_of_the_base_stays_until_the_update_comes_to_that_resource() -> None:
+    """Else an update killed early would take a deletion for undone that another one, killed before, had performed."""
+    pending = {"resource": B, "type": "deleting"}
+    start = base(A, B, pending_operations=[pending])
+    begin = {"kind": "begin", "operation": 1, "state": B, "pending": "updating"}
+    assert fold(start, {"kind": "success", "operation": 1, "removes_base": 0})["pending_operations"] == [pending]
+    assert fold(start, begin)["pending_operations"] == [{"resource": B, "type": "updating"}]
+    for known in (
+        [{"kind": "success", "operation": 1, "removes_base": 1}],
+        [{"kind": "success", "operation": 1, "state": B, "removes_base": 1}],
+        [{"kind": "refresh", "operation": 1, "state": B, "removes_base": 1}],
+        [{"kind": "success", "operation": 1, "marks_base_pending_replacement": 1}],
+        [begin, {"kind": "failure", "operation": 1}],
+    ):
+        assert "pending_operations" not in fold(start, *known), known
 
 
 def test_a_replacement_marks_the_old_one_and_then_removes_it() -> None:
