@@ -21,6 +21,8 @@ Command = Callable[..., Any]
 OUTPUTS = click.Choice(["default", *(form.value for form in Output)])
 """What `-o` takes in stack commands, where `default` is a table, as with the `pulumi` CLI."""
 
+_SURROUNDINGS = "dataops.surroundings"
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -139,8 +141,13 @@ def environment_option(function: Command) -> Command:
 
 
 def surroundings(cwd: Path | str | None) -> Surroundings:
-    """Where the settings of a command that works in a folder are looked for."""
-    return Surroundings(Path(cwd or ".").absolute())
+    """Where the settings of a command that works in a folder are looked for; each is read once for a command."""
+    start = Path(cwd or ".").absolute()
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return Surroundings(start)
+    known: dict[Path, Surroundings] = context.find_root().meta.setdefault(_SURROUNDINGS, {})
+    return known.setdefault(start, Surroundings(start))
 
 
 def json_option(function: Command) -> Command:

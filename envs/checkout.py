@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class Checkout:
     platform: Platform
     layout: PlatformLayout
     apart: Path | None = None
+    _platforms: dict[str, Platform] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def find(cls, start: Path, home: Path | None = None) -> Checkout:
@@ -87,6 +88,11 @@ class Checkout:
         Raises:
             ConfigurationError: the commit has none, or it is not valid; `where` is `file:line`.
         """
+        if commit not in self._platforms:  # a commit stays what it is
+            self._platforms[commit] = self._platform_at(commit)
+        return self._platforms[commit]
+
+    def _platform_at(self, commit: str) -> Platform:
         from dataops.infra.platform.loader import parse_platform
         from dataops.infra.platform.masking_file import masking_file
 

@@ -19,14 +19,14 @@ from dataops.envs.registry import EnvironmentRecord, Registry
 from dataops.envs.stack import Tools, state_is_there
 from dataops.envs.sweep import environment_processes
 from dataops.infra.errors import DataopsError
-from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.platform.layout import GOLDEN_RECORD, PlatformLayout
 from dataops.infra.process.advisory_lock import is_locked
 from dataops.infra.process.built_images import built_images
 from dataops.infra.process.docker_engine import ROOT_LABEL, DockerEngine, engine_is_there
 from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import size_of
 from dataops.infra.process.sockets import substitutes
-from dataops.snapshots.golden import PARTIAL, RECORD, is_being_built
+from dataops.snapshots.golden import PARTIAL, is_being_built
 from dataops.snapshots.store import LOCK
 from dataops.snapshots.without_rows import base_of
 
@@ -281,9 +281,11 @@ class Search:
                 yield Finding("golden", str(folder), ours, gone, "remove it", size, "", _identity(folder))
             elif snapshot not in known:
                 if _golden_snapshot(folder) != snapshot:
-                    self.kept.append(Kept(str(folder), f"its {RECORD} does not say that it was made of {snapshot}"))
+                    self.kept.append(
+                        Kept(str(folder), f"its {GOLDEN_RECORD} does not say that it was made of {snapshot}")
+                    )
                     continue
-                ours = f"its {RECORD} says that it was made of {snapshot}"
+                ours = f"its {GOLDEN_RECORD} says that it was made of {snapshot}"
                 gone = "that snapshot is gone, and no environment was made of it"
                 size = size_of(folder)
                 yield Finding("golden", str(folder), ours, gone, "remove it", size, "", _identity(folder))
@@ -368,7 +370,7 @@ def _entries(folder: Path) -> list[Path]:
 
 def _golden_snapshot(folder: Path) -> str:
     try:
-        return base_of(str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["snapshot"]))
+        return base_of(str(json.loads((folder / GOLDEN_RECORD).read_text(encoding="utf-8"))["snapshot"]))
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from dataops.infra.errors import DataopsError, ResourceError, VerificationError
-from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.platform.layout import GOLDEN_RECORD, PlatformLayout
 from dataops.infra.process.advisory_lock import is_locked
 from dataops.infra.process.cloning import make_clonable
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries, server_build
@@ -37,7 +37,6 @@ from dataops.snapshots.manifest import Manifest, blake3_hex, object_label
 from dataops.snapshots.restore import SERVER_SETTINGS, restore
 from dataops.snapshots.store import reading
 
-RECORD = "golden.json"
 PARTIAL = ".partial-"
 ROOM = 32 << 20
 """Bytes: a restore that fails with less than that left has failed for want of room; Postgres writes 16 MB at a time."""
@@ -140,7 +139,7 @@ def _build(snapshot: SnapshotReader, draft: Path, binaries: PostgresBinaries, us
         "tables": len(manifest.tables),
         "files": _fingerprint(draft),
     }
-    note = draft / RECORD
+    note = draft / GOLDEN_RECORD
     note.write_text(json.dumps(record, indent=1), encoding="utf-8")
     note.chmod(0o444)
     _sync([note, draft])
@@ -156,7 +155,7 @@ def _write_object(snapshot: SnapshotReader, path: str, lake: Path) -> None:
 
 def _existing(target: Path, manifest: Manifest) -> Golden | None:
     try:
-        record = json.loads((target / RECORD).read_text(encoding="utf-8"))
+        record = json.loads((target / GOLDEN_RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     if record["manifestHash"] != manifest.hash:

@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dataops.infra.errors import VerificationError
-from dataops.infra.platform.layout import default_home
+from dataops.infra.platform.layout import GOLDEN_RECORD, default_home
 from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler, UpdateResult
-from dataops.snapshots.golden import RECORD, build_golden
-from dataops.snapshots.storage.local import LocalStorage
-from dataops.snapshots.store import open_manifest
-from dataops.snapshots.verification import Replica, verify
 
 
 def snapshot_handlers(home: Path | None = None) -> list[ResourceHandler]:
@@ -38,6 +34,11 @@ class GoldenHandler(ResourceHandler):
         self._home = home
 
     def create(self, operation: Operation, inputs: dict[str, Any]) -> CreateResult:
+        # restoring and verifying are loaded when there is something to do: mostly there is not
+        from dataops.snapshots.golden import build_golden
+        from dataops.snapshots.storage.local import LocalStorage
+        from dataops.snapshots.store import open_manifest
+
         store, keys, directory = (Path(inputs[name]) for name in ("store", "keys", "directory"))
         manifest = open_manifest(LocalStorage(store), inputs["snapshot"], keys)
         golden = build_golden(manifest, store, keys, directory, self._home or _home(directory))
@@ -54,7 +55,7 @@ class GoldenHandler(ResourceHandler):
 
     def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
         """Gone when its record is: then it is built again."""
-        record = Path(recorded.outputs["dataDirectory"]).parent / RECORD
+        record = Path(recorded.outputs["dataDirectory"]).parent / GOLDEN_RECORD
         return ReadResult(recorded.id if record.exists() else "", recorded.outputs)
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
@@ -83,6 +84,10 @@ class VerificationHandler(ResourceHandler):
 
 
 def _verified(inputs: dict[str, Any], departing: Sequence[dict[str, Any]]) -> CreateResult:
+    from dataops.snapshots.storage.local import LocalStorage
+    from dataops.snapshots.store import open_manifest
+    from dataops.snapshots.verification import Replica, verify
+
     storage = LocalStorage(Path(inputs["store"]))
     manifest = open_manifest(storage, inputs["snapshot"], Path(inputs["keys"]))
     if manifest.hash != inputs["manifestHash"]:

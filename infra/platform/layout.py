@@ -41,6 +41,9 @@ from dataops.infra.platform.pool import Pool, read_pool
 DEPLOYED = ("production", "staging")
 """Environments that are nobody's copy: they gain nothing from a pool, whose image stops growing with a full disk."""
 
+GOLDEN_RECORD = "golden.json"
+"""In a golden directory: what it is; its presence says that it is complete."""
+
 
 def default_home() -> Path:
     """`DATAOPS_HOME`, else /var/lib/dataops for root, else dataops below `XDG_DATA_HOME` or ~/.local/share."""

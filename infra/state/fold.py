@@ -107,9 +107,8 @@ class Fold:
         recorded resource, and is no longer in doubt once this update has done something with it.
         """
         known = self._gone | self._replaced.keys() | self._pending_replacement
-        left = {
-            _identity(resource) for index, resource in enumerate(self._base.get("resources") or ()) if index not in known
-        }
+        resources = enumerate(self._base.get("resources") or ())
+        left = {_identity(resource) for index, resource in resources if index not in known}
         left -= self._ended
         left -= {_identity(entry["state"]) for entry in self._begun.values() if entry.get("state") is not None}
         return [

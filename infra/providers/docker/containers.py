@@ -49,7 +49,7 @@ def image_id(engine: Engine, image: str) -> str:
     Raises:
         ImageNotFoundError: it has none of that name.
     """
-    known = look_up(f"the image {image}", lambda: engine.client.inspect_image(image))
+    known = engine.image(image)
     if known is None:
         raise ImageNotFoundError(f"the Docker Engine has no image {image}", hint="docker pull, or build it")
     return str(known["Id"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import ConfigurationError
 from dataops.infra.process.docker_host import UNIX, configuration_folder, docker_host
-from dataops.infra.providers.docker.faults import translated
+from dataops.infra.providers.docker.faults import look_up, translated
 
 if TYPE_CHECKING:
     from dataops.infra.providers.docker.library import APIClient
@@ -59,6 +59,10 @@ class Engine:
         """What its images are for: `amd64`, `arm64`."""
         with translated("tell its version"):
             return str(self.client.version()["Arch"])
+
+    def image(self, reference: str) -> dict[str, Any] | None:
+        """What the engine says of an image, None when it has none of that name."""
+        return look_up(f"the image {reference}", lambda: self.client.inspect_image(reference))
 
     def info(self) -> dict[str, Any]:
         """What the engine says of itself."""

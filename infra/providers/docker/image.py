@@ -12,7 +12,7 @@ from dataops.infra.providers.base import CheckFailure, CreateResult, Operation, 
 from dataops.infra.providers.docker.build import Recipe, build
 from dataops.infra.providers.docker.content import content_of, dockerfile_text, ignored
 from dataops.infra.providers.docker.engine import Engine
-from dataops.infra.providers.docker.faults import ImageNotFoundError, look_up, translated
+from dataops.infra.providers.docker.faults import ImageNotFoundError, translated
 from dataops.infra.providers.docker.marks import CONTENT, NOTED, PLATFORM, REQUIRED, labels_of
 from dataops.infra.providers.docker.registry import pull, push
 
@@ -122,7 +122,7 @@ class ImageHandler(ResourceHandler):
             pull(self._engine, shared)
         except ImageNotFoundError:
             return None, ""
-        image = look_up(f"the image {shared}", lambda: self._engine.client.inspect_image(shared)) or {}
+        image = self._engine.image(shared) or {}
         repository = shared.rpartition(":")[0]
         digests = [each for each in image.get("RepoDigests") or [] if each.partition("@")[0] == repository]
         self._name(shared, reference)
@@ -150,7 +150,7 @@ class ImageHandler(ResourceHandler):
             self._engine.client.tag(image, name, tag)
 
     def _find(self, reference: str) -> str | None:
-        image = look_up(f"the image {reference}", lambda: self._engine.client.inspect_image(reference))
+        image = self._engine.image(reference)
         return str(image["Id"]) if image else None
 
     def _equal(self, inputs: dict[str, Any], content: str, reference: str) -> str | None:

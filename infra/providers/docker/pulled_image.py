@@ -10,7 +10,6 @@ from dataops.infra.errors import ResourceError
 from dataops.infra.platform.image_pins import ImagePin, read_pin, write_pin
 from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Recorded, ResourceHandler
 from dataops.infra.providers.docker.engine import Engine
-from dataops.infra.providers.docker.faults import look_up
 from dataops.infra.providers.docker.registry import pull
 
 
@@ -39,7 +38,7 @@ class PulledImageHandler(ResourceHandler):
         record = Path(inputs["record"]) if inputs.get("record") else None
         pin = read_pin(record, name) if record else None
         # one that was never in a registry cannot be had again when it is gone: then the name says what there is now
-        image = self._had(pin.digest) if pin and pin.digest else self._find(pin.id) if pin else None
+        image = self._had(pin.digest) if pin and pin.digest else self._engine.image(pin.id) if pin else None
         outputs = _outputs(name, image or self._had(name))
         if record is not None and image is None:
             with self._recording:
@@ -49,7 +48,7 @@ class PulledImageHandler(ResourceHandler):
         return CreateResult(name, outputs)
 
     def read(self, operation: Operation, recorded: Recorded) -> ReadResult:
-        image = self._find(str(recorded.outputs["imageId"]))
+        image = self._engine.image(str(recorded.outputs["imageId"]))
         return ReadResult(recorded.id, recorded.outputs) if image else ReadResult("", {})
 
     def delete(self, operation: Operation, recorded: Recorded) -> None:
@@ -57,16 +56,13 @@ class PulledImageHandler(ResourceHandler):
 
     def _had(self, reference: str) -> dict[str, Any]:
         """An image, which is pulled when the engine does not have it."""
-        image = self._find(reference)
+        image = self._engine.image(reference)
         if image is None:
             pull(self._engine, reference)
-            image = self._find(reference)
+            image = self._engine.image(reference)
         if image is None:
             raise ResourceError(f"the image {reference} was removed while it was pulled", hint="run the command again")
         return image
-
-    def _find(self, reference: str) -> dict[str, Any] | None:
-        return look_up(f"the image {reference}", lambda: self._engine.client.inspect_image(reference))
 
 
 def _outputs(name: str, image: dict[str, Any]) -> dict[str, Any]:
