@@ -109,13 +109,22 @@ class Checkout:
             error.hint = f"{error.hint}; {mend}" if error.hint else mend
             raise
 
-    def require_program(self, commit: str) -> None:
-        """Makes sure that a commit has a Pulumi program, before anything is recorded of an environment of it.
+    def require_program(self, commit: str, target: str) -> None:
+        """Makes sure that a commit has a program and what images are built by, before anything is recorded of it.
 
         Raises:
-            ConfigurationError: it has no `Pulumi.yaml` beside `dataops.yaml`.
+            ConfigurationError: it has no `Pulumi.yaml` beside `dataops.yaml`, or on `docker` no such Dockerfile.
         """
-        self._file_of(commit, Path(self.subdirectory) / "Pulumi.yaml")
+        folder = Path(self.subdirectory)
+        self._file_of(commit, folder / "Pulumi.yaml")
+        named = self.branch_platform(commit).dockerfiles() if target == "docker" else {}
+        for key, path in named.items():
+            if self.repository.file_at(commit, (folder / path).as_posix()) is None:
+                raise ConfigurationError(
+                    f"commit {commit[:12]} has no {path}, which {key} names",
+                    where=(folder / FILE_NAME).as_posix(),
+                    hint="commit that Dockerfile, or name another one",
+                )
 
     def _file_of(self, commit: str, path: Path) -> str:
         text = self.repository.file_at(commit, path.as_posix())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dataops.envs.down import remove_held
+from dataops.envs.images import built_references
 from dataops.envs.lock import Lease, hold
 from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import Registry
@@ -144,15 +145,15 @@ def _engine(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
 
 
 def _image(finding: Finding, layout: PlatformLayout, tools: Tools) -> str:
-    engine, (image_id, current) = DockerEngine(), finding.identity
+    engine, (image_id, *running) = DockerEngine(), finding.identity
     named = [each for each in built_images(engine, layout.root) if each.reference == finding.place]
     if not named:
         return ""
     if named[0].image_id != image_id:
         return "it is another one now"
-    if current:
+    if running:
         record = Registry(layout.registry).load(named[0].environment)
-        if record is not None and (record.facts.get("image") != current or at_work(layout, record)):
+        if record is not None and ([*built_references(record)] != running or at_work(layout, record)):
             return f"somebody works on {record.name}"
     return "" if remove_image(engine, finding.place) else "a container was made from it"
 

@@ -39,16 +39,17 @@ def plan(
     settings = getattr(checkout.platform.environments, name)
     commit = checkout.repository.commit_of(settings.branch)
     platform = checkout.branch_platform(commit)
-    checkout.require_program(commit)
     record = Registry(checkout.layout.registry).load(name)
     declared = getattr(platform.environments, name).target or ""
+    target = target or declared or (record.target if record else "") or "local"
+    checkout.require_program(commit, target)
     return Change(
         command=f"env deploy {name}",
         name=name,
         role=name,
         branch=settings.branch,
         commit=commit,
-        target=target or declared or (record.target if record else "") or "local",
+        target=target,
         configuration=platform.configuration(name),
         variables=variables,
         generations=dict(record.generations) if record else {},

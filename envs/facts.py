@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dataops.infra.process.built_images import CODE
 from dataops.infra.resources.state import Deployment, ResourceState
 from dataops.infra.resources.urn import is_provider, name_of
 from dataops.infra.resources.values import Secret
@@ -45,7 +46,9 @@ def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, 
         case "dataops:local:VirtualEnvironment":
             facts["venv"], facts["python"] = outputs.get("path", ""), outputs.get("python", "")
         case "dataops:docker:Image":
-            facts["image"] = outputs.get("reference", "")
+            if name_of(resource.urn) == CODE:
+                facts["image"] = outputs.get("reference", "")
+            facts["builtImages"] = [*facts.get("builtImages", []), outputs.get("reference", "")]
             _note_image(facts, outputs)
         case "dataops:docker:PulledImage":
             _note_image(facts, outputs)

@@ -57,3 +57,8 @@ def listed_images(known: Iterable[KnownImage], records: Iterable[EnvironmentReco
             users = tuple(sorted({*image.used_by, record.name}))
             found[key] = replace(image, digest=str(used["digest"]) or image.digest, used_by=users)
     return sorted(found.values(), key=lambda image: (image.name, image.image_id))
+
+
+def built_references(record: EnvironmentRecord) -> tuple[str, ...]:
+    """The images that were built for an environment and that it runs, by name."""
+    return tuple(record.facts.get("builtImages") or filter(None, [record.facts.get("image")]))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dataops.envs.git import registered_worktrees
+from dataops.envs.images import built_references
 from dataops.envs.lock import holder_of
 from dataops.envs.naming import FIXED, check_name
 from dataops.envs.registry import EnvironmentRecord, Registry
@@ -200,12 +201,14 @@ class Search:
                 if not self._unowned(name, f"image {image.reference}"):
                     continue
                 gone, owner = f"no record names {name}", name
-            elif record.facts.get("image") in (None, "", image.reference) or at_work(self.layout, record):
+            elif not (running := built_references(record)) or image.reference in running:
+                continue
+            elif at_work(self.layout, record):
                 continue
             else:
                 gone, owner = f"{name} runs a newer one", ""
             ours = "its name is that of images which were built for this platform"
-            identity = (image.image_id, record.facts["image"] if record else "")
+            identity = (image.image_id, *(built_references(record) if record else ()))
             yield Finding("image", image.reference, ours, gone, "remove the name", image.size, owner, identity)
 
     def _processes(self) -> Iterator[Finding]:

@@ -99,16 +99,17 @@ def plan(request: UpRequest, name: str, commit: str, checkout: Checkout) -> Chan
     if request.from_phase:
         check_phase(request.from_phase)
     platform = checkout.branch_platform(commit)
-    checkout.require_program(commit)
     registry = Registry(checkout.layout.registry)
     known = registry.load(name)
+    target = request.target or (known.target if known else "") or "local"
+    checkout.require_program(commit, target)
     return Change(
         command=f"env up --branch {request.branch}",
         name=name,
         role="replica",
         branch=request.branch,
         commit=commit,
-        target=request.target or (known.target if known else "") or "local",
+        target=target,
         snapshot="" if request.bare else chosen_snapshot(request.snapshot, registry, name, checkout),
         developer=user_name(),
         production_hosts=forbidden(checkout, platform, registry.all()),

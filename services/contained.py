@@ -20,6 +20,7 @@ def in_container(plan: EnvironmentPlan, step: StepPlan, run: str) -> StepPlan:
         run: the id of the run, by which containers of different runs have different names.
     """
     place = ContainerPlace.of(plan.container)
+    place = replace(place, image=step.image or place.image)
     program = code_program(
         place,
         _name(step, run),

@@ -11,7 +11,7 @@ import pulumi
 from dataops.infra.components.data_platform import DataPlatform, DataPlatformArgs
 from dataops.infra.components.workspace import requirements_key
 from dataops.infra.errors import ConfigurationError
-from dataops.infra.platform.dockerfile import plan_build
+from dataops.infra.platform.dockerfile import plan_build, require_dockerfile
 from dataops.infra.platform.loader import FILE_NAME, load_platform
 from dataops.infra.platform.model import Platform
 from dataops.infra.platform.parameters import NAMESPACE, EnvironmentParameters, config_keys
@@ -37,6 +37,8 @@ def declare_environment() -> DataPlatform:
     code = platform.code
     if parameters.target == "docker":
         build = plan_build(path.parent, code.dockerfile, code.requirements)
+        for name, pipeline in platform.pipelines.items():
+            require_dockerfile(path.parent, pipeline.dockerfile, f"pipelines.{name}.dockerfile")
         arguments = replace(STACKS[parameters.role](platform, parameters, ""), build=build)
     else:
         key = requirements_key(path.parent / code.requirements)

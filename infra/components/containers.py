@@ -13,9 +13,8 @@ from dataops.infra.components.declaration import Declared
 from dataops.infra.components.docker import Belonging, Image, PulledImage
 from dataops.infra.platform.dockerfile import BuildPlan, generated_dockerfile
 from dataops.infra.platform.model import Images
-from dataops.infra.process.built_images import repository_of
-
-CODE = "code"
+from dataops.infra.platform.pipelines import Pipeline
+from dataops.infra.process.built_images import CODE, repository_of
 
 
 class ContainerNetwork(Declared):
@@ -41,6 +40,7 @@ class ContainersArgs:
         belonging: what the labels of images say.
         images: what `dataops.yaml` says of images.
         build: how the code becomes an image.
+        pipelines: what `dataops.yaml` says of pipelines: of Dockerfiles and images of their own.
         context: the platform's folder in the worktree.
         worktree: the resource that makes it.
         commit: for the labels.
@@ -53,6 +53,7 @@ class ContainersArgs:
     belonging: Belonging
     images: Images
     build: BuildPlan
+    pipelines: Mapping[str, Pipeline]
     context: Path
     worktree: pulumi.Resource
     commit: str
@@ -67,11 +68,19 @@ class Containers(pulumi.ComponentResource):
         super().__init__("dataops:components:Containers", name, None, opts)
         self.args = args
         self._below = pulumi.ResourceOptions(parent=self)
+        self._by_name: dict[str, PulledImage] = {}
         self.python = self._pulled("python", args.images.python)
-        server = args.images.server
-        self.postgres = self.python if server == args.images.python else self._pulled("postgres", server)
+        self.postgres = self._pulled("postgres", args.images.server)
         self.lake = self._pulled("lake", args.images.lake)
         self.code = self._code()
+        self._own = {
+            name: self._built(f"{CODE}-{name}", name, {"dockerfile": pipeline.dockerfile})
+            for name, pipeline in args.pipelines.items()
+            if pipeline.dockerfile
+        }
+        for pipeline in args.pipelines.values():
+            for image in filter(None, (step.image for step in pipeline.steps)):
+                self._pulled(image, image)
         self.network = ContainerNetwork("network", root=args.root, image=self.postgres.image_id, opts=self._below)
         outputs: dict[str, Any] = {"code": self.code.reference}
         self.register_outputs(outputs)
@@ -88,8 +97,20 @@ class Containers(pulumi.ComponentResource):
         """Where pipelines and services run."""
         return self._place(self.code.image_id)
 
+    def images_of_steps(self, pipeline: str) -> dict[str, pulumi.Output[str]]:
+        """The ids of the images that steps of a pipeline run in, where that is not the image of the code."""
+        found: dict[str, pulumi.Output[str]] = {}
+        for step in self.args.pipelines[pipeline].steps:
+            if step.image:
+                found[step.name] = self._by_name[step.image].image_id
+            elif pipeline in self._own:
+                found[step.name] = self._own[pipeline].image_id
+        return found
+
     def _pulled(self, name: str, reference: str) -> PulledImage:
-        return PulledImage(name, reference, str(self.args.record), self._below)
+        if reference not in self._by_name:
+            self._by_name[reference] = PulledImage(name, reference, str(self.args.record), self._below)
+        return self._by_name[reference]
 
     def _code(self) -> Image:
         args = self.args
@@ -98,8 +119,12 @@ class Containers(pulumi.ComponentResource):
             text = self.python.reference.apply(lambda base: generated_dockerfile(base, args.build.requirements))
             # the name may mean another image one day, which makes another of ours
             made_by = {"dockerfileText": text, "key": self.python.image_id}
+        return self._built(CODE, "", made_by)
+
+    def _built(self, resource: str, pipeline: str, made_by: Mapping[str, pulumi.Input[Any]]) -> Image:
+        args = self.args
         inputs = {
-            "name": repository_of(args.platform_root, args.root.name),
+            "name": repository_of(args.platform_root, args.root.name, pipeline),
             "context": str(args.context),
             "commit": args.commit,
             "secrets": dict(args.secrets) or None,
@@ -107,7 +132,7 @@ class Containers(pulumi.ComponentResource):
             **made_by,
         }
         opts = pulumi.ResourceOptions(parent=self, depends_on=[args.worktree])
-        return Image(CODE, args.belonging, inputs, opts)
+        return Image(resource, args.belonging, inputs, opts)
 
     def _place(self, image: pulumi.Output[str]) -> pulumi.Output[dict[str, Any]]:
         parts = [self.network.output(name) for name in ("root", "network", "socket")]

@@ -112,6 +112,7 @@ class DataPlatform(pulumi.ComponentResource):
                 belonging=Belonging(platform.name, parameters.environment, release, parameters.developer),
                 images=platform.images,
                 build=self.args.build,
+                pipelines=platform.pipelines,
                 context=parameters.root,
                 worktree=self.workspace.worktree,
                 commit=parameters.commit,
@@ -231,7 +232,11 @@ class DataPlatform(pulumi.ComponentResource):
             name: Pipeline(
                 name,
                 PipelineArgs(
-                    pipeline, self.workspace, self.file, self.args.scheduled, contained=self.containers is not None
+                    pipeline,
+                    self.workspace,
+                    self.file,
+                    self.args.scheduled,
+                    images=self.containers.images_of_steps(name) if self.containers else None,
                 ),
                 self._below,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pulumi
@@ -20,14 +21,15 @@ class PipelineArgs:
         workspace: code and interpreter.
         variables: the environment's variables.
         scheduled: whether its schedule is followed; where it is not, it is paused until somebody resumes it.
-        contained: whether its steps run in containers, whose image brings the interpreter.
+        images: where steps run in containers, the ids of images by step, for those that do not run in that of the code;
+            None for processes.
     """
 
     pipeline: PipelineModel
     workspace: Workspace
     variables: EnvironmentFile
     scheduled: bool
-    contained: bool = False
+    images: Mapping[str, pulumi.Output[str]] | None = None
 
 
 class Pipeline(pulumi.ComponentResource):
@@ -35,6 +37,7 @@ class Pipeline(pulumi.ComponentResource):
 
     plan: PipelinePlan
     commands: pulumi.Output[list[list[str]]]
+    images: pulumi.Output[list[str]]
 
     def __init__(self, name: str, args: PipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dataops:components:Pipeline", name, None, opts)
@@ -44,7 +47,9 @@ class Pipeline(pulumi.ComponentResource):
         self.plan = plan
         written = pulumi.Output.from_input([list(step.command) for step in plan.steps])
         resolved = pulumi.Output.all(*(args.workspace.command(step.command) for step in plan.steps))
-        self.commands = written if args.contained else resolved
+        # an image brings its own interpreter
+        self.commands = resolved if args.images is None else written
+        self.images = pulumi.Output.all(*((args.images or {}).get(step.name, "") for step in plan.steps))
         schedule = plan.schedule
         self.register_outputs(
             {

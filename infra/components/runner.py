@@ -92,8 +92,8 @@ class Runner(pulumi.ComponentResource):
             self.resources.append(process)
         place = {} if args.container is None else args.container
         inside = [args.workspace.directory, args.workspace.venv, args.variables.path, place]
-        commands = [pipeline.commands for pipeline in args.pipelines.values()]
-        content = pulumi.Output.all(*inside, *commands).apply(lambda found: _content(args, found))
+        steps = [pulumi.Output.all(pipeline.commands, pipeline.images) for pipeline in args.pipelines.values()]
+        content = pulumi.Output.all(*inside, *steps).apply(lambda found: _content(args, found))
         self.plan = TextFile(
             "plan",
             path=args.layout.plan,
@@ -105,7 +105,7 @@ class Runner(pulumi.ComponentResource):
 
 
 def _content(args: RunnerArgs, found: Sequence[Any]) -> str:
-    directory, venv, variables, container, *commands = found
+    directory, venv, variables, container, *steps = found
     plan = EnvironmentPlan(
         environment=args.environment,
         role=args.role,
@@ -117,13 +117,13 @@ def _content(args: RunnerArgs, found: Sequence[Any]) -> str:
         variables=variables,
         container=container,
         pipelines={
-            name: _with_commands(pipeline.plan, own)
-            for (name, pipeline), own in zip(args.pipelines.items(), commands, strict=True)
+            name: _resolved(pipeline.plan, *own)
+            for (name, pipeline), own in zip(args.pipelines.items(), steps, strict=True)
         },
     )
     return json.dumps(asdict(plan), indent=1) + "\n"
 
 
-def _with_commands(plan: PipelinePlan, commands: Sequence[Sequence[str]]) -> PipelinePlan:
-    steps = tuple(replace(step, command=tuple(words)) for step, words in zip(plan.steps, commands, strict=True))
-    return replace(plan, steps=steps)
+def _resolved(plan: PipelinePlan, commands: Sequence[Sequence[str]], images: Sequence[str]) -> PipelinePlan:
+    found = zip(plan.steps, commands, images, strict=True)
+    return replace(plan, steps=tuple(replace(step, command=tuple(words), image=id_) for step, words, id_ in found))

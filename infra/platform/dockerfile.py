@@ -46,12 +46,22 @@ def plan_build(folder: Path, dockerfile: str | None, requirements: str) -> Build
         ConfigurationError: the Dockerfile that it names is missing, or the requirements are.
     """
     if dockerfile is not None:
-        _require(folder / dockerfile, "Dockerfile", "code.dockerfile")
+        require_dockerfile(folder, dockerfile, "code.dockerfile")
         return BuildPlan(dockerfile)
     if (folder / OWN).is_file():
         return BuildPlan(OWN)
     _require(folder / requirements, "requirements file", "code.requirements")
     return BuildPlan("", tuple(_with_included(folder, requirements)))
+
+
+def require_dockerfile(folder: Path, dockerfile: str | None, key: str) -> None:
+    """Makes sure that a Dockerfile that `dataops.yaml` names at a key is there.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if dockerfile is not None:
+        _require(folder / dockerfile, "Dockerfile", key)
 
 
 def _require(path: Path, what: str, key: str) -> None:

@@ -242,6 +242,11 @@ class Platform(Section):
         """The masking policy, with what data products say of their columns."""
         return self.masking.with_classified(product.classified for product in self.products.values())
 
+    def dockerfiles(self) -> dict[str, str]:
+        """The Dockerfiles that are named, by the key that names them."""
+        named = {f"pipelines.{name}.dockerfile": pipeline.dockerfile for name, pipeline in self.pipelines.items()}
+        return {key: path for key, path in {"code.dockerfile": self.code.dockerfile, **named}.items() if path}
+
     def variables(self, role: str) -> dict[str, str]:
         """The declared variables of `production`, `staging` or `replica`."""
         return dict(self.environments.of(role).variables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, StrictBool
 
-from dataops.infra.platform.names import Command, Cron, DatasetName, Duration, Name, Size, Text, TimeZone
+from dataops.infra.platform.names import Command, Cron, DatasetName, Duration, Name, RelativePath, Size, Text, TimeZone
 from dataops.infra.platform.section import Section
 
 
@@ -51,7 +51,10 @@ class Step(Section):
 
     name: Name = Field(description="Name, unique in the pipeline.")
     run: Command = Field(description="Entry point: the command and its arguments; `python` is the environment's own.")
-    image: Text | None = Field(default=None, description="Container image, for targets that run containers.")
+    image: Text | None = Field(
+        default=None,
+        description="The image that it runs in on targets that run containers; by default that of the pipeline's code.",
+    )
     needs: tuple[Name, ...] = Field(default=(), description="Steps that come first, beside those that make an input.")
     inputs: tuple[DatasetName, ...] = Field(default=(), description="Datasets it reads.")
     outputs: tuple[DatasetName, ...] = Field(default=(), description="Datasets it writes.")
@@ -67,4 +70,9 @@ class Pipeline(Section):
     schedule: Schedule | None = Field(default=None, description="When it runs; without one, only when asked.")
     parallel: int = Field(default=4, ge=1, le=64, description="How many steps run at once, where their order allows.")
     timeout: Duration | None = Field(default=None, description="How long a whole run may take.")
+    dockerfile: RelativePath | None = Field(
+        default=None,
+        description="A Dockerfile of its own for targets that run containers, with the context and secrets of `code`; "
+        "by default its steps run in the image of `code`.",
+    )
     steps: tuple[Step, ...] = Field(min_length=1, description="Steps; their order follows from inputs, outputs, needs.")

@@ -36,6 +36,7 @@ class StepPlan:
         attempts, delay, backoff: how often it is tried in all, the first pause, what each further one is multiplied by.
         memory, cpu_time, open_files: limits in bytes, seconds and files, None for no limit.
         log: bytes that are kept of what an attempt prints.
+        image: the id of the image that its container is made from, "" for that of the environment's code.
     """
 
     name: str
@@ -50,6 +51,7 @@ class StepPlan:
     cpu_time: float | None = None
     open_files: int | None = None
     log: int = LOG
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,6 +223,36 @@ def test_a_container_that_somebody_removed_comes_back_with_its_data(first: World
             time.sleep(0.2)
 
 
+APART = """
+  report:
+    dockerfile: report/Dockerfile
+    steps:
+      - {name: own, run: [cat, /made-by]}
+      - {name: plain, run: [sh, -c, "test ! -e /made-by && echo as it is"], image: IMAGE}
+services:"""
+
+
+def test_a_pipeline_runs_in_the_image_of_its_own_dockerfile_and_a_step_in_the_one_it_names(
+    platform: ScratchPlatform,
+) -> None:
+    world = World(platform, "docker", "feature/apart")
+    text = (platform.folder / "dataops.yaml").read_text().replace("\nservices:", APART.replace("IMAGE", IMAGE))
+    platform.branch(world.branch, {"dataops.yaml": text})
+    refused = platform.run(*world.upping)
+    assert refused.status == 2
+    assert "has no report/Dockerfile, which pipelines.report.dockerfile names" in refused.stderr
+    world.change({"report/Dockerfile": f"FROM {IMAGE}\nCOPY report /report\nRUN echo its own > /made-by\n"})
+    world.up()
+    assert len(world.images) == 2
+    platform.do("pipeline", "run", "report", "--env", world.name)
+    for step, said in (("own", "its own"), ("plain", "as it is")):
+        assert said in platform.do("env", "logs", world.name, f"report/{step}").stdout
+    platform.do("gc", "--yes")
+    assert len(world.images) == 2, "both are in use"
+    platform.do("env", "down", world.name, "--yes")
+    assert world.images == []
+
+
 @pytest.mark.parametrize("victim", ["container_shim.py", pytest.param("step_shim.py", marks=pytest.mark.torture)])
 def test_a_step_whose_process_is_killed_leaves_no_container(platform: ScratchPlatform, victim: str) -> None:
     branch = f"feature/lost-{victim.partition('_')[0]}"

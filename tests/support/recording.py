@@ -38,7 +38,7 @@ def reported(type_: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
         case "dataops:docker:PulledImage":
             return {"reference": f"{inputs['name']}@sha256:0", "imageId": f"sha256:{inputs['name']}"}
         case "dataops:docker:Image":
-            return {"reference": f"{inputs['name']}:1", "imageId": "sha256:code"}
+            return {"reference": f"{inputs['name']}:1", "imageId": f"sha256:{name}"}
         case "dataops:local:ContainerPlace":
             return {"network": "dataops-network", "socket": "/run/docker.sock"}
         case "dataops:snapshots:Golden":

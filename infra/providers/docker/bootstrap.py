@@ -20,7 +20,7 @@ SUITE = "bookworm"
 PACKAGES = ("ca-certificates", "python3", "python3-venv")
 PYTHON = f"dataops-python:{SUITE}"
 S3 = IMAGE
-BASE = "dataops.base"
+BASE = "io.dataops.base"
 """The label of base images, which belong to no platform: nobody removes them but by hand."""
 
 SERVER = "/opt/postgres"

@@ -12,8 +12,8 @@ from dataops.infra.providers.docker.faults import NotOursError
 
 PLATFORM, ENVIRONMENT, OWNER = PLATFORM_LABEL, ENVIRONMENT_LABEL, OWNER_LABEL
 RELEASE = "io.dataops.release"
-SPECIFICATION = "dataops.specification"
-CONTENT = "dataops.content"
+SPECIFICATION = "io.dataops.specification"
+CONTENT = "io.dataops.content"
 
 REQUIRED = frozenset({"platform", "environment"})
 """Inputs of every resource type of this package that say whose it is."""

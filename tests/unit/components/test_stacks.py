@@ -14,8 +14,19 @@ from support.platform_file import write_platform
 pytestmark = pytest.mark.slow
 
 
-def declare(role: str, folder: Path, target: str = "local") -> Declared:
-    write_platform(folder)
+PIPELINE = """\
+  own_one:
+    dockerfile: own.Dockerfile
+    steps:
+      - {name: own, run: [own]}
+      - {name: plain, run: [plain], image: "python:3.11-slim", needs: [own]}
+services:
+"""
+
+
+def declare(role: str, folder: Path, target: str = "local", pipeline: str = "services:\n") -> Declared:
+    write_platform(folder, "services:\n", pipeline)
+    (folder / "own.Dockerfile").write_text("FROM scratch\n", encoding="utf-8")
     (folder / "requirements.txt").write_text("pyarrow==1\n", encoding="utf-8")
     (folder / "stacks").mkdir()
     parameters = EnvironmentParameters(
@@ -177,6 +188,17 @@ def test_in_containers_code_is_an_image_that_is_built_while_data_are_cloned(tmp_
     assert "dataops:docker:Image::code" not in found.before("dataops:local:PostgresCluster::postgres")
     assert "dataops:local:Worktree::worktree" in found.before("dataops:docker:Image::code")
     assert "dataops:docker:Image::code" in found.before("dataops:local:Endpoints::endpoints")
+
+
+def test_a_dockerfile_of_a_pipeline_builds_an_image_beside_that_of_the_code(tmp_path: Path) -> None:
+    found = declare("replica", tmp_path, "docker", PIPELINE)
+    own = found.one("dataops:docker:Image", "code-own_one").inputs
+    assert own["dockerfile"] == "own.Dockerfile" and own["context"].endswith(f"/code/{'c' * 12}")
+    assert "/feature-x__own-one-" in own["name"]
+    plan = json.loads(found.one("dataops:local:TextFile", "plan").inputs["content"])["pipelines"]
+    assert [step["image"] for step in plan["own_one"]["steps"]] == ["sha256:code-own_one", "sha256:python:3.11-slim"]
+    assert {step["image"] for step in plan["sales"]["steps"]} == {""}
+    assert len(found.names("dataops:docker:PulledImage")) == 2, "a name is looked up once"
 
 
 def test_a_dockerfile_of_the_platform_builds_its_image(tmp_path: Path) -> None:

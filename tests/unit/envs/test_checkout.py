@@ -107,6 +107,6 @@ def test_a_commit_without_a_program_is_refused_before_anything_is_recorded(tmp_p
     found = Checkout.find(top, tmp_path / "home")
     without = git(top, "rev-parse", "HEAD").strip()
     with pytest.raises(ConfigurationError, match="has no Pulumi.yaml") as caught:
-        found.require_program(without)
+        found.require_program(without, "local")
     assert "dataops init" in str(caught.value.hint)
-    found.require_program(commit(top, {"Pulumi.yaml": "name: shop\nruntime: python\n"}, "A program"))
+    found.require_program(commit(top, {"Pulumi.yaml": "name: shop\nruntime: python\n"}, "A program"), "local")

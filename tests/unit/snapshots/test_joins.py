@@ -135,7 +135,9 @@ def masked_columns(snapshot: SnapshotReader, schema: Schema, lake: Path) -> dict
     found = {}
     for table in ("people", *schema.tables):
         text = b"".join(whole_rows(snapshot.read(table_label(f"joined.{table}")))).decode()
-        found[table] = _columns([[*map(unescape, line.split("\t"))] for line in text.split("\n")[:-1]], schema)
+        held = _columns([[*map(unescape, line.split("\t"))] for line in text.split("\n")[:-1]], schema)
+        order = snapshot.manifest.tables[f"joined.{table}"].columns  # the snapshot's own
+        found[table] = [held[order.index(column)] for column in schema.columns()]
     lake.mkdir()
     for path in snapshot.manifest.objects:
         (lake / path).write_bytes(b"".join(snapshot.read(object_label(path))))
