@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import signal
+import subprocess
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 
+import psycopg
 import pytest
 
 from dataops.envs.sweep import processes_of
 from dataops.infra.process.docker_engine import DockerEngine
+from support.console import SCRIPT
 from support.docker_engine import require_images
 from support.scratch_platform import ScratchPlatform
 from support.worlds import World, containable_platform
@@ -16,6 +23,7 @@ from support.worlds import World, containable_platform
 pytestmark = pytest.mark.slow
 
 TARGETS = ("local", pytest.param("docker", marks=pytest.mark.docker))
+PATIENCE = 60.0
 QUERY = "import os, psycopg; print(*psycopg.connect(os.environ['WAREHOUSE_URL']).execute('{}').fetchone())"
 
 
@@ -93,6 +101,34 @@ def test_logs_tell_of_the_server_and_of_steps(world: World) -> None:
     text = world.shop.do("env", "logs", world.name, "--tail", "all").stdout
     assert "database system is ready to accept connections" in text
     assert "loaded 50 orders" in text
+
+
+def test_logs_are_followed_while_the_server_writes_them(world: World) -> None:
+    following = world.shop.start("env", "logs", world.name, "postgres", "-f", "--tail", "1")
+    assert following.stdout is not None
+    following.stdout.readline()  # it follows from here
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        world.ask("SELECT * FROM nowhere_at_all")
+    assert any("nowhere_at_all" in line for line in iter(following.stdout.readline, ""))
+    os.killpg(following.pid, signal.SIGINT)
+    assert following.wait(PATIENCE) == 0
+    following.communicate()
+
+
+def test_a_shell_has_the_terminal_the_code_and_the_variables(world: World) -> None:
+    ours, theirs = pty.openpty()
+    words = [str(SCRIPT), "env", "shell", world.name]
+    variables = world.shop.variables(SHELL="/bin/sh", TERM="dumb")
+    shell = subprocess.Popen(words, cwd=world.shop.folder, env=variables, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, b"tty && ls && echo in-$DATAOPS_ENVIRONMENT; exit 3\n")
+    said = b""
+    with suppress(OSError):  # which is how the end of a terminal reads
+        while piece := os.read(ours, 4096):
+            said += piece
+    os.close(ours)
+    assert shell.wait(PATIENCE) == 3
+    assert b"/dev/pts/" in said and b"Pulumi.yaml" in said and f"in-{world.name}".encode() in said
 
 
 def test_data_ports_and_passwords_outlast_sleep(world: World) -> None:
