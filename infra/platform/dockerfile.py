@@ -13,8 +13,8 @@ OWN = "Dockerfile"
 UV = "0.13.9"
 """The version of uv that installs requirements in a build: a fixed one, since another makes another image."""
 
-CA_SECRET, INDEX_SECRET = "dataops-ca", "dataops-index"
-"""Build secrets: the certificates to trust, and shell variables that say where packages come from."""
+CA_SECRET, INDEX_SECRET, LOGIN_SECRET = "dataops-ca", "dataops-index", "dataops-netrc"
+"""Build secrets: certificates to trust, shell variables that say where packages come from, and logins there."""
 
 USER = "10001:10001"
 CODE, ENVIRONMENT = "/app", "/opt/venv"
@@ -109,7 +109,7 @@ CMD ["python"]
 
 def _run(command: str) -> str:
     # a secret that nobody hands in is no file; what is here does not depend on it, and so neither does the image
-    secrets = f"--mount=type=secret,id={CA_SECRET} --mount=type=secret,id={INDEX_SECRET}"
+    secrets = " ".join(f"--mount=type=secret,id={name}" for name in (CA_SECRET, INDEX_SECRET, LOGIN_SECRET))
     settings = f"/run/secrets/{INDEX_SECRET}"
     return (
         f"RUN {secrets} --mount=type=cache,id=dataops-packages,target=/cache \\\n"

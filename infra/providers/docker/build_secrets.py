@@ -1,18 +1,21 @@
 """Where packages come from on this machine, as secrets of a build: they are mounted while a step runs, in no layer.
 
-Nothing needs to be configured for a build: what pip and uv go by here, variables and pip's files, is what they go by
+Nothing needs to be configured for a build: what pip and uv go by here, variables and their files, is what they go by
 there. Addresses of indexes hold credentials as a rule, so all of it counts as secret.
 """
 
 from __future__ import annotations
 
 import configparser
+import re
 import shlex
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from dataops.infra.errors import ConfigurationError
-from dataops.infra.platform.dockerfile import CA_SECRET, INDEX_SECRET
+from dataops.infra.platform.dockerfile import CA_SECRET, INDEX_SECRET, LOGIN_SECRET
 
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 PASSED_ON = ("PIP_DEFAULT_TIMEOUT", "UV_HTTP_TIMEOUT", "UV_INDEX_STRATEGY")
@@ -38,6 +41,10 @@ def found_secrets(variables: Mapping[str, str], scratch: Path, etc: Path = Path(
         secrets[CA_SECRET] = str(certificates)
         inside = f"/run/secrets/{CA_SECRET}"
         settings |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"), inside)
+    logins = Path(variables.get("NETRC") or Path(variables.get("HOME") or Path.home()) / ".netrc").expanduser()
+    if logins.is_file():
+        secrets[LOGIN_SECRET] = str(logins)
+        settings["NETRC"] = f"/run/secrets/{LOGIN_SECRET}"
     if settings:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(settings.items())]
         file = scratch / "index"
@@ -52,7 +59,7 @@ def index_settings(variables: Mapping[str, str], etc: Path = Path("/etc")) -> di
 
     What is said for one of the two counts for the other, unless that has its own.
     """
-    pip = _pip_configuration(variables, etc)
+    pip, files = _pip_configuration(variables, etc), _uv_configuration(variables, etc)
     said = {
         "index": variables.get("PIP_INDEX_URL") or pip.get("index-url", ""),
         "more": variables.get("PIP_EXTRA_INDEX_URL") or pip.get("extra-index-url", ""),
@@ -60,15 +67,15 @@ def index_settings(variables: Mapping[str, str], etc: Path = Path("/etc")) -> di
         "links": variables.get("PIP_FIND_LINKS") or pip.get("find-links", ""),
     }
     uv = {
-        "index": variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL", ""),
-        "more": variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL", ""),
-        "trusted": variables.get("UV_INSECURE_HOST", ""),
-        "links": variables.get("UV_FIND_LINKS", ""),
+        "index": variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL") or files["index"],
+        "more": variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL") or files["more"],
+        "trusted": variables.get("UV_INSECURE_HOST") or files["trusted"],
+        "links": variables.get("UV_FIND_LINKS") or files["links"],
     }
     own, others = {k: said[k] or uv[k] for k in said}, {k: uv[k] or said[k] for k in said}
     settings = {
-        "PIP_INDEX_URL": own["index"],
-        "PIP_EXTRA_INDEX_URL": " ".join(url.rpartition("=")[2] for url in own["more"].split()),
+        "PIP_INDEX_URL": _unnamed(own["index"]),
+        "PIP_EXTRA_INDEX_URL": " ".join(_unnamed(url) for url in own["more"].split()),
         "PIP_TRUSTED_HOST": " ".join(own["trusted"].split()),
         "PIP_FIND_LINKS": " ".join(_urls(own["links"])),
         "UV_DEFAULT_INDEX": others["index"],
@@ -80,6 +87,11 @@ def index_settings(variables: Mapping[str, str], etc: Path = Path("/etc")) -> di
         **{n: v for n, v in variables.items() if n.startswith("UV_INDEX_") and n.endswith(("_USERNAME", "_PASSWORD"))},
     }
     return {name: value for name, value in settings.items() if value}
+
+
+def _unnamed(index: str) -> str:
+    """The address of an index, to which uv may give a name, as `name=https://…`."""
+    return re.sub(r"^[\w.-]+=", "", index)
 
 
 def _urls(text: str) -> Iterator[str]:
@@ -123,3 +135,38 @@ def _pip_configuration(variables: Mapping[str, str], etc: Path) -> dict[str, str
             if parser.has_section(section):
                 found |= dict(parser.items(section))
     return found
+
+
+def _uv_configuration(variables: Mapping[str, str], etc: Path) -> dict[str, str]:
+    """What uv's own files say, in the words of its variables; later files and the table `pip` win, as with uv."""
+    home = Path(variables.get("HOME") or Path.home())
+    settings = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
+    files = [etc / "uv" / "uv.toml", settings / "uv" / "uv.toml"]
+    if named := variables.get("UV_CONFIG_FILE"):
+        files = [Path(named).expanduser()]
+    found: dict[str, str] = {"index": "", "more": "", "trusted": "", "links": ""}
+    for file in () if variables.get("UV_NO_CONFIG") else files:
+        try:
+            found |= _said_to_uv(tomllib.loads(file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            continue
+        # a text that is no TOML, or no text, is a ValueError; values of other kinds than uv takes are the others
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigurationError("uv's configuration cannot be read", where=str(file)) from error
+    return found
+
+
+def _said_to_uv(document: Mapping[str, Any]) -> dict[str, str]:
+    said = {**document, **document.get("pip", {})}
+    addresses: dict[bool, list[str]] = {True: [], False: []}
+    for index in said.get("index", ()):
+        name = f"{index['name']}=" if "name" in index else ""
+        if not index.get("explicit"):
+            addresses[bool(index.get("default"))].append(f"{name}{index['url']}")
+    found = {
+        "index": next(iter(addresses[True]), said.get("index-url", "")),
+        "more": " ".join([*addresses[False], *said.get("extra-index-url", ())]),
+        "trusted": " ".join(said.get("allow-insecure-host", ())),
+        "links": " ".join(said.get("find-links", ())),
+    }
+    return {name: value for name, value in found.items() if value}

@@ -43,6 +43,49 @@ def test_the_files_of_pip_are_found(tmp_path: Path, place: str) -> None:
     assert "PIP_FIND_LINKS" not in found, "folders of this machine are not there in a build"
 
 
+UV = f"""
+allow-insecure-host = ["one"]
+[[index]]
+name = "team"
+url = "{INDEX}"
+default = true
+[[index]]
+name = "more"
+url = "https://more/simple"
+[[index]]
+url = "https://apart/simple"
+explicit = true
+"""
+
+
+@pytest.mark.parametrize("place", ["etc/uv/uv.toml", "home/.config/uv/uv.toml", "named.toml"])
+def test_the_files_of_uv_are_found_and_named_indexes_keep_their_names_for_uv(tmp_path: Path, place: str) -> None:
+    file = tmp_path / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(UV)
+    variables = {"HOME": str(tmp_path / "home")}
+    if place == "named.toml":
+        variables["UV_CONFIG_FILE"] = str(file)
+    found = index_settings(variables, tmp_path / "etc")
+    assert (found["UV_DEFAULT_INDEX"], found["UV_INDEX"]) == (f"team={INDEX}", "more=https://more/simple")
+    assert (found["PIP_INDEX_URL"], found["PIP_EXTRA_INDEX_URL"]) == (INDEX, "https://more/simple")
+    assert found["UV_INSECURE_HOST"] == found["PIP_TRUSTED_HOST"] == "one"
+    assert index_settings({**variables, "UV_NO_CONFIG": "1"}, tmp_path / "etc") == {}
+    for bad in ("[[index", "index = 1", "[[index]]"):
+        file.write_text(bad)
+        with pytest.raises(ConfigurationError, match="uv's configuration cannot be read") as caught:
+            index_settings(variables, tmp_path / "etc")
+        assert caught.value.where == str(file)
+
+
+def test_logins_of_netrc_are_handed_in(tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text("machine packages.example.com login team password s3cr3t\n")
+    found = found_secrets({"HOME": str(tmp_path)}, tmp_path, tmp_path / "etc")
+    assert found["dataops-netrc"] == str(tmp_path / ".netrc")
+    settings = Path(found["dataops-index"]).read_text()
+    assert settings == "export NETRC=/run/secrets/dataops-netrc\n"
+
+
 def test_certificates_are_handed_in_and_missing_ones_are_told(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_text("certificates")
