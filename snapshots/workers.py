@@ -26,7 +26,13 @@ AHEAD = 2
 """Tasks that a worker knows of: it reads one while the disk still takes what came of the one before."""
 MOST_JOBS = 8
 """How many workers there are unless somebody asks for more: each takes some 60 MiB, all of them less than 512 MiB."""
-FRUGAL = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(4 << 20)}
+FRUGAL = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
+    # the usual 128 KiB would have the system clear the pages of each block of rows anew, at every step of masking it
+    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
+}
 """Variables of the allocators: what was freed is given back, since there are many of us."""
 
 
