@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 from dataops.infra.errors import VerificationError
 from dataops.snapshots.manifest import MaskedColumn
 from dataops.snapshots.masking.arrays import elements_of, longest_element
-from dataops.snapshots.masking.base import Family, Masker, Row, UnmaskableError
+from dataops.snapshots.masking.base import Family, Masker, Row, UnmaskableError, VectorMasker
+from dataops.snapshots.masking.texts import Texts, strings
 from dataops.snapshots.policy import MaskedField
 from dataops.snapshots.problems import yaml_key
 from dataops.snapshots.quotations import Quotation
@@ -96,6 +97,44 @@ class Memory:
         )
 
 
+class _Different:
+    """Counts different values up to a bound.
+
+    Args:
+        most: the bound.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: list[Texts] = []
+        self._waiting = 0
+        self.count = 0
+
+    def add(self, values: Texts) -> None:
+        """Counts values, of which none is there twice, among the others."""
+        if self.count >= self._most or not len(values):
+            return
+        self._found.append(values)
+        self._waiting += len(values)
+        if len(self._found) == 1:
+            self.count = min(self._most, len(values))
+        elif self._waiting >= self._most:
+            self.finish()
+
+    def finish(self) -> int:
+        """How many there were."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if len(self._found) > 1 and self.count < self._most:
+            self._found = [pc.unique(pa.chunked_array(self._found))]
+            self._waiting = 0
+            self.count = min(self._most, len(self._found[0]))
+        if self.count >= self._most:
+            self._found = []
+        return self.count
+
+
 class ColumnMasking:
     """Masks one column and counts what it did.
 
@@ -116,18 +155,60 @@ class ColumnMasking:
         self.remembered = memory.remembered
         self._masks = memory.masks(field)
         self._quotations = {text: q.where for text, q in memory.quotations.items() if q.tells_of(field)}
-        self._counted = memory.counted
-        self._seen: set[str] = set()
+        self._different = _Different(memory.counted)
 
-    def count(self, values: Iterable[str]) -> None:
-        """Counts how many values differ, for `result`."""
-        if len(self._seen) < self._counted:
-            self._seen.update(values)
+    @property
+    def vector(self) -> VectorMasker | None:
+        """The masker, if it works on whole columns: then `column` is to be used."""
+        return self.field.masker if isinstance(self.field.masker, VectorMasker) else None
+
+    def count(self, values: Texts) -> None:
+        """Counts how many values differ, for `result`; none of these is there twice."""
+        self._different.add(values)
 
     def apply(self, values: Sequence[Key | None], row_of: Callable[[int], int] | None = None) -> list[str | None]:
         """The masks of distinct values, in their order, which are counted; None is NULL. Raises as `masks`."""
-        self.count(value if isinstance(value, str) else value[0] or "" for value in values if value is not None)
+        given = [value if isinstance(value, str) else value[0] for value in values if value is not None]
+        self.count(strings(given).unique() if self.field.beside else strings(given))
         return self.masks(values, row_of)
+
+    def column(self, values: Texts, beside: Sequence[Texts] = (), *, tell_row: bool = True) -> Texts:
+        """The masks of a whole column, which is counted, by a masker that is made for that.
+
+        Args:
+            values: with NULL where there is none.
+            beside: other columns, where they have a part in the mask.
+            tell_row: say, of a value that cannot be masked, in which row it stands first.
+
+        Raises:
+            VerificationError: as `masks`.
+        """
+        import pyarrow.compute as pc
+
+        masker, field = self.vector, self.field
+        assert masker is not None
+        encoded, there = values.dictionary_encode(), pc.is_valid(values)
+        self.count(encoded.dictionary)
+        given = values.filter(there) if beside else encoded.dictionary
+        others = [column.filter(there) for column in beside]
+
+        def row_of(place: int) -> int | None:
+            return int(pc.index(values, given[place]).as_py()) if tell_row else None
+
+        if self._quotations:
+            self._check_quotations(given.to_pylist())
+        plain = pc.utf8_rtrim(given, " ") if field.padded else given
+        try:
+            masks = masker.masks_beside(plain, others) if beside else masker.masks(plain)
+        except UnmaskableError as error:
+            rows = list(zip(plain.to_pylist(), *(column.to_pylist() for column in others), strict=True))
+            place = self._first_unmaskable(rows if beside else [row[0] for row in rows])
+            raise self._refusal(str(error), None if place is None else row_of(place), error.add) from None
+        if field.length is not None:
+            long = pc.greater(pc.utf8_length(masks), field.length)
+            if pc.any(long).as_py():
+                raise self._too_long(row_of(pc.index(long, True).as_py()))
+        return pc.replace_with_mask(values, there, masks) if beside else masks.take(encoded.indices)
 
     def masks(self, values: Sequence[Key | None], row_of: Callable[[int], int] | None = None) -> list[str | None]:
         """The masks of distinct values, in their order; None is NULL.
@@ -152,11 +233,7 @@ class ColumnMasking:
         size = longest_element if field.array else len
         if field.length is not None and max((size(mask) for mask in masked if mask), default=0) > field.length:
             first = next(p for p, mask in zip(places, masked, strict=True) if mask and size(mask) > field.length)
-            raise self._refusal(
-                f"a masked value is longer than the {field.length} characters that the column takes",
-                None if row_of is None else row_of(first),
-                hint="choose a rule that keeps the length, such as fpe",
-            )
+            raise self._too_long(None if row_of is None else row_of(first))
         if len(given) == len(values):
             return masked
         rest = iter(masked)
@@ -176,6 +253,13 @@ class ColumnMasking:
             except UnmaskableError:
                 return place
         return None
+
+    def _too_long(self, row: int | None) -> VerificationError:
+        return self._refusal(
+            f"a masked value is longer than the {self.field.length} characters that the column takes",
+            row,
+            hint="choose a rule that keeps the length, such as fpe",
+        )
 
     def _refusal(
         self, why: str, row: int | None, add: Sequence[str] = (), hint: str | None = None
@@ -214,4 +298,4 @@ class ColumnMasking:
 
     def result(self) -> MaskedColumn:
         """What was done to the column."""
-        return MaskedColumn(self.field.rule, min(self._counted, len(self._seen)), self.changed)
+        return MaskedColumn(self.field.rule, self._different.finish(), self.changed)

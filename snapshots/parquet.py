@@ -171,6 +171,8 @@ def _mask(whole: Any, beside: list[Any], column: ColumnMasking, *, nested: bool 
         masked = pc.if_else(pc.is_null(whole), pa.scalar(None, whole.type), _scalar(mask, whole.type, column))
         column.changed += len(whole) - whole.null_count
         return masked.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else masked
+    if column.vector:
+        return _mask_vector(whole, beside, column, nested=nested).cast(kind)
     if beside:
         indices, rows = distinct_rows([texts_of(whole), *beside])
         keys: list[Any] = [None if row[0] is None else row for row in rows]
@@ -183,9 +185,24 @@ def _mask(whole: Any, beside: list[Any], column: ColumnMasking, *, nested: bool 
 
     masks = pa.array(column.apply(keys, None if nested else row_of), pa.string())
     masked = _cast(masks, whole.type, column).take(indices)
-    column.changed += pc.sum(pc.not_equal(masked, whole)).as_py() or 0
-    column.changed += masked.null_count - whole.null_count
+    _count_changes(masked, whole, column)
     return masked.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else masked
+
+
+def _mask_vector(whole: Any, beside: list[Any], column: ColumnMasking, *, nested: bool) -> Any:
+    """Masks a column of a type that is no dictionary by a masker that works on whole columns."""
+    import pyarrow as pa
+
+    texts, *others = (values.cast(pa.large_string()) for values in (texts_of(whole), *beside))
+    masked = _cast(column.column(texts, others, tell_row=not nested), whole.type, column)
+    _count_changes(masked, whole, column)
+    return masked
+
+
+def _count_changes(masked: Any, whole: Any, column: ColumnMasking) -> None:
+    import pyarrow.compute as pc
+
+    column.changed += (pc.sum(pc.not_equal(masked, whole)).as_py() or 0) + masked.null_count - whole.null_count
 
 
 def _scalar(mask: str | None, kind: Any, column: ColumnMasking) -> Any:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import VerificationError
@@ -19,6 +18,7 @@ from dataops.snapshots.chunks import ChunkRef
 from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.manifest import MaskedColumn, TableEntry
+from dataops.snapshots.masking.texts import Texts, numbers_below, strings, taken_apart, text
 from dataops.snapshots.policy import TablePlan
 from dataops.snapshots.ranges import Range
 from dataops.snapshots.reader import RowSession
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 NULL = "\\N"
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_SPECIAL = re.compile(r"[\\\b\f\n\r\t\v]")
+_SPECIAL = re.compile(r"[\\\x08\f\n\r\t\v]")
+_PLAIN = bytes(set(range(256)).difference(b"\\\b\f\n\r\t\v"))
 _ESCAPE = {"\\": "\\\\"} | {character: "\\" + letter for letter, character in _ESCAPES.items()}
 
 
@@ -44,6 +45,36 @@ def unescape(field: str) -> str | None:
 def escape(value: str | None) -> str:
     """Plain text as a field of COPY text."""
     return NULL if value is None else _SPECIAL.sub(lambda match: _ESCAPE[match[0]], value)
+
+
+def unescaped(fields: Texts) -> Texts:
+    """Fields of COPY text as plain texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if b"\\" not in taken_apart(fields)[1]:
+        return fields
+    plain = pc.if_else(pc.equal(fields, text(NULL)), pa.scalar(None, pa.large_string()), fields)
+    return _where(plain, pc.match_substring(plain, "\\"), unescape)
+
+
+def escaped(texts: Texts) -> Texts:
+    """Plain texts as fields of COPY text."""
+    import pyarrow.compute as pc
+
+    if taken_apart(texts)[1].translate(None, _PLAIN):
+        texts = _where(texts, pc.match_substring_regex(texts, _SPECIAL.pattern), escape)
+    return pc.fill_null(texts, NULL) if texts.null_count else texts
+
+
+def _where(texts: Texts, some: Any, change: Callable[[str], str | None]) -> Texts:
+    """Changes some texts, one by one."""
+    import pyarrow.compute as pc
+
+    some = pc.fill_null(some, False)
+    if not pc.any(some).as_py():
+        return texts
+    return pc.replace_with_mask(texts, some, strings(map(change, texts.filter(some).to_pylist())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,30 +160,22 @@ def split_rows(batch: bytes, width: int, parts: int) -> list[pa.Array]:
     fields = pc.split_pattern(lines, "\t", max_splits=parts - 1).values
     if len(fields) != len(lines) * parts:
         raise ValueError("a row has too few columns")
-    first = pc.multiply(_numbers(1 << len(lines).bit_length())[: len(lines)], pa.scalar(parts, pa.int64()))
+    first = pc.multiply(numbers_below(len(lines)), pa.scalar(parts, pa.int64()))
     return [fields.take(pc.add(first, pa.scalar(part, pa.int64()))) for part in range(parts)]
 
 
-@lru_cache(4)
-def _numbers(count: int) -> pa.Array:
-    """The numbers below `count`."""
-    import pyarrow as pa
-
-    return pa.array(range(count), pa.int64())
-
-
-def _mask(values: pa.Array, beside: list[pa.Array], column: ColumnMasking) -> pa.Array:
-    import pyarrow as pa
-
+def _mask(values: Texts, beside: list[Texts], column: ColumnMasking) -> Texts:
+    if column.vector:
+        return escaped(column.column(unescaped(values), list(map(unescaped, beside))))
     if beside:
         indices, distinct = distinct_rows([values, *beside])
         rows = [tuple(map(unescape, row)) for row in distinct]
-        column.count({row[0] for row in distinct} - {NULL})
+        column.count(_without_null(values.unique()))
         masked = _masks([None if row[0] is None else row for row in rows], range(len(rows)), indices, column)
-        return pa.array(masked, pa.large_string()).take(indices)
+        return strings(masked).take(indices)
     encoded = values.dictionary_encode()
     fields, known = encoded.dictionary.to_pylist(), column.fields
-    column.count(field for field in fields if field != NULL)
+    column.count(_without_null(encoded.dictionary))
     found: list[str | None] = list(map(known.get, fields))
     if None in found:
         places = [place for place, mask in enumerate(found) if mask is None]
@@ -161,7 +184,13 @@ def _mask(values: pa.Array, beside: list[pa.Array], column: ColumnMasking) -> pa
             known.clear()
         for place, mask in zip(places, new, strict=True):
             found[place] = known[fields[place]] = mask
-    return pa.array(found, pa.large_string()).take(encoded.indices)
+    return strings(found).take(encoded.indices)
+
+
+def _without_null(values: Texts) -> Texts:
+    import pyarrow.compute as pc
+
+    return values.filter(pc.not_equal(values, text(NULL)))
 
 
 def _masks(keys: Sequence[Any], places: Sequence[int], indices: pa.Array, column: ColumnMasking) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from enum import Enum
 from typing import ClassVar
 
+from dataops.snapshots.masking.texts import Texts, listed, strings
+
 Row = tuple[str | None, ...]
 """A value and the values of other columns in its row; the value itself is never None."""
 
@@ -89,6 +91,39 @@ class ColumnMasker(Masker):
     def mask_all(self, values: Collection[str]) -> dict[str, str | None]:
         some = list(values)
         return dict(zip(some, self.masks(some), strict=True))
+
+
+class VectorMasker(Masker):
+    """A masker that works on whole columns of Arrow: to make masks takes less than to remember them."""
+
+    def masks(self, values: Texts) -> Texts:
+        """The masks of some values, in their order; NULL may be among them.
+
+        Args:
+            values: without NULL, see `texts`.
+
+        Raises:
+            UnmaskableError: this masker cannot serve one of them.
+        """
+        raise UnmaskableError("no rule")
+
+    def masks_beside(self, values: Texts, beside: Sequence[Texts]) -> Texts:
+        """The masks where other columns have a part in them; these may hold NULL."""
+        return self.masks(values)
+
+    def mask(self, value: str) -> str | None:
+        return self.mask_all([value])[value]
+
+    def mask_all(self, values: Collection[str]) -> dict[str, str | None]:
+        return dict(zip(values, listed(self.masks(strings(values))), strict=True))
+
+    def mask_beside(self, value: str, beside: Row) -> str | None:
+        row = (value, *beside)
+        return self.mask_rows([row])[row]
+
+    def mask_rows(self, rows: Collection[Row]) -> dict[Row, str | None]:
+        values, *beside = map(strings, zip(*rows, strict=True))
+        return dict(zip(rows, listed(self.masks_beside(values, beside)), strict=True))
 
 
 def derive_key(key: bytes, context: str) -> bytes:

@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import accumulate, chain
+from typing import Any
 
 from dataops.infra.platform.masking_rules import ALPHABETS
-from dataops.snapshots.masking.base import ColumnMasker, Family, UnmaskableError, derive_key
+from dataops.snapshots.masking.base import ColumnMasker, Family, UnmaskableError, VectorMasker, derive_key
 from dataops.snapshots.masking.permutation import AlphabetPermutation, IntegerPermutation
+from dataops.snapshots.masking.texts import (
+    Texts,
+    joined,
+    lowered,
+    numbers_below,
+    one_by_one,
+    permuted,
+    piecewise,
+    strings,
+    taken_apart,
+    text,
+    with_case,
+)
 
 DIGITS, HEX = ALPHABETS["digits"], ALPHABETS["hex"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-NUL = "\0"
 
 Permute = Callable[[Sequence[str]], list[str]]
 
 
-class IntegerMasker(ColumnMasker):
+class IntegerMasker(VectorMasker):
     """Permutes whole numbers; those that fit into four bytes still do."""
 
     injective = True
@@ -30,11 +42,17 @@ class IntegerMasker(ColumnMasker):
     def __init__(self, key: bytes) -> None:
         self._permutation = IntegerPermutation(key)
 
-    def masks(self, values: Sequence[str]) -> Sequence[str | None]:
-        return list(map(str, self._permutation.apply_all(list(map(int, values)))))
+    def masks(self, values: Texts) -> Texts:
+        import pyarrow as pa
+
+        try:
+            integers = values.cast(pa.int64())
+        except pa.ArrowInvalid:
+            raise UnmaskableError("a number does not fit into eight bytes") from None
+        return self._permutation.apply_column(integers).cast(pa.large_string())
 
 
-class FpeMasker(ColumnMasker):
+class FpeMasker(VectorMasker):
     """Encrypts the characters of an alphabet; punctuation and blanks stay where they are.
 
     Args:
@@ -49,56 +67,28 @@ class FpeMasker(ColumnMasker):
 
     def __init__(self, key: bytes, alphabet: str, *, tolerant: bool = False) -> None:
         self._permutation = AlphabetPermutation(key, alphabet)
-        self._characters = alphabet
-        self._alphabet = frozenset(alphabet)
-        self._runs = _runs(alphabet)
+        self._alphabet = alphabet
         self._tolerant = tolerant
 
-    def masks(self, values: Sequence[str]) -> Sequence[str | None]:
-        for value in values:
-            for character in value.strip(self._characters):
-                if character not in self._alphabet and _tells(character, self._tolerant):
-                    raise UnmaskableError("a value has letters or digits outside the alphabet of its rule")
-        return _replace(values, self._runs, self._permutation.apply_all)
+    def masks(self, values: Texts) -> Texts:
+        alphabet = self._alphabet
+        known = "".join(filter(str.isascii, alphabet)).encode()
+        others = taken_apart(values)[1].translate(None, known).decode("utf-8", "surrogatepass")
+        if any(_tells(character, self._tolerant) for character in {*others}.difference(alphabet)):
+            raise UnmaskableError("a value has letters or digits outside the alphabet of its rule")
+        if alphabet.isascii():
+            return permuted(values, known, self._permutation.apply_column)
+        return one_by_one(self._permute)(values)
+
+    def _permute(self, value: str) -> str:
+        image = iter(self._permutation.apply("".join(c for c in value if c in self._alphabet)))
+        return "".join(next(image) if character in self._alphabet else character for character in value)
 
 
 def _tells(character: str, tolerant: bool) -> bool:
     if tolerant:
         return character.isdecimal() and not character.isascii()
     return character.isalnum() or not character.isascii()
-
-
-def _runs(alphabet: str) -> re.Pattern[str]:
-    """Matches runs of characters of an alphabet."""
-    return re.compile("[" + "".join(map(re.escape, alphabet)) + "]+")
-
-
-def _replace(texts: Sequence[str], runs: re.Pattern[str], permute: Permute) -> list[str]:
-    """In each text, permutes the characters that `runs` matches, all together, and puts them back where they were.
-
-    All texts are looked at as one, with NUL between them, which Postgres has in no text: a call for each would take
-    several times as long.
-    """
-    if not texts:
-        return []
-    joined = NUL.join(texts)
-    if len(texts) > 1 and joined.count(NUL) != len(texts) - 1:  # an object of the lake may have it
-        return [new for text in texts for new in _replace([text], runs, permute)]
-    found = runs.findall(joined)
-    between = runs.split(joined)
-    # of each text the runs alone: what is between two runs either ends a text, or several, or does not
-    ends = (NUL * gap.count(NUL) for gap in between)
-    own = "".join(chain.from_iterable(zip(ends, [*found, ""], strict=True)))
-    permuted = "".join(permute(own.split(NUL) if len(texts) > 1 else [own.replace(NUL, "")]))
-    stops = list(accumulate(map(len, found)))
-    pieces = [""] * (2 * len(found) + 1)
-    pieces[::2] = between
-    pieces[1::2] = [permuted[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
-    whole = "".join(pieces)
-    return whole.split(NUL) if len(texts) > 1 else [whole]
-
-
-_LETTER_RUNS, _DIGIT_RUNS = _runs(LETTERS), _runs(DIGITS)
 
 
 class Words:
@@ -114,16 +104,15 @@ class Words:
 
     def apply_all(self, texts: Sequence[str]) -> list[str]:
         """The images of some ASCII texts, in their order."""
-        lowered = [text.lower() for text in texts]
-        permuted = _replace(lowered, _LETTER_RUNS, self._letters.apply_all)
-        permuted = _replace(permuted, _DIGIT_RUNS, self._digits.apply_all)
-        return [
-            new if lower == text else "".join(p.upper() if t.isupper() else p for t, p in zip(text, new, strict=True))
-            for text, lower, new in zip(texts, lowered, permuted, strict=True)
-        ]
+        return list(self.apply_column(strings(texts)).to_pylist())
+
+    def apply_column(self, texts: Texts) -> Texts:
+        """The images of a column of ASCII texts."""
+        images = permuted(lowered(texts), LETTERS.encode(), self._letters.apply_column)
+        return with_case(permuted(images, DIGITS.encode(), self._digits.apply_column), like=texts)
 
 
-class PhoneMasker(ColumnMasker):
+class PhoneMasker(VectorMasker):
     """Encrypts the digits (and letters, should there be any) of a telephone number.
 
     A country code stays if something that is not a digit sets it apart: `+49 30 …`.
@@ -131,22 +120,24 @@ class PhoneMasker(ColumnMasker):
 
     injective = True
     families = frozenset({Family.TEXT})
-    _country = re.compile(r"^\+\d{1,3}(?=[^\d])", re.ASCII)
+    _with_country = r"(?s)^(?P<country>\+[0-9]{1,3})(?P<rest>[^0-9].*)$"
 
     def __init__(self, key: bytes) -> None:
         self._words = Words(key)
 
-    def masks(self, values: Sequence[str]) -> Sequence[str | None]:
-        countries = []
-        for value in values:
-            if not value.isascii():
-                raise UnmaskableError("a telephone number has characters beyond ASCII")
-            countries.append(match[0] if (match := self._country.match(value)) else "")
-        rest = [value[len(country) :] for value, country in zip(values, countries, strict=True)]
-        return [country + own for country, own in zip(countries, self._words.apply_all(rest), strict=True)]
+    def masks(self, values: Texts) -> Texts:
+        import pyarrow.compute as pc
+
+        if not taken_apart(values)[1].isascii():
+            raise UnmaskableError("a telephone number has characters beyond ASCII")
+        parts = pc.extract_regex(values, self._with_country)
+        country, rest = (pc.struct_field(parts, [place]) for place in (0, 1))
+        plain = parts.is_null()
+        rest = pc.if_else(plain, values, rest)
+        return joined(pc.if_else(plain, text(""), country), self._words.apply_column(rest))
 
 
-class EmailMasker(ColumnMasker):
+class EmailMasker(VectorMasker):
     """Encrypts local part and domain and puts the result below a domain that delivers nowhere.
 
     What is not an ASCII address is encrypted as a whole, into an address directly at that domain, where no other is.
@@ -154,6 +145,7 @@ class EmailMasker(ColumnMasker):
 
     injective = True
     families = frozenset({Family.TEXT})
+    _printable = bytes(range(0x20, 0x7F))
 
     def __init__(self, key: bytes, domain: str) -> None:
         self._local = Words(derive_key(key, "local part"))
@@ -161,29 +153,34 @@ class EmailMasker(ColumnMasker):
         self._whole = AlphabetPermutation(derive_key(key, "whole"), HEX)
         self._below = domain
 
-    def masks(self, values: Sequence[str]) -> Sequence[str | None]:
-        found = [_address(value) for value in values]
-        addresses = [parts for parts in found if parts]
-        others = [value for value, parts in zip(values, found, strict=True) if not parts]
-        domains = list({domain: None for _, domain in addresses})
-        known = dict(zip(domains, self._domain.apply_all(domains), strict=True))
-        locals_ = iter(self._local.apply_all([local for local, _ in addresses]))
-        wholes = iter(self._whole.apply_all([value.encode().hex() for value in others]))
-        masked = []
-        for value, parts in zip(values, found, strict=True):
-            if parts:
-                masked.append(f"{next(locals_)}@{known[parts[1]]}.{self._below}")
-            else:
-                whole = next(wholes)
-                masked.append(f"x{whole}@{self._below}" if value else value)
-        return masked
+    def masks(self, values: Texts) -> Texts:
+        return piecewise(values, self._addresses(values), self._of_addresses, self._of_others)
 
+    def _addresses(self, values: Texts) -> Any:
+        """For each value whether it is a local part and a domain of printable ASCII characters."""
+        import pyarrow.compute as pc
 
-def _address(value: str) -> tuple[str, str] | None:
-    """The local part and the domain of a printable ASCII address."""
-    local, _, domain = value.partition("@")
-    usable = local and domain and "@" not in domain and value.isascii() and value.isprintable()
-    return (local, domain) if usable else None
+        if taken_apart(values)[1].translate(None, self._printable):
+            return pc.match_substring_regex(values, "^[ -?A-~]+@[ -?A-~]+$")
+        single = pc.equal(pc.count_substring(values, "@"), 1)
+        edge = pc.or_(pc.starts_with(values, "@"), pc.ends_with(values, "@"))
+        return pc.and_not(single, edge)
+
+    def _of_addresses(self, values: Texts) -> Texts:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        parts = pc.split_pattern(values, "@").values
+        places = pc.multiply(numbers_below(len(values)), pa.scalar(2, pa.int64()))
+        domains = parts.take(pc.add(places, pa.scalar(1, pa.int64()))).dictionary_encode()
+        images = joined(text("@"), self._domain.apply_column(domains.dictionary), text(f".{self._below}"))
+        return joined(self._local.apply_column(parts.take(places)), images.take(domains.indices))
+
+    def _of_others(self, values: Texts) -> Texts:
+        import pyarrow.compute as pc
+
+        wholes = self._whole.apply_column(one_by_one(lambda value: value.encode().hex())(values))
+        return pc.if_else(pc.equal(values, text("")), values, joined(text("x"), wholes, text(f"@{self._below}")))
 
 
 class UuidMasker(ColumnMasker):

@@ -2,7 +2,7 @@
 
 A text is two numbers, left and right half. The arithmetic of a round is done by Arrow on whole columns and its one AES
 block per text by one call, so that a text costs a fraction of what a call for each would. The results are those of
-`fastfpe`, which serves the texts that do not fit here: those whose halves need more than four bytes.
+`fastfpe`, which serves the texts that do not fit here: those whose halves are too large to be reduced in eight bytes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,23 @@ import sys
 from array import array
 from typing import Any
 
+from dataops.snapshots.masking.texts import Texts, byte_numbers, of_length, taken_apart
+
 ROUNDS = 10
-_LARGEST_HALF = 1 << 32
+_SMALL = 32
+"""Bits of a half up to which a round needs eight bytes of the cipher, and beyond it twelve."""
+_LARGEST = 60
+"""Bits of a half at most: more leave no room to reduce in, and to add."""
+
+
+def _bits(radix: int, length: int) -> int:
+    """Of the larger half of texts of a length."""
+    return int(radix ** (length - length // 2) - 1).bit_length()
 
 
 def fits(radix: int, length: int) -> bool:
     """Whether texts of a length over so many characters can be encrypted here."""
-    return length >= 2 and radix ** (length - length // 2) <= _LARGEST_HALF
+    return length >= 2 and _bits(radix, length) <= _LARGEST
 
 
 class Ff1:
@@ -38,15 +48,19 @@ class Ff1:
 
         radix, half = self._radix, length - length // 2
         high, low = self._first_block(length)
-        shift = 8 * ((((radix**half) - 1).bit_length() + 7) // 8)  # the place of the round's number beside the half
+        bits = _bits(radix, length)
+        above = 8 * ((bits + 7) // 8)  # the place of the round's number beside the half
         for turn in range(ROUNDS):
-            modulus = number(radix ** (length // 2 if turn % 2 == 0 else half))
-            block = pc.bit_wise_xor(right, number(low ^ (turn << shift)))
-            pseudorandom = self._aes(high, block)
-            reduced = pc.subtract(pseudorandom, pc.multiply(pc.divide(pseudorandom, modulus), modulus))
-            total = pc.add(left, reduced)
-            total = pc.subtract(total, pc.multiply(pc.divide(total, modulus), modulus))
-            left, right = right, total
+            modulus = radix ** (length // 2 if turn % 2 == 0 else half)
+            beside = turn << above
+            block = pc.bit_wise_xor(right, number(low ^ (beside & (1 << 64) - 1)))
+            encrypted = self._aes(high ^ (beside >> 64), block)
+            first = numbers(encrypted[0::2])
+            reduced = _modulo(first, modulus)
+            if bits > _SMALL:
+                reduced = _with_more(first, reduced, numbers(encrypted[1::2]), modulus)
+            total = pc.add(left, reduced)  # less than twice the modulus, and nothing is less than 0: that is very much
+            left, right = right, pc.min_element_wise(total, pc.subtract(total, number(modulus)), skip_nulls=False)
         return left, right
 
     def _first_block(self, length: int) -> tuple[int, int]:
@@ -55,8 +69,8 @@ class Ff1:
         encrypted = self._cipher().update(block + length.to_bytes(4, "big") + bytes(4))
         return int.from_bytes(encrypted[:8], "big"), int.from_bytes(encrypted[8:], "big")
 
-    def _aes(self, high: int, lows: Any) -> Any:
-        """The first eight bytes of the encrypted blocks that begin with the same eight bytes."""
+    def _aes(self, high: int, lows: Any) -> array[int]:
+        """The encrypted blocks that begin with the same eight bytes, each as two numbers."""
         count = len(lows)
         low = array("Q")
         low.frombytes(lows.buffers()[1][8 * lows.offset : 8 * (lows.offset + count)])
@@ -65,14 +79,37 @@ class Ff1:
         _swap(blocks)
         encrypted = array("Q")
         encrypted.frombytes(self._cipher().update(memoryview(blocks).cast("B")))
-        first = encrypted[0::2]
-        _swap(first)
-        return numbers(first)
+        _swap(encrypted)
+        return encrypted
 
     def _cipher(self) -> Any:
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
         return Cipher(algorithms.AES(self._key), modes.ECB()).encryptor()  # FF1 is built on single blocks
+
+
+def _modulo(values: Any, modulus: int) -> Any:
+    import pyarrow.compute as pc
+
+    if modulus & (modulus - 1) == 0:
+        return pc.bit_wise_and(values, number(modulus - 1))
+    return pc.subtract(values, pc.multiply(pc.divide(values, number(modulus)), number(modulus)))
+
+
+def _with_more(first: Any, reduced: Any, rest: Any, modulus: int) -> Any:
+    """The remainder of numbers of twelve bytes, from the first eight, their remainder, and what follows them."""
+    import pyarrow.compute as pc
+
+    if modulus & (modulus - 1) == 0:
+        more = pc.shift_right(rest, number(32))
+        return _modulo(pc.bit_wise_or(pc.shift_left(first, number(32)), more), modulus)
+    left, step = 32, 64 - (modulus - 1).bit_length()
+    while left:
+        taken = min(left, step)
+        digit = pc.bit_wise_and(pc.shift_right(rest, number(32 + left - taken)), number((1 << taken) - 1))
+        reduced = _modulo(pc.bit_wise_or(pc.shift_left(reduced, number(taken)), digit), modulus)
+        left -= taken
+    return reduced
 
 
 def numbers(values: array[int]) -> Any:
@@ -95,40 +132,40 @@ def _swap(values: array[int]) -> None:
         values.byteswap()
 
 
-def to_halves(texts: list[str], alphabet: bytes, length: int) -> tuple[Any, Any]:
+def to_halves(texts: Texts, alphabet: bytes, length: int) -> tuple[Any, Any]:
     """Texts of one length over an ASCII alphabet as the numbers of their halves."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    digits = "".join(texts).encode("ascii").translate(_translation(alphabet, bytes(range(len(alphabet)))))
+    digits = taken_apart(texts)[1].translate(_translation(alphabet, bytes(range(len(alphabet)))))
     radix = number(len(alphabet))
 
     def value(places: range) -> Any:
         total = None
         for place in places:
-            column = pa.py_buffer(digits[place::length])
-            digit = pa.Array.from_buffers(pa.uint8(), len(texts), [None, column]).cast(pa.uint64())
+            digit = byte_numbers(digits[place::length]).cast(pa.uint64())
             total = digit if total is None else pc.add(pc.multiply(total, radix), digit)
         return total
 
     return value(range(length // 2)), value(range(length // 2, length))
 
 
-def from_halves(left: Any, right: Any, alphabet: bytes, length: int) -> list[str]:
+def from_halves(left: Any, right: Any, alphabet: bytes, length: int) -> Texts:
     """The texts of halves; the inverse of `to_halves`."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    count, radix = len(left), number(len(alphabet))
-    digits = bytearray(count * length)
+    count, digits = len(left), bytearray(len(left) * length)
+    narrow = _bits(len(alphabet), length) <= _SMALL  # where division takes less
+    radix = pa.scalar(len(alphabet), pa.uint32()) if narrow else number(len(alphabet))
     for half, places in ((left, range(length // 2)), (right, range(length // 2, length))):
+        half = half.cast(radix.type)
         for place in reversed(places):
             rest = pc.divide(half, radix)
             digit = pc.subtract(half, pc.multiply(rest, radix)).cast(pa.uint8())
             digits[place::length] = digit.buffers()[1][digit.offset : digit.offset + count]
             half = rest
-    text = digits.translate(_translation(bytes(range(len(alphabet))), alphabet)).decode("ascii")
-    return [text[start : start + length] for start in range(0, count * length, length)]
+    return of_length(digits.translate(_translation(bytes(range(len(alphabet))), alphabet)), length)
 
 
 def _translation(source: bytes, target: bytes) -> bytes:

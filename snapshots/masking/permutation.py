@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 from fastfpe import ff1
 
 from dataops.snapshots.masking.base import UnmaskableError
 from dataops.snapshots.masking.ff1 import Ff1, fits, from_halves, number, numbers, to_halves
+from dataops.snapshots.masking.texts import Texts, one_by_one, strings
 
 SMALLEST_FF1_DOMAIN = 1_000_000
 LARGEST_ALPHABET = 256
@@ -66,30 +68,37 @@ class AlphabetPermutation:
         return "".join(reversed(characters))
 
     def apply_all(self, texts: Sequence[str]) -> list[str]:
-        """The images of some texts, in their order; the same ones as `apply` gives.
+        """The images of some texts, in their order; raises as `apply`."""
+        return list(self.apply_column(strings(texts)).to_pylist())
+
+    def apply_column(self, texts: Texts) -> Texts:
+        """The images of a column of texts; the same ones as `apply` gives.
 
         Raises:
             UnmaskableError: a text is too long.
         """
-        images = list(texts)
-        lengths: dict[int, list[int]] = {}
-        for place, text in enumerate(texts):
-            lengths.setdefault(len(text), []).append(place)
-        for length, places in lengths.items():
-            some = [texts[place] for place in places]
-            if len(some) <= FEW or length > LONGEST or not (self._columns and fits(len(self._alphabet), length)):
-                own = list(map(self.apply, some))
-            else:
-                own = self._apply_columns(some, length)
-            for place, image in zip(places, own, strict=True):
-                images[place] = image
-        return images
-
-    def _apply_columns(self, texts: list[str], length: int) -> list[str]:
-        """The images of texts of one length, all at once."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        assert self._columns
+        if not self._columns:
+            return one_by_one(self.apply)(texts)
+        lengths = pc.binary_length(texts)
+        order = pc.array_sort_indices(lengths).cast(pa.int64())
+        runs = pc.run_end_encode(lengths.take(order))
+        if len(runs.values) <= 1:
+            return self._of_length(texts, runs.values[0].as_py()) if len(texts) else texts
+        ordered, start, images = texts.take(order), 0, []
+        for length, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+            images.append(self._of_length(ordered.slice(start, end - start), length))
+            start = end
+        return pa.concat_arrays(images).take(pc.inverse_permutation(order))
+
+    def _of_length(self, texts: Texts, length: int) -> Texts:
+        """The images of texts of one length."""
+        import pyarrow.compute as pc
+
+        if len(texts) <= FEW or length > LONGEST or not (self._columns and fits(len(self._alphabet), length)):
+            return one_by_one(self.apply)(texts)
         alphabet = self._alphabet.encode("ascii")
         left, right = to_halves(texts, alphabet, length)
         shuffled = self._shuffled(length)
@@ -152,29 +161,33 @@ class IntegerPermutation:
             if width == 31 or number >= 1 << 31:
                 return number
 
-    def apply_all(self, integers: Sequence[int]) -> list[int]:
-        """The images of some numbers, in their order.
-
-        Raises:
-            UnmaskableError: one does not fit into eight bytes.
-        """
-        if len(integers) <= FEW:
-            return [self.apply(number) for number in integers]
+    def apply_column(self, integers: Any) -> Any:
+        """The images of a column of numbers of eight bytes; the same ones as `apply` gives."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        images = list(integers)
-        if not -1 << 63 <= min(integers) <= max(integers) < 1 << 63:
-            raise UnmaskableError("a number does not fit into eight bytes")
+        if len(integers) <= FEW:
+            return pa.array(map(self.apply, integers.to_pylist()), pa.int64())
+        negative = pc.less(integers, pa.scalar(0, pa.int64()))
+        sizes = pc.if_else(negative, pc.bit_wise_not(integers), integers).cast(pa.uint64())
+        images = sizes
         for width, low, high in ((31, 0, 1 << 31), (63, 1 << 31, 1 << 63)):
-            places = [i for i, number in enumerate(integers) if low <= (number if number >= 0 else ~number) < high]
-            if not places:
-                continue
-            sizes = array("Q", [number if number >= 0 else ~number for number in (integers[i] for i in places)])
-            whole, half = numbers(sizes), pa.scalar(width - width // 2, pa.uint64())
-            left = pc.shift_right(whole, half)
-            left, right = self._columns.encrypt(left, pc.subtract(whole, pc.shift_left(left, half)), width)
-            for place, image in zip(places, pc.add(pc.shift_left(left, half), right).to_pylist(), strict=True):
-                image = image if image >= low else self._walk(image, width)
-                images[place] = image if integers[place] >= 0 else ~image
+            here = pc.and_(pc.greater_equal(sizes, number(low)), pc.less(sizes, number(high)))
+            if pc.any(here).as_py():
+                images = pc.replace_with_mask(images, here, self._narrow(sizes.filter(here), width, low))
+        images = images.cast(pa.int64())
+        return pc.if_else(negative, pc.bit_wise_not(images), images)
+
+    def _narrow(self, sizes: Any, width: int, low: int) -> Any:
+        """The images of numbers of so many bits, none of them less than `low`."""
+        import pyarrow.compute as pc
+
+        half = number(width - width // 2)
+        left = pc.shift_right(sizes, half)
+        left, right = self._columns.encrypt(left, pc.subtract(sizes, pc.shift_left(left, half)), width)
+        images = pc.bit_wise_or(pc.shift_left(left, half), right)
+        astray = pc.less(images, number(low))  # into the narrow range, which is taken
+        if pc.any(astray).as_py():
+            back = array("Q", (self._walk(image, width) for image in images.filter(astray).to_pylist()))
+            images = pc.replace_with_mask(images, astray, numbers(back))
         return images

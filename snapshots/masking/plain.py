@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataops.snapshots.masking.base import Family, Masker
+from dataops.snapshots.masking.base import Family, VectorMasker
+from dataops.snapshots.masking.texts import Texts, strings, text
 
 
-class KeepMasker(Masker):
+class KeepMasker(VectorMasker):
     """Leaves values as they are."""
 
     injective = True
@@ -13,15 +14,21 @@ class KeepMasker(Masker):
     def mask(self, value: str) -> str:
         return value
 
+    def masks(self, values: Texts) -> Texts:
+        return values
 
-class NullMasker(Masker):
+
+class NullMasker(VectorMasker):
     """Makes every value NULL."""
 
     def mask(self, value: str) -> None:
         return None
 
+    def masks(self, values: Texts) -> Texts:
+        return strings([None] * len(values))
 
-class ConstantMasker(Masker):
+
+class ConstantMasker(VectorMasker):
     """Makes every value the same; NULL stays NULL."""
 
     def __init__(self, value: str | int | float | bool) -> None:
@@ -30,8 +37,13 @@ class ConstantMasker(Masker):
     def mask(self, value: str) -> str:
         return self._value
 
+    def masks(self, values: Texts) -> Texts:
+        import pyarrow as pa
 
-class ReplaceMasker(Masker):
+        return pa.repeat(text(self._value), len(values))
+
+
+class ReplaceMasker(VectorMasker):
     """Replaces free text by one fixed text; the empty text stays."""
 
     families = frozenset({Family.TEXT})
@@ -41,3 +53,8 @@ class ReplaceMasker(Masker):
 
     def mask(self, value: str) -> str:
         return self._replacement if value else value
+
+    def masks(self, values: Texts) -> Texts:
+        import pyarrow.compute as pc
+
+        return pc.if_else(pc.equal(values, text("")), text(""), text(self._replacement))

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
-from dataops.snapshots.masking.base import Family, Masker
+from dataops.snapshots.masking.base import Family, VectorMasker
+from dataops.snapshots.masking.ff1 import number
+from dataops.snapshots.masking.texts import Texts, joined, strings, text
 
-_FORMS = ("{} & Sons", "{} Ltd", "{} Group", "{} Partners", "{} Works", "{} Trading", "{} and {}", "{} Brothers")
+_FORMS = (
+    (" & ", "Sons"),
+    (" ", "Ltd"),
+    (" ", "Group"),
+    (" ", "Partners"),
+    (" ", "Works"),
+    (" ", "Trading"),
+    (" and ", "{}"),
+    (" ", "Brothers"),
+)
+"""What follows the name of a company, `{}` another name."""
 _WAYS = ("Street", "Road", "Avenue", "Lane", "Way", "Court", "Drive", "Place", "Square", "Hill")
 _TOWN_BEGIN = "Ash Birch Clay Dun East Fern Glen Hazel Iron Kings Lang Mill North Oak Pine Red Stone Thorn West Wood"
 _TOWN_END = "bridge brook burn bury combe dale field ford ham haven hurst leigh mere minster mouth port stead ton wick"
@@ -17,29 +32,48 @@ TOWNS = tuple(begin + end for begin in _TOWN_BEGIN.split() for end in _TOWN_END.
 
 
 @cache
-def dictionary(name: str) -> tuple[str, ...]:
+def dictionary(name: str) -> Texts:
     """The words of one of the dictionaries beside this file; they were made once, with Faker."""
-    text = (files("dataops.snapshots.masking") / "dictionaries" / f"{name}.txt").read_text(encoding="utf-8")
-    return tuple(text.split())
+    path = files("dataops.snapshots.masking") / "dictionaries" / f"{name}.txt"
+    return strings(path.read_text(encoding="utf-8").split())
 
 
-class Choice:
-    """Picks, one after the other, what a hash says."""
+class Choices:
+    """Picks for each row, one after the other, what its hash says.
 
-    def __init__(self, digest: bytes) -> None:
-        self._number = int.from_bytes(digest, "big")
+    Args:
+        digests: sixteen bytes for each row, which are a number, highest byte first.
+    """
 
-    def of(self, some: Sequence[str]) -> str:
-        """One of some texts."""
-        return some[self.below(len(some))]
+    def __init__(self, digests: bytes) -> None:
+        import pyarrow as pa
 
-    def below(self, bound: int) -> int:
-        """A number from 0 up to, not including, a bound."""
-        self._number, chosen = divmod(self._number, bound)
-        return chosen
+        parts = array("I", digests)
+        if sys.byteorder == "little":
+            parts.byteswap()
+        columns = (pa.py_buffer(parts[place::4]) for place in range(4))
+        self._parts = [
+            pa.Array.from_buffers(pa.uint32(), len(parts) // 4, [None, column]).cast(pa.uint64()) for column in columns
+        ]
+
+    def below(self, bound: int) -> Any:
+        """Numbers from 0 up to, not including, a bound of less than four bytes."""
+        import pyarrow.compute as pc
+
+        rest = None
+        for place, part in enumerate(self._parts):  # a long division by four bytes at a time
+            total = part if rest is None else pc.bit_wise_or(pc.shift_left(rest, number(32)), part)
+            quotient = pc.divide(total, number(bound))
+            rest = pc.subtract(total, pc.multiply(quotient, number(bound)))
+            self._parts[place] = quotient
+        return rest
+
+    def of(self, words: Texts) -> Texts:
+        """Some of some texts."""
+        return words.take(self.below(len(words)))
 
 
-class ChoiceMasker(Masker):
+class ChoiceMasker(VectorMasker):
     """Writes something for a value that depends on its hash alone; the empty text stays.
 
     Args:
@@ -53,13 +87,15 @@ class ChoiceMasker(Masker):
 
         self._key, self._hash = key, blake3
 
-    def mask(self, value: str) -> str:
-        if not value:
-            return value
-        return self.write(Choice(self._hash(value.strip().encode(), key=self._key).digest()[:16]))
+    def masks(self, values: Texts) -> Texts:
+        import pyarrow.compute as pc
 
-    def write(self, choice: Choice) -> str:
-        """What a choice makes."""
+        key, hash_ = self._key, self._hash
+        digests = [hash_(value.strip().encode(), key=key).digest(16) for value in values.to_pylist()]
+        return pc.if_else(pc.equal(values, text("")), text(""), self.write(Choices(b"".join(digests))))
+
+    def write(self, choices: Choices) -> Texts:
+        """What choices make."""
         raise NotImplementedError
 
 
@@ -73,19 +109,24 @@ class NameMasker(ChoiceMasker):
 
     def __init__(self, key: bytes, part: str) -> None:
         super().__init__(key)
-        parts = {"first": ("first_names",), "last": ("last_names",), "full": ("first_names", "last_names")}[part]
-        self._words = [dictionary(name) for name in parts]
+        self._names = {"first": ("first_names",), "last": ("last_names",)}.get(part, ("first_names", "last_names"))
 
-    def write(self, choice: Choice) -> str:
-        return " ".join([choice.of(words) for words in self._words])
+    def write(self, choices: Choices) -> Texts:
+        first, *others = [choices.of(dictionary(name)) for name in self._names]
+        return joined(first, text(" "), *others) if others else first
 
 
 class CompanyMasker(ChoiceMasker):
     """A name of a company, made of names of people."""
 
-    def write(self, choice: Choice) -> str:
-        names = dictionary("last_names")
-        return choice.of(_FORMS).format(choice.of(names), choice.of(names))
+    def write(self, choices: Choices) -> Texts:
+        import pyarrow.compute as pc
+
+        forms, names = choices.below(len(_FORMS)), dictionary("last_names")
+        first, second = choices.of(names), choices.of(names)
+        between, ends = (strings(form[place] for form in _FORMS).take(forms) for place in (0, 1))
+        partners = pc.equal(ends, text("{}"))
+        return joined(first, between, pc.if_else(partners, second, ends))
 
 
 class AddressMasker(ChoiceMasker):
@@ -100,10 +141,15 @@ class AddressMasker(ChoiceMasker):
         super().__init__(key)
         self._part = part
 
-    def write(self, choice: Choice) -> str:
-        street = f"{1 + choice.below(199)} {choice.of(dictionary('last_names'))} {choice.of(_WAYS)}"
-        parts = {"street": street, "postcode": f"{choice.below(100_000):05}", "city": choice.of(TOWNS)}
-        return parts.get(self._part) or "{street}, {postcode} {city}".format(**parts)
+    def write(self, choices: Choices) -> Texts:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        house = pc.add(choices.below(199), number(1)).cast(pa.large_string())
+        street = joined(house, text(" "), choices.of(dictionary("last_names")), text(" "), choices.of(strings(_WAYS)))
+        postcode = pc.utf8_lpad(choices.below(100_000).cast(pa.large_string()), 5, "0")
+        parts = {"street": street, "postcode": postcode, "city": choices.of(strings(TOWNS))}
+        return parts.get(self._part, joined(street, text(", "), postcode, text(" "), parts["city"]))
 
 
 class DictionaryMasker(ChoiceMasker):
@@ -118,5 +164,5 @@ class DictionaryMasker(ChoiceMasker):
         super().__init__(key)
         self._words = words
 
-    def write(self, choice: Choice) -> str:
-        return choice.of(self._words)
+    def write(self, choices: Choices) -> Texts:
+        return choices.of(strings(self._words))

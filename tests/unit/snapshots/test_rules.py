@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import string
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from dataops.snapshots.masking.base import Family, Masker, UnmaskableError
 from dataops.snapshots.masking.choose import describe, masker_for
 from dataops.snapshots.masking.permutation import AlphabetPermutation, IntegerPermutation
 from dataops.snapshots.masking.plain import KeepMasker
+from dataops.snapshots.masking.texts import one_by_one, permuted, strings
 
 pytestmark = pytest.mark.slow
 
@@ -180,7 +183,24 @@ def test_rules_with_different_options_do_not_share_a_key() -> None:
     )
 
 
-@pytest.mark.parametrize(("alphabet", "length"), [(string.digits, 7), (string.digits, 18), ("01", 63), ("abc", 20)])
+LENGTHS = [
+    (string.digits, 7),
+    (string.digits, 18),
+    (string.digits, 34),
+    ("01", 63),
+    ("01", 117),
+    ("abc", 20),
+    ("abc", 75),
+    ("0123456789abcdef", 30),
+    (string.ascii_lowercase, 13),
+    (string.ascii_lowercase, 17),
+    (string.ascii_lowercase, 24),
+    (string.ascii_uppercase + string.digits, 22),
+    ("".join(map(chr, range(128))), 16),
+]
+
+
+@pytest.mark.parametrize(("alphabet", "length"), LENGTHS)
 def test_many_texts_at_once_are_encrypted_as_each_by_itself(alphabet: str, length: int) -> None:
     permutation = AlphabetPermutation(KEY, alphabet)
 
@@ -196,7 +216,55 @@ def test_many_texts_at_once_are_encrypted_as_each_by_itself(alphabet: str, lengt
 @settings(deadline=None, max_examples=30)
 def test_many_numbers_at_once_are_permuted_as_each_by_itself(numbers: list[int]) -> None:
     permutation = IntegerPermutation(KEY)
-    assert permutation.apply_all(numbers) == [permutation.apply(number) for number in numbers]
+    images = permutation.apply_column(pa.array(numbers, pa.int64())).to_pylist()
+    assert images == [permutation.apply(number) for number in numbers]
+
+
+@given(st.lists(st.text(st.sampled_from(string.ascii_lowercase), max_size=30), min_size=40, max_size=200))
+@settings(deadline=None, max_examples=30)
+def test_texts_of_any_lengths_are_encrypted_together_as_each_by_itself(texts: list[str]) -> None:
+    permutation = AlphabetPermutation(KEY, string.ascii_lowercase)
+    assert permutation.apply_all(texts) == [permutation.apply(text) for text in texts]
+
+
+@given(st.lists(st.text(st.sampled_from("aB9é中 -@.\0")), min_size=1, max_size=60))
+@settings(deadline=None, max_examples=100)
+def test_characters_are_replaced_together_as_in_each_text(texts: list[str]) -> None:
+    column = strings(["x", *texts]).slice(1)
+    turned = permuted(column, b"aB9", one_by_one(lambda text: text[::-1])).to_pylist()
+    for text, new in zip(texts, turned, strict=True):
+        own = iter([c for c in text if c in "aB9"][::-1])
+        assert new == "".join(next(own) if c in "aB9" else c for c in text)
+
+
+DATES = st.just("infinity") | st.builds(
+    "{}{}".format,
+    st.dates(date(1, 1, 1), date(9999, 12, 31)).map(date.isoformat) | st.sampled_from(["0001-01-01", "9999-12-31"]),
+    st.sampled_from(["", " 10:00:00", "T10:00:00.5Z", " 10:00:00+02", " B"]),
+)
+
+
+@given(st.lists(st.tuples(DATES, st.sampled_from([None, "1", "1 ", "22", "x"])), min_size=1, max_size=60, unique=True))
+@settings(deadline=None, max_examples=100)
+def test_dates_are_moved_together_as_each_by_itself_and_come_back_within_the_calendar(rows: list[Any]) -> None:
+    own = masker({"rule": "date_shift", "days": 400, "by": "who"}, Family.DATE)
+    for (value, who), moved in own.mask_rows(rows).items():
+        assert moved == own.mask_beside(value or "", (who,))
+        if value == "infinity":
+            assert moved == value
+        else:
+            assert moved is not None
+            assert value is not None
+            assert moved[10:] == value[10:]
+            assert 1 <= abs((date.fromisoformat(moved[:10]) - date.fromisoformat(value[:10])).days) <= 400
+
+
+def test_half_a_character_of_a_document_is_masked_or_stays_as_the_rule_says() -> None:
+    document = json.dumps({"a": "\ud800 7", "b": "\ud800"})
+    rule = {"rule": "json", "paths": {"a": "digits", "b": "text"}}
+    found = json.loads(masker(rule, Family.JSON).mask(document) or "")
+    assert found == {"a": masker("digits").mask("\ud800 7"), "b": "[redacted]"}
+    assert found["a"][:2] == "\ud800 "
 
 
 @given(st.text() | st.emails().map("see {} today".format) | st.from_regex(r"[a-z ]{3}\+?[0-9 -]{7,14}", fullmatch=True))
