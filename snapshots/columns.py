@@ -37,6 +37,8 @@ class _Masks:
     """One rule at work on one family of types, with the masks that it gave lately."""
 
     def __init__(self, masker: Masker, beside: bool, room: int) -> None:
+        self.masker = masker
+        """That of the first task: it has set up what it needs for the others."""
         self._mask: Callable[[Collection[Any]], dict[Any, str | None]] = masker.mask_rows if beside else masker.mask_all
         self._beside = beside
         self._known: dict[Key, str | None] = {}
@@ -160,7 +162,7 @@ class ColumnMasking:
     @property
     def vector(self) -> VectorMasker | None:
         """The masker, if it works on whole columns: then `column` is to be used."""
-        return self.field.masker if isinstance(self.field.masker, VectorMasker) else None
+        return self._masks.masker if isinstance(self._masks.masker, VectorMasker) else None
 
     def count(self, values: Texts) -> None:
         """Counts how many values differ, for `result`; none of these is there twice."""

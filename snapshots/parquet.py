@@ -11,6 +11,7 @@ from dataops.infra.platform.paths import ITEM
 from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.masking.base import Family
+from dataops.snapshots.masking.texts import taken_apart
 from dataops.snapshots.nested import MAP_KEY, MAP_VALUE, is_list, replace_parts
 from dataops.snapshots.policy import ObjectColumn, ObjectPart
 from dataops.snapshots.rows import distinct_rows
@@ -227,8 +228,17 @@ def look_into(table: Any, label: str, search: HostSearch) -> None:
     if search.hosts:
         for name, column in zip(table.column_names, table.columns, strict=True):
             for texts in _texts(column):
-                values = filter(None, texts.unique().to_pylist())
-                search.look(f"{label}.{name}", b"\n".join(v if isinstance(v, bytes) else v.encode() for v in values))
+                search.look(f"{label}.{name}", _lines(texts))
+
+
+def _lines(texts: Any) -> bytes:
+    """The different values of a column of texts or bytes, each in a line."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = pa.large_string() if family_of(texts.type) is Family.TEXT else pa.large_binary()
+    different = texts.cast(kind).unique().drop_null()
+    return taken_apart(pc.binary_join_element_wise(different, pa.scalar("", kind), pa.scalar("\n", kind)))[1]
 
 
 def _texts(column: Any) -> list[Any]:

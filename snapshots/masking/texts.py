@@ -5,6 +5,7 @@ All arrays here are of the type `large_string` and without NULL, unless a functi
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -83,14 +84,14 @@ def of_length(data: Any, length: int) -> Texts:
 
 def numbers_below(count: int) -> Any:
     """The numbers from 0 on, so many of them."""
-    return _numbers(1 << count.bit_length())[:count]
+    return _numbers(max(1 << 17, 1 << count.bit_length()))[:count]
 
 
-@lru_cache(4)
+@lru_cache(2)
 def _numbers(count: int) -> Any:
     import pyarrow as pa
 
-    return pa.array(range(count), pa.int64())
+    return pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(array("q", range(count)))])
 
 
 def byte_numbers(data: Any, first: int = 0) -> Any:
