@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from dataops.infra.errors import NotFoundError, ProgramError
 from dataops.infra.platform.graph import ordered_steps
 from dataops.infra.platform.model import Platform
+from dataops.infra.process.commands import printed_by
 from dataops.infra.process.environment import SEALED, child_environment
 from dataops.infra.process.redaction import Redactor
 from dataops.testing.stores import TestedLake, TestedWarehouse
@@ -115,21 +115,12 @@ class TestedPlatform:
         words = [sys.executable if command[0] == "python" else command[0], *command[1:]]
         with tempfile.TemporaryDirectory(prefix="dataops-test-") as place:
             report = Path(place) / "report.json"
-            done = subprocess.run(
-                words,
-                cwd=self.code or self.folder,
-                env=child_environment({**variables, "DATAOPS_STEP_REPORT": str(report)}),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-            )
-            output = Redactor(dict(variables))(done.stdout)
-            if done.returncode:
+            seen = child_environment({**variables, "DATAOPS_STEP_REPORT": str(report)})
+            status, printed = printed_by(words, seen, self.code or self.folder)
+            output = Redactor(dict(variables))(printed)
+            if status:
                 last = "\n".join(output.splitlines()[-LAST_LINES:])
-                error = ProgramError(f"step {name} exited with {done.returncode}", details=last)
+                error = ProgramError(f"step {name} exited with {status}", details=last)
                 error.add_note(last)  # which is what pytest shows
                 raise error
             return StepRun(name, output, _rows(report))

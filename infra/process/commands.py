@@ -34,6 +34,31 @@ def last_lines(text: str, count: int = TAIL_LINES) -> str:
     return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-count:])
 
 
+def printed_by(command: Sequence[str], variables: Mapping[str, str], directory: Path | None = None) -> tuple[int, str]:
+    """Runs a command without a shell; its exit status and what it printed, errors where they came.
+
+    Args:
+        command: program and arguments.
+        variables: all of its variables.
+        directory: where it runs.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
 def run_command(
     command: Sequence[str | Path],
     *,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from dataops.infra.process.commands import last_lines
+from dataops.infra.process.commands import last_lines, printed_by
 from dataops.infra.process.docker_faults import EngineUnavailableError, full, is_full
 from dataops.infra.process.environment import child_environment
 from dataops.infra.process.redaction import Redactor
@@ -119,20 +119,11 @@ def _with_buildkit(engine: Engine, recipe: Recipe, command: str) -> None:
         # the build ends with its client, and the client with us: a build that nobody waits for names no image later
         launch = [sys.executable, "-I", "-S", plugin_launch.__file__, str(os.getpid())]
         try:
-            done = subprocess.run(
-                [*launch, *words, str(recipe.context)],
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-            )
+            status, log = printed_by([*launch, *words, str(recipe.context)], variables)
         except OSError as error:
             raise BuildFailedError(f"{command} could not be started: {error.strerror}") from error
-    if done.returncode != 0:
-        raise _failed(engine, recipe, done.stdout)
+    if status != 0:
+        raise _failed(engine, recipe, log)
 
 
 def _options(recipe: Recipe, secrets: Mapping[str, str]) -> Iterator[str]:
