@@ -235,6 +235,7 @@ _Remover = Callable[[Finding, PlatformLayout, Tools], str]
 _REMOVERS: dict[str, _Remover] = {
     "container": _engine,
     "network": _engine,
+    "volume": _engine,
     "image": _image,
     "process": _process,
     "state": _state,

@@ -19,6 +19,7 @@ from dataops.envs.warehouse_facts import TableFacts, WarehouseFacts, warehouse_f
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.lake_objects import objects_of
 from dataops.infra.platform.layout import EnvironmentLayout
+from dataops.infra.process.lake_volume import lake_at_hand
 from dataops.infra.process.redaction import Redactor
 
 SECRETS = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|PRIVATE|CREDENTIAL", re.IGNORECASE)
@@ -169,14 +170,15 @@ def _warehouse(record: EnvironmentRecord) -> dict[str, Mapping[str, Any]]:
 
 def _objects(record: EnvironmentRecord) -> dict[str, tuple[int, str]]:
     """Size and hash of each object; the hash is "" once so much was read that the rest is compared by size."""
-    lake, left = EnvironmentLayout(Path(record.root)).lake, HASHED
+    left = HASHED
     found: dict[str, tuple[int, str]] = {}
-    for path in objects_of(lake):
-        size = path.stat().st_size
-        digest = ""
-        if size <= left:
-            left -= size
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        found[path.relative_to(lake).as_posix()] = (size, digest)
+    with lake_at_hand(EnvironmentLayout(Path(record.root)).lake) as lake:
+        for path in objects_of(lake):
+            size = path.stat().st_size
+            digest = ""
+            if size <= left:
+                left -= size
+                with path.open("rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            found[path.relative_to(lake).as_posix()] = (size, digest)
     return found

@@ -55,7 +55,7 @@ def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, 
         case "dataops:local:Supervisor":
             facts["supervisor"] = resource.inputs.get("directory", "")
         case "dataops:local:PostgresCluster":
-            known = ("host", "port", "serverVersion", "dataDirectory", "cloned")
+            known = ("host", "port", "serverVersion", "dataDirectory", "cloned", "carriedBytes")
             facts["warehouse"] = {**facts.get("warehouse", {}), **{k: outputs[k] for k in known if k in outputs}}
         case "dataops:postgres:Database":
             facts["warehouse"] = {**facts.get("warehouse", {}), "database": outputs.get("name", "")}
@@ -65,6 +65,7 @@ def _collect(facts: dict[str, Any], resource: ResourceState, outputs: dict[str, 
         case "dataops:local:Lake":
             facts.setdefault("lake", outputs.get("url", ""))
             facts["lakeCloned"] = outputs.get("cloned", "")
+            facts["lakeCarriedBytes"] = outputs.get("carriedBytes", 0)
         case "dataops:local:LakeAccess":  # a server stands before the folder
             facts["lake"], facts["lakeAccounts"] = outputs.get("url", ""), outputs.get("accounts", [])
         case "dataops:local:Service":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dataops.envs.sweep import processes_of
+from dataops.infra.errors import DataopsError
+from dataops.infra.process.engine_usage import used_on_engine
 
 BLOCK = 512
 """Bytes of a block as `stat` counts them, whatever the file system uses."""
@@ -20,9 +23,18 @@ class Footprint:
     disk: int
 
 
-def footprint(root: Path) -> Footprint:
-    """Measures the environment at `root`."""
-    return Footprint(_memory(root), allocated(root))
+def footprint(root: Path, *, carried: bool = False) -> Footprint:
+    """Measures the environment at `root`.
+
+    Args:
+        carried: whether an engine has its data, which is then asked, too; one that does not answer is left out.
+    """
+    memory, disk = _memory(root), allocated(root)
+    if carried:
+        with suppress(DataopsError):
+            there = used_on_engine(root)
+            memory, disk = memory + there[0], disk + there[1]
+    return Footprint(memory, disk)
 
 
 def allocated(root: Path) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from dataops.infra.errors import ResourceError
 from dataops.infra.platform.pool import Pool, read_pool
 from dataops.infra.process.cloning import technique_at
+from dataops.infra.process.containers import CARRIED
 
 SAFETY = 1 << 30
 """Bytes that the disk below a pool should have beside what the pool may still grow by."""
@@ -20,8 +21,9 @@ WORDS = {
     "reflink": "reflinks, which share every block",
     "warm": "a copy that was made ahead",
     "copy": "copies of every byte",
+    CARRIED: "copies into the Docker Engine, which does not see the files of this machine",
 }
-"""The techniques of `dataops.infra.process.cloning`, in words."""
+"""The techniques of `dataops.infra.process.cloning`, and of volumes of an engine, in words."""
 
 
 @dataclass(frozen=True, slots=True)

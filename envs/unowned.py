@@ -52,6 +52,7 @@ ORDER = (
     "process",
     "container",
     "network",
+    "volume",
     "image",
     "state",
     "worktree",

@@ -1,6 +1,6 @@
 """What a warehouse holds, for comparisons: tables with columns and counts, roles and grants.
 
-It is read over the superuser's socket, where no password is needed, but as Postgres' own role `pg_read_all_data` and in
+It is read as the superuser connects, but as Postgres' own role `pg_read_all_data` and in
 read-only transactions: nothing that is asked here can change anything.
 """
 

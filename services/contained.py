@@ -9,6 +9,7 @@ from dataops.infra.errors import DataopsError
 from dataops.infra.platform.run_plan import EnvironmentPlan, StepPlan
 from dataops.infra.process.containers import ContainerPlace, code_program, container_name, shim_command
 from dataops.infra.process.docker_engine import DockerEngine, Owned
+from dataops.services.reports import REPORT
 
 
 def in_container(plan: EnvironmentPlan, step: StepPlan, run: str) -> StepPlan:
@@ -25,6 +26,7 @@ def in_container(plan: EnvironmentPlan, step: StepPlan, run: str) -> StepPlan:
         place,
         _name(step, run),
         step.command,
+        report=REPORT,
         memory=step.memory,
         processor_seconds=None if step.cpu_time is None else max(1, round(step.cpu_time)),
         open_files=step.open_files,

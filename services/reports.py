@@ -16,6 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dataops.infra.process.lake_volume import object_sizes
+
+REPORT = "DATAOPS_STEP_REPORT"
+"""The variable that names the file."""
+
 LARGEST = 1 << 20
 """Bytes that a report may have."""
 
@@ -48,14 +53,8 @@ def take_report(path: Path) -> StepReport:
 
 def lake_sizes(outputs: Iterable[str], lake: Path) -> dict[str, int]:
     """The bytes of those outputs that are objects, or folders of objects, in the lake that has this folder."""
-    found = {}
-    for dataset in outputs:
-        store, _, name = dataset.partition(":")
-        if store == "lake" and (lake / name).exists():
-            place = lake / name
-            files = [place] if place.is_file() else [f for f in place.rglob("*") if f.is_file()]
-            found[dataset] = sum(file.stat().st_size for file in files)
-    return found
+    names = [name for store, _, name in (dataset.partition(":") for dataset in outputs) if store == "lake"]
+    return {f"lake:{name}": size for name, size in object_sizes(lake, names).items()}
 
 
 def _read(path: Path) -> StepReport:

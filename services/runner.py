@@ -19,7 +19,7 @@ from dataops.services.contained import in_container, remove_lost
 from dataops.services.exclusion import exclusive_run
 from dataops.services.journal import RunJournal, RunSink, utc_now
 from dataops.services.outcome import failure_of, reason_of, time_is_over
-from dataops.services.reports import lake_sizes, take_report
+from dataops.services.reports import REPORT, lake_sizes, take_report
 from dataops.services.request import RunRequest, pipeline_of, selected_steps
 from dataops.services.runs import (
     CANCELLED,
@@ -149,7 +149,7 @@ class _Run:
             **request.variables,
             "DATAOPS_RUN_ID": self.journal.record.id,
             "DATAOPS_ATTEMPT": str(len(self.journal.step(step.name).attempts)),
-            "DATAOPS_STEP_REPORT": str(self.journal.report_path(step.name)),
+            REPORT: str(self.journal.report_path(step.name)),
             **({"DATAOPS_FULL_REFRESH": "1"} if request.full_refresh else {}),
             **({"DATAOPS_DUE": iso(request.due)} if request.due is not None else {}),
         }

@@ -160,7 +160,9 @@ def _check_roles(connection: Connection, replica: Replica) -> str:
     _none(found.keys() & set(replica.forbidden_roles), "the replica has a role of production:")
     _none({name for name, power in found.items() if power} - {"postgres"}, "the replica has a superuser:")
     able = {str(row[0]) for row in connection.execute(_PASSWORDS)}
-    _none(able - set(replica.roles), "the replica has a password that is not of its own making, that of the role")
+    # where the superuser shares no socket with its server, it has a password of our own making
+    ours = {*replica.roles, *(["postgres"] if replica.connection.get("passwordFile") else [])}
+    _none(able - ours, "the replica has a password that is not of its own making, that of the role")
     powers = {str(row[0]) for row in connection.execute(_POWERS)}
     _none(powers, "the replica has a role that reaches beyond its data:")
     return ", ".join(sorted(found))

@@ -87,26 +87,41 @@ def phase_lines(phases: Mapping[str, float], total: float) -> str:
 
 
 def cloned(record: EnvironmentRecord) -> dict[str, str]:
-    """How a replica's data were laid: `warehouse` and `lake` to the technique, and what would be `faster`."""
+    """How data were laid that are copies: `warehouse` and `lake` to the technique, and what would be `faster`.
+
+    Where they were carried into an engine, `bytes` says how much.
+    """
     from dataops.envs.techniques import faster_than
 
     made = {
         "warehouse": str(record.facts.get("warehouse", {}).get("cloned") or ""),
         "lake": str(record.facts.get("lakeCloned") or ""),
     }
-    if record.role != "replica" or not made["warehouse"]:
+    if is_carried(record):
+        size = int(record.facts["warehouse"].get("carriedBytes", 0)) + int(record.facts.get("lakeCarriedBytes", 0))
+        return {**made, "faster": "", "bytes": str(size)}
+    if record.role != "replica" or not record.snapshot or not made["warehouse"]:
         return {}
     return {**made, "faster": faster_than(made["warehouse"])}
+
+
+def is_carried(record: EnvironmentRecord) -> bool:
+    """Whether the data are in the Docker Engine, since it does not see the files of this machine."""
+    from dataops.infra.process.containers import CARRIED
+
+    return str(record.facts.get("warehouse", {}).get("cloned")) == CARRIED
 
 
 def cloned_lines(record: EnvironmentRecord) -> list[tuple[str, str]]:
     """The same, for people."""
     from dataops.envs.techniques import WORDS
+    from dataops.infra.platform.quantities import size_text
 
     found = cloned(record)
     if not found:
         return []
     technique = WORDS.get(found["warehouse"], found["warehouse"])
+    technique += f": {size_text(int(found['bytes']))}" if "bytes" in found else ""
     return [("cloned by", technique + (f"; faster: {found['faster']}" if found["faster"] else ""))]
 
 
@@ -154,7 +169,7 @@ def _facts(record: EnvironmentRecord) -> list[tuple[str, str]]:
     found = [("state", record.state.value), ("branch", f"{record.branch} at {record.commit[:12]}")]
     if record.snapshot:
         found.append(("data", f"snapshot {record.snapshot}, masked{age_of(record.snapshot)}"))
-        found += cloned_lines(record)
+    found += cloned_lines(record)
     if warehouse:
         found.append(("warehouse", f"{warehouse.get('host')}:{warehouse.get('port')}/{warehouse.get('database', '')}"))
     if lake := record.facts.get("lake"):

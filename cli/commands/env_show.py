@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dataops.cli.commands.env_options import find_environment, folder_option, output_option
-from dataops.cli.commands.env_report import age_of, cloned, cloned_lines
+from dataops.cli.commands.env_report import age_of, cloned, cloned_lines, is_carried
 from dataops.cli.notices import notice
 from dataops.cli.parameter_types import ENVIRONMENT
 from dataops.cli.tables import print_facts, print_json, print_table
@@ -71,7 +71,7 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
 
     registry, record = find_environment(name, cwd)
     found = look(record, registry, deep=True)
-    pipelines, used = states_of(record), footprint(Path(record.root))
+    pipelines, used = states_of(record), footprint(Path(record.root), carried=is_carried(record))
     if as_json:
         taken = {"memory_bytes": used.memory, "disk_bytes": used.disk, "cloned": cloned(record)}
         print_json({**found.to_json(), **taken, "pipelines": [pipeline.to_json() for pipeline in pipelines]})
@@ -80,7 +80,7 @@ def status(name: str, cwd: Path, as_json: bool) -> None:
     lines = [("role", record.role), ("branch", f"{record.branch} at {record.commit[:12]}"), ("owner", record.owner)]
     if record.snapshot:
         lines.append(("data", f"snapshot {record.snapshot}{age_of(record.snapshot)}"))
-        lines += cloned_lines(record)
+    lines += cloned_lines(record)
     lines += [("updated", record.updated), ("files", record.root)]
     lines.append(("uses", f"{size_text(used.memory)} of memory, {size_text(used.disk)} on disk"))
     if found.astray:
@@ -150,9 +150,11 @@ def fingerprint(name: str, cwd: Path, as_json: bool) -> None:
     from dataops.envs.fingerprint import fingerprint as take
     from dataops.envs.variables import from_outside, read_variables
     from dataops.infra.platform.layout import EnvironmentLayout
+    from dataops.infra.process.lake_volume import lake_at_hand
 
     _, record = find_environment(name, cwd)
-    found = take(from_outside(read_variables(record)), EnvironmentLayout(Path(record.root)).lake)
+    with lake_at_hand(EnvironmentLayout(Path(record.root)).lake) as lake:
+        found = take(from_outside(read_variables(record)), lake)
     if as_json:
         print_json({"environment": name, **found.to_json()})
         return

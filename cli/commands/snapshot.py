@@ -114,7 +114,9 @@ def capture(
 
     from dataops.envs.checkout import FILE_NAME, Checkout, platform_folder
     from dataops.envs.guard import production_addresses
+    from dataops.infra.platform.layout import EnvironmentLayout
     from dataops.infra.platform.loader import read_platform_document
+    from dataops.infra.process.lake_volume import lake_at_hand
     from dataops.snapshots.capture import CaptureOptions
     from dataops.snapshots.capture import capture as take
     from dataops.snapshots.subsets.rules import parse_rules
@@ -131,7 +133,6 @@ def capture(
         connection, database = warehouse_of(record)
     else:
         connection, database = _origin(dsn)
-    lake = lake_of(record)
     options = CaptureOptions(
         jobs=jobs or 0,
         production_hosts=production_addresses(registry.all()),
@@ -140,7 +141,8 @@ def capture(
         subset=subset,
     )
     began = time.monotonic()
-    manifest = take(checkout.platform, connection, database, lake, checkout.layout, record.commit, name, options)
+    with lake_at_hand(EnvironmentLayout(Path(record.root)).lake) as lake:
+        manifest = take(checkout.platform, connection, database, lake, checkout.layout, record.commit, name, options)
     if as_json:
         print_json({**summary_here(manifest, checkout.layout), "seconds": round(time.monotonic() - began, 3)})
         return
@@ -239,13 +241,6 @@ def _origin(dsn: str) -> tuple[dict[str, Any], str]:
     dsn = dsn if typed else sys.stdin.readline().strip()
     check_dsn(dsn, typed, "--from")
     return read_origin(dsn, "--from")
-
-
-def lake_of(record: EnvironmentRecord) -> Path:
-    """The directory of an environment's lake."""
-    from dataops.infra.platform.layout import EnvironmentLayout
-
-    return EnvironmentLayout(Path(record.root)).lake
 
 
 def warehouse_of(record: EnvironmentRecord) -> tuple[dict[str, Any], str]:

@@ -49,12 +49,14 @@ def classify(name: str, write: bool, target: str | None, cwd: Path, as_json: boo
     """
     from difflib import unified_diff
 
-    from dataops.cli.commands.snapshot import lake_of, warehouse_of
+    from dataops.cli.commands.snapshot import warehouse_of
     from dataops.envs.checkout import FILE_NAME, Checkout, platform_folder
     from dataops.infra.platform.document import read_text
+    from dataops.infra.platform.layout import EnvironmentLayout
     from dataops.infra.platform.loader import load_platform, parse_platform
     from dataops.infra.platform.masking_edit import add_paths, add_rules, replace_file
     from dataops.infra.platform.masking_file import masking_file
+    from dataops.infra.process.lake_volume import lake_at_hand
     from dataops.infra.process.postgres_binaries import install_binaries
     from dataops.infra.process.users import server_user
     from dataops.snapshots.classify import classify as look
@@ -62,14 +64,15 @@ def classify(name: str, write: bool, target: str | None, cwd: Path, as_json: boo
 
     checkout = Checkout.find(cwd.absolute())
     _, record = find_environment(name, cwd)
-    (connection, database), lake = warehouse_of(record), lake_of(record)
+    connection, database = warehouse_of(record)
     folder = platform_folder(cwd.absolute(), checkout.repository)
     platform, beside = folder / FILE_NAME, masking_file(folder / FILE_NAME)
     apart = target == beside.name if target else beside.exists()
     file = beside if apart else platform
     binaries = install_binaries(checkout.layout.home, server_user())
     text = read_text(file) if file.exists() else ""
-    proposals = look(load_platform(platform).policy, connection, database, lake, binaries)
+    with lake_at_hand(EnvironmentLayout(Path(record.root)).lake) as lake:
+        proposals = look(load_platform(platform).policy, connection, database, lake, binaries)
     new = add_rules(file, text, additions(proposals), apart=apart)
     new = add_paths(file, new, path_additions(proposals), apart=apart)
     rules = read_text(beside) if beside.exists() else None

@@ -22,6 +22,8 @@ from dataops.envs.verification.verdict import Result
 from dataops.infra.errors import DataopsError, NotFoundError, ResourceError, VerificationError
 from dataops.infra.platform.layout import EnvironmentLayout
 from dataops.infra.platform.model import Platform
+from dataops.infra.process.containers import CARRIED
+from dataops.infra.process.lake_volume import lake_at_hand
 from dataops.services.journal import RunSink
 
 if TYPE_CHECKING:
@@ -78,11 +80,15 @@ class SnapshotSource:
     def expected(
         self, record: EnvironmentRecord, checkout: Checkout, tables: list[str], masked: Masked
     ) -> dict[str, TableFigures]:
-        """By a throwaway server on a clone of the snapshot: services may have begun to write in the replica's own."""
+        """By a throwaway server on a clone of the snapshot: services may have begun to write in the replica's own.
+
+        It runs in a container where the replica does and the engine sees that clone, else as a process.
+        """
         from dataops.snapshots.golden import ensure_golden
 
         golden, root = ensure_golden(self.manifest, checkout.layout), Path(record.root)
-        image = checkout.branch_platform(record.commit).images.server if record.target == "docker" else ""
+        contained = record.target == "docker" and record.facts["warehouse"].get("cloned") != CARRIED
+        image = checkout.branch_platform(record.commit).images.server if contained else ""
         with throwaway_server(
             golden.data_directory, root / "production", checkout.layout.home, root, image
         ) as connection:
@@ -170,7 +176,8 @@ def fill_replica(record: EnvironmentRecord, platform: Platform, seed: int) -> No
     connection, database = warehouse_of(record)
     if not record.snapshot:
         make_tables(connection, database, platform, working_directory(record))
-    fill(connection, database, EnvironmentLayout(Path(record.root)).lake, platform, seed)
+    with lake_at_hand(EnvironmentLayout(Path(record.root)).lake, writing=True) as lake:
+        fill(connection, database, lake, platform, seed)
 
 
 def production_code(checkout: Checkout) -> tuple[str, str]:

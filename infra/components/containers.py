@@ -21,7 +21,7 @@ class ContainerNetwork(Declared):
     """A network of the environment's own on the Docker Engine."""
 
     token = "dataops:local:ContainerPlace"
-    results = ("network", "socket")
+    results = ("network", "socket", "files")
 
     def __init__(
         self, name: str, *, root: Path, image: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
@@ -135,7 +135,7 @@ class Containers(pulumi.ComponentResource):
         return Image(resource, args.belonging, inputs, opts)
 
     def _place(self, image: pulumi.Output[str]) -> pulumi.Output[dict[str, Any]]:
-        parts = [self.network.output(name) for name in ("root", "network", "socket")]
+        parts = [self.network.output(name) for name in ("root", "network", "socket", "files")]
         return pulumi.Output.all(*parts, image).apply(
-            lambda at: {"root": at[0], "network": at[1], "socket": at[2], "image": at[3]}
+            lambda at: {"root": at[0], "network": at[1], "socket": at[2], "files": at[3], "image": at[4]}
         )

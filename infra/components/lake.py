@@ -12,6 +12,8 @@ from dataops.infra.components.processes import ServiceProcess
 from dataops.infra.components.storage import LakeDirectory, LakeKeys
 from dataops.infra.platform.access import PIPELINE
 from dataops.infra.platform.lake_access import LakeAccess
+from dataops.infra.process.containers import ContainerPlace
+from dataops.infra.process.lake_volume import CarriedLake
 from dataops.infra.process.s3_gateway import HEALTH, LAKE, LISTEN, PORT, GatewayFolder, client_variables
 
 
@@ -61,6 +63,8 @@ class Lake(pulumi.ComponentResource):
             path=args.path,
             source=args.source,
             generation=args.generation,
+            container=None if args.server is None else args.server.container.apply(_where_carried),
+            bucket="" if args.server is None else args.server.bucket,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.url, self.path = self.objects.url, self.objects.path
@@ -86,13 +90,29 @@ class Lake(pulumi.ComponentResource):
 
     def _serve(self, args: LakeArgs, server: LakeServerArgs, keys: LakeKeys) -> ServiceProcess:
         folder = GatewayFolder.of(server.root)
+
+        def lake(place: dict[str, Any]) -> CarriedLake | None:
+            return CarriedLake.of({"container": place, "bucket": server.bucket})
+
+        def command(place: dict[str, Any]) -> list[str]:
+            return (lake(place) or folder).command(args.generation)
+
+        def mounts(place: dict[str, Any]) -> list[dict[str, Any]]:
+            carried = lake(place)
+            return [carried.mount()] if carried else folder.mounts(server.bucket, args.path)
+
+        def handed(place: dict[str, Any]) -> dict[str, Any] | None:
+            carried = lake(place)
+            return carried.handed(folder) if carried else None
+
+        digest = pulumi.Output.all(server.container, keys.digest).apply(lambda at: at[1] if lake(at[0]) else "")
         return ServiceProcess(
             LAKE,
             supervisor=server.supervisor,
-            command=folder.command(args.generation),
+            command=server.container.apply(command),
             directory="/",
             environment_file=keys.environment_file,
-            environment_digest="",
+            environment_digest=digest,
             variables={},
             port_variable=PORT,
             listen_variable=LISTEN,
@@ -100,7 +120,8 @@ class Lake(pulumi.ComponentResource):
             log_file=server.log_file,
             generation=args.generation,
             container=server.container,
-            mounts=folder.mounts(server.bucket, args.path),
+            mounts=server.container.apply(mounts),
+            handed=server.container.apply(handed),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.objects]),
         )
 
@@ -119,3 +140,8 @@ class Lake(pulumi.ComponentResource):
     def resources(self) -> list[pulumi.Resource]:
         """All that must be there before the lake is used."""
         return [each for each in (self.objects, self.keys, self.server) if each is not None]
+
+
+def _where_carried(place: dict[str, Any]) -> dict[str, Any] | None:
+    """The place of containers, where objects are carried into its engine."""
+    return place if ContainerPlace.of(place).carried else None

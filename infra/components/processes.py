@@ -49,6 +49,7 @@ class ServiceProcess(Declared):
         generation: str = "",
         container: pulumi.Input[object] | None = None,
         mounts: pulumi.Input[list[dict[str, object]]] | None = None,
+        handed: pulumi.Input[object] | None = None,
         listen_variable: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -66,6 +67,7 @@ class ServiceProcess(Declared):
             "generation": generation or None,
             "container": container,
             "mounts": mounts,
+            "handed": handed,
             "listenVariable": listen_variable or None,
         }
         super().__init__(name, inputs, opts)

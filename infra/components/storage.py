@@ -12,7 +12,7 @@ from dataops.infra.components.declaration import Declared
 
 
 class LakeDirectory(Declared):
-    """A folder of objects, empty or a clone of another."""
+    """A folder of objects, empty or a clone of another; or a volume of an engine that does not see folders."""
 
     token = "dataops:local:Lake"
     results = ("url",)
@@ -24,9 +24,18 @@ class LakeDirectory(Declared):
         path: Path,
         source: pulumi.Input[str] = "",
         generation: str = "",
+        container: pulumi.Input[Any] | None = None,
+        bucket: str = "",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(name, {"path": str(path), "source": source, "generation": generation or None}, opts)
+        inputs: dict[str, pulumi.Input[Any] | None] = {
+            "path": str(path),
+            "source": source,
+            "generation": generation or None,
+            "container": container,
+            "bucket": bucket or None,
+        }
+        super().__init__(name, inputs, opts)
 
     @property
     def path(self) -> pulumi.Output[str]:
@@ -42,7 +51,7 @@ class LakeKeys(Declared):
     """The keys of a lake's server, and the policy of its bucket."""
 
     token = "dataops:local:LakeAccess"
-    results = ("url", "accessKeys", "environmentFile")
+    results = ("url", "accessKeys", "environmentFile", "digest")
 
     def __init__(
         self,
@@ -74,6 +83,11 @@ class LakeKeys(Declared):
     def environment_file(self) -> pulumi.Output[str]:
         """What the server itself is told, the administrator's key among it."""
         return self.output("environmentFile")
+
+    @property
+    def digest(self) -> pulumi.Output[str]:
+        """What changes with who may get in."""
+        return self.output("digest")
 
     def secret_of(self, account: str) -> pulumi.Output[str]:
         """The secret of an account's key."""

@@ -11,10 +11,16 @@ The argument is JSON: `socket` (the engine's), `name`, `body` (what the engine i
 `hidden` (names of variables that stay outside), `variables` {..} (set in the container on top of ours), `portVariable`
 ("" or the variable that names the port to publish), `portFile` ("" or the file that holds it), `pidFile` ("" or where
 to note the container's process id and ours), `stopSeconds` (what it has to end by itself).
+
+Where the engine does not see the files of this machine, files go in and come out by the engine: `handed` (null, or
+`into`, a folder inside, `uid` and `gid`, `folders` [..] and `files` {name inside: path here}, put there before it
+starts), `returned` (null, or `variable`, which names a file, and `below`, the folder that it lies in: the file has the
+same path on both sides, and is fetched when the container has ended by itself).
 """
 
 import ctypes
 import http.client
+import io
 import json
 import os
 import signal
@@ -28,6 +34,8 @@ PR_SET_PDEATHSIG = 1
 LOOPBACK = "127.0.0.1"
 NEVER_STARTED = 125
 """Exit status when there was no container, as that of `docker run`."""
+LARGEST_RETURNED = 4 << 20
+"""Bytes that a file which comes out of a container may have."""
 
 
 class EngineConnection(http.client.HTTPConnection):
@@ -58,7 +66,7 @@ class Ended(BaseException):
 
 
 def ask(path: str, method: str, resource: str, body: object = None, timeout: float | None = None) -> Any:
-    """One question to the engine; its answer as JSON, None for an empty one.
+    """One question to the engine; its answer as JSON, None for an empty one. Bytes are sent as an archive.
 
     Raises:
         RefusedError: it refused.
@@ -66,8 +74,9 @@ def ask(path: str, method: str, resource: str, body: object = None, timeout: flo
     """
     connection = EngineConnection(path, timeout)
     try:
-        text = None if body is None else json.dumps(body)
-        connection.request(method, API + resource, text, {"Content-Type": "application/json"} if text else {})
+        sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
+        connection.request(method, API + resource, sent, {"Content-Type": kind} if sent else {})
         response = connection.getresponse()
         answer = response.read().decode(errors="replace")
         if response.status >= 400:
@@ -120,6 +129,58 @@ class Container:
             published = {f"{port}/tcp": [{"HostIp": LOOPBACK, "HostPort": port}]}
             body["HostConfig"] = {**body["HostConfig"], "PortBindings": published}
         self.ask("POST", f"/containers/create?name={quote(self.told['name'])}", body)
+        if handed := self.told.get("handed"):
+            self.hand(handed["into"], handed)
+        if returned := self.told.get("returned"):
+            folders = self.folders_of(os.environ[returned["variable"]], returned["below"])
+            self.hand(returned["below"], {**returned, "folders": folders, "files": {}})
+
+    def hand(self, into: str, what: dict[str, Any]) -> None:
+        """Puts folders and files into a folder of a volume; all of them are for their owner alone."""
+        import tarfile  # few containers need it, and there is one of us beside each
+
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for name in what["folders"]:
+                member = tarfile.TarInfo(name)
+                member.type, member.mode, member.uid, member.gid = tarfile.DIRTYPE, 0o700, what["uid"], what["gid"]
+                tar.addfile(member)
+            for name, path in what["files"].items():
+                with open(path, "rb") as file:
+                    content = file.read()
+                member = tarfile.TarInfo(name)
+                member.size, member.mode, member.uid, member.gid = len(content), 0o600, what["uid"], what["gid"]
+                tar.addfile(member, io.BytesIO(content))
+        self.ask("PUT", f"{self.path}/archive?path={quote(into)}", archive.getvalue())
+
+    @staticmethod
+    def folders_of(path: str, below: str) -> list[str]:
+        """The folders between one and a file below it, outermost first, relative to it."""
+        parts = os.path.relpath(os.path.dirname(path), below).split("/")
+        return ["/".join(parts[: number + 1]) for number in range(len(parts))]
+
+    def fetch(self, path: str) -> None:
+        """Brings a file out to where it has the same path here; one that is not there, or too large, is left."""
+        import tarfile
+
+        connection = EngineConnection(self.told["socket"])
+        try:
+            connection.request("GET", f"{API}{self.path}/archive?path={quote(path)}")
+            response = connection.getresponse()
+            if response.status >= 400:
+                return
+            with tarfile.open(fileobj=response, mode="r|") as tar:
+                member = tar.next()
+                content = tar.extractfile(member) if member and member.isreg() else None
+                if content is None or (member and member.size > LARGEST_RETURNED):
+                    return
+                text = content.read()
+        except tarfile.TarError as error:
+            raise OSError(str(error)) from None
+        finally:
+            connection.close()
+        with open(path, "wb") as file:
+            file.write(text)
 
     def port(self) -> str:
         """The port, "" for none."""
@@ -147,6 +208,8 @@ class Container:
                 sys.stdout.buffer.write(text)
                 sys.stdout.buffer.flush()
         status = int(self.ask("POST", f"{self.path}/wait")["StatusCode"])
+        if returned := self.told.get("returned"):
+            self.fetch(os.environ[returned["variable"]])
         state = self.ask("GET", f"{self.path}/json")["State"]
         if state.get("OOMKilled"):
             limit = self.told["body"]["HostConfig"].get("Memory") or 0

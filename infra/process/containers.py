@@ -29,6 +29,8 @@ SHIM = Path(__file__).with_name("container_shim.py")
 SHARED_MEMORY = 1 << 30
 STOP_SECONDS = 8
 LONGEST_NAME = 40
+SHARED, CARRIED = "shared", "carried"
+"""How files get into containers: mounted where they lie, or copied into the engine, which does not see them."""
 HIDDEN = frozenset({*INHERITED, "VIRTUAL_ENV", "PYTHONPYCACHEPREFIX", "DATAOPS_PROGRAM", "DATAOPS_PARENT"}) - {
     "LANG",
     "TERM",
@@ -46,12 +48,20 @@ class ContainerPlace:
         network: the environment's own network.
         image: the id of the image that they run in.
         socket: the engine's.
+        files: `CARRIED` where the engine does not see the files of this machine, so that they are carried into it;
+            anything else where it mounts them.
     """
 
     root: str
     network: str
     image: str
     socket: str
+    files: str = ""
+
+    @property
+    def carried(self) -> bool:
+        """Whether files are carried into the engine, rather than mounted."""
+        return self.files == CARRIED
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ContainerPlace:
@@ -64,6 +74,19 @@ class ContainerPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """Files that are put into a volume each time before the container starts.
+
+    Args:
+        into: the folder inside, which is there.
+        files: files of this machine, by their names below it.
+    """
+
+    into: str
+    files: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerProgram:
     """A program in a container.
 
@@ -73,6 +96,9 @@ class ContainerProgram:
         readable, writable: paths of this machine that it sees.
         links: files of this machine, by the path that they have inside.
         shared: folders of this machine that it writes, by the path that they have inside.
+        volumes: volumes of the engine, by the path that they have inside; "" for one that goes with the container.
+        handed: what is put into them before it starts.
+        returned: the variable that names a file in one of `volumes` which is fetched at the end, "" for none.
         user: `uid:gid`; by default our own.
         variables: variables on top of those that its process has here.
         port_variable, port_file: where the port is told that is published on loopback, "" for none.
@@ -89,6 +115,9 @@ class ContainerProgram:
     writable: Sequence[Path] = ()
     links: Mapping[str, Path] = field(default_factory=dict)
     shared: Mapping[str, Path] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    handed: Handed | None = None
+    returned: str = ""
     user: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     port_variable: str = ""
@@ -136,6 +165,7 @@ def shim_command(place: ContainerPlace, program: ContainerProgram) -> tuple[str,
         "portFile": program.port_file,
         "pidFile": program.pid_file,
         "stopSeconds": program.stop_seconds,
+        **_passed_on(program),
     }
     return (sys.executable, "-I", "-S", str(SHIM), json.dumps(specification, sort_keys=True))
 
@@ -145,6 +175,7 @@ def code_program(
     name: str,
     command: Sequence[str],
     variables: Mapping[str, str] | None = None,
+    report: str = "",
     **limits: Any,
 ) -> ContainerProgram:
     """A program of the branch's own code, which is in the image; it writes reports.
@@ -153,13 +184,29 @@ def code_program(
         place: where it runs.
         name, command: as of `ContainerProgram`.
         variables: variables on top of the environment's.
+        report: the variable that names the file in which it reports, "" where it does not.
         limits: further fields of `ContainerProgram`.
     """
-    root = Path(place.root)
-    reports = root / "logs" / "runs"
+    reports = Path(place.root) / "logs" / "runs"
     reports.mkdir(parents=True, exist_ok=True)
     own = {"PYTHONUNBUFFERED": "1", **(variables or {})}
-    return ContainerProgram(name=name, command=command, directory="", writable=[reports], variables=own, **limits)
+    where: dict[str, Any] = {"writable": [reports]}
+    if place.carried:
+        where = {"volumes": {str(reports): ""}, "returned": report} if report else {}
+    return ContainerProgram(name=name, command=command, directory="", variables=own, **where, **limits)
+
+
+def _passed_on(program: ContainerProgram) -> dict[str, Any]:
+    """What the shim puts into the container, and fetches from it."""
+    uid, _, gid = (program.user or ourselves()).partition(":")
+    owner = {"uid": int(uid), "gid": int(gid)}
+    handed: dict[str, Any] | None = None
+    if program.handed:
+        files = {name: str(path) for name, path in program.handed.files.items()}
+        handed = {"into": program.handed.into, "folders": [], "files": files, **owner}
+    below = next((inside for inside, name in program.volumes.items() if not name), "")
+    returned = {"variable": program.returned, "below": below, **owner} if program.returned else None
+    return {"handed": handed, "returned": returned}
 
 
 def _body(place: ContainerPlace, program: ContainerProgram) -> dict[str, Any]:
@@ -171,6 +218,7 @@ def _body(place: ContainerPlace, program: ContainerProgram) -> dict[str, Any]:
             *(_mount(path, str(path), read_only=False) for path in program.writable),
             *(_mount(path, inside, read_only=True) for inside, path in program.links.items()),
             *(_mount(path, inside, read_only=False) for inside, path in program.shared.items()),
+            *(_volume(place, name, inside) for inside, name in program.volumes.items()),
         ],
         "Tmpfs": {"/tmp": "rw,exec,mode=1777"},
         "ReadonlyRootfs": True,
@@ -203,11 +251,17 @@ def _mount(path: Path, inside: str, *, read_only: bool) -> dict[str, Any]:
     return {"Type": "bind", "Source": str(path), "Target": inside, "ReadOnly": read_only}
 
 
+def _volume(place: ContainerPlace, name: str, inside: str) -> dict[str, Any]:
+    # an engine makes a volume that is not there: it must be known as ours, too
+    options = {"Labels": labels_of(Path(place.root)), "NoCopy": True}
+    return {"Type": "volume", **({"Source": name} if name else {}), "Target": inside, "VolumeOptions": options}
+
+
 def _digest(root: Path) -> str:
     return hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
 
 
-def remove_owned(root: Path, kinds: Sequence[str] = ("container", "network")) -> list[str]:
+def remove_owned(root: Path, kinds: Sequence[str] = ("container", "network", "volume")) -> list[str]:
     """Removes what the environment at `root` has on this machine's engine; what it was.
 
     Raises:

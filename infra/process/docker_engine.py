@@ -9,19 +9,19 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dataops.infra.errors import ConfigurationError, NotFoundError, ResourceError
+from dataops.infra.errors import ConfigurationError, DeadlineError, NotFoundError, ResourceError
 from dataops.infra.process.container_shim import RefusedError, ask
 from dataops.infra.process.docker_faults import forbidden, full, is_full, unavailable
 from dataops.infra.process.docker_host import docker_socket
 
 ROOT_LABEL = "io.dataops.root"
-"""The folder of the environment that a container or network belongs to: the proof that it is ours."""
+"""The folder of the environment that a container, network or volume belongs to: the proof that it is ours."""
 
 ENVIRONMENT_LABEL, PLATFORM_LABEL, OWNER_LABEL = "io.dataops.environment", "io.dataops.platform", "io.dataops.owner"
 ANSWER_SECONDS, REMOVAL_SECONDS = 60.0, 20.0
@@ -29,7 +29,7 @@ ANSWER_SECONDS, REMOVAL_SECONDS = 60.0, 20.0
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A container or network with our labels: `kind` is `container` or `network`, `root` the environment's folder."""
+    """A thing with our labels: `kind` is `container`, `network` or `volume`, `root` the environment's folder."""
 
     kind: str
     name: str
@@ -84,8 +84,38 @@ class DockerEngine:
         body = {"Name": name, "Driver": "bridge", "CheckDuplicate": True, "Labels": dict(labels)}
         self.ask("POST", "/networks/create", body, doing=f"making the network {name}")
 
+    def volume(self, name: str) -> dict[str, Any] | None:
+        """A volume, None when there is none."""
+        try:
+            found: dict[str, Any] = self.ask("GET", f"/volumes/{quote(name)}", doing=f"looking at the volume {name}")
+        except NotFoundError:
+            return None
+        return found
+
+    def make_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Makes an empty volume."""
+        body = {"Name": name, "Labels": dict(labels)}
+        self.ask("POST", "/volumes/create", body, doing=f"making the volume {name}")
+
+    def run_inside(self, container: str, command: Sequence[str], user: str, *, doing: str) -> None:
+        """Runs a command in a running container, to its end.
+
+        Raises:
+            ResourceError: it fails.
+        """
+        body = {"Cmd": list(command), "User": user}
+        run = self.ask("POST", f"/containers/{quote(container)}/exec", body, doing=doing)["Id"]
+        self.ask("POST", f"/exec/{run}/start", {"Detach": True, "Tty": False}, doing=doing)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while (state := self.ask("GET", f"/exec/{run}/json", doing=doing))["Running"]:
+            if time.monotonic() > deadline:
+                raise DeadlineError(f"{doing} did not end within {ANSWER_SECONDS:g} s")
+            time.sleep(0.02)
+        if state["ExitCode"]:
+            raise ResourceError(f"{doing} failed: it ended with {state['ExitCode']}")
+
     def remove(self, owned: Owned) -> None:
-        """Removes a container, running or not, or a network; one that is not there is no error."""
+        """Removes a container, running or not, a network or a volume; one that is not there is no error."""
         path, doing = f"/{owned.kind}s/{quote(owned.name)}", f"removing the {owned.kind} {owned.name}"
         try:
             self.ask("DELETE", f"{path}?force=1&v=1" if owned.kind == "container" else path, doing=doing)
@@ -115,6 +145,8 @@ class DockerEngine:
             found.append(Owned("container", str(each["Names"][0]).lstrip("/"), str(each["Labels"][ROOT_LABEL])))
         for each in self.ask("GET", f"/networks?filters={filters}", doing=doing):
             found.append(Owned("network", str(each["Name"]), str(each["Labels"][ROOT_LABEL])))
+        for each in self.ask("GET", f"/volumes?filters={filters}", doing=doing)["Volumes"] or ():
+            found.append(Owned("volume", str(each["Name"]), str(each["Labels"][ROOT_LABEL])))
         return found
 
     def version(self) -> str:

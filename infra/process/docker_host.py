@@ -52,7 +52,7 @@ def docker_socket(variables: Mapping[str, str]) -> str:
     host = docker_host(variables)
     if not host.startswith(UNIX):
         raise ConfigurationError(
-            f"the Docker Engine at {host} is not one of this machine: replicas share blocks with their snapshot",
+            f"the Docker Engine at {host} is not one of this machine: what it publishes would not be on loopback here",
             where="DOCKER_HOST" if variables.get("DOCKER_HOST") else "docker context",
             hint=f"unset it, or set DOCKER_HOST to {DEFAULT_HOST}",
         )

@@ -2,6 +2,8 @@
 
 The superuser `postgres` can be reached over the unix socket only, by two users of the operating system: the one that
 runs dataops and the one that runs the server. There is no password for it anywhere. All others need their password.
+Where the server shares no socket with this machine, it is administered by a password instead, that a private file here
+alone holds; its socket, which lets in the server's own user only, is for setting that.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from dataops.infra.process.users import ServerUser, operating_user
 
 SUPERUSER = "postgres"
 IDENT_MAP = "dataops"
+CONFIGURATION = ("postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf")
+"""The files that are written at every start."""
 
 SETTINGS: Mapping[str, str | int | bool] = {
     "max_connections": 100,
@@ -64,6 +68,7 @@ def write_configuration(
     settings: Mapping[str, object] | None = None,
     listen: bool = True,
     contained: bool = False,
+    apart: bool = False,
     name: str = "",
 ) -> None:
     """Writes postgresql.conf, pg_hba.conf and pg_ident.conf, and empties what a cloned cluster brought along.
@@ -76,6 +81,7 @@ def write_configuration(
         settings: settings that override `SETTINGS`, by name.
         listen: whether to listen on TCP at all.
         contained: whether it runs in a container, where it listens on the network that the container is in.
+        apart: whether it shares no socket with this machine; `sockets` is then a directory inside the container.
         name: the environment's, which the titles of the server's processes show.
     """
     every: dict[str, object] = {
@@ -84,7 +90,7 @@ def write_configuration(
         "listen_addresses": "" if not listen else "*" if contained else LOOPBACK,
         "port": port,
         "unix_socket_directories": '"' + str(sockets).replace('"', '""') + '"',
-        "unix_socket_permissions": "0777",
+        "unix_socket_permissions": "0700" if apart else "0777",
         "cluster_name": name.encode("ascii", "ignore").decode()[:63],
     }
     lines = ["# Written by dataops at every start; change `settings` of the cluster instead."]
@@ -94,9 +100,10 @@ def write_configuration(
     _write(
         data / "pg_hba.conf",
         [
-            f"local all {SUPERUSER} peer map={IDENT_MAP}",
+            # an image knows no names of users, by which peer authentication goes; the socket's mode says the same
+            f"local all {SUPERUSER} {'trust' if apart else f'peer map={IDENT_MAP}'}",
             "local all all scram-sha-256",
-            f"host all {SUPERUSER} all reject",
+            f"host all {SUPERUSER} {'samenet scram-sha-256' if apart else 'all reject'}",
             f"host all all {'samenet' if contained else f'{LOOPBACK}/32'} scram-sha-256",
         ],
         user,

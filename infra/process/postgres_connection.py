@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
@@ -25,8 +26,9 @@ def connect(
     A server that is starting up, as one does that was killed and is brought back, is waited for.
 
     Args:
-        connection: `host` (a socket directory or an address), `port` and `user`, `password` where one is needed, and
-            `tls`: `sslmode` and its kin as libpq knows them, without which the connection is plain.
+        connection: `host` (a socket directory or an address), `port` and `user`, `password` where one is needed, or
+            `passwordFile`, which holds it, and `tls`: `sslmode` and its kin as libpq knows them, without which the
+            connection is plain.
         database: the database to connect to.
         seconds: how long at most to wait for a server that is starting up.
 
@@ -41,7 +43,7 @@ def connect(
         hostaddr="",  # else PGHOSTADDR of the user's environment would override the host
         port=int(connection["port"]),
         user=str(connection["user"]),
-        password=connection.get("password") or "",
+        password=connection.get("password") or _password_in(connection.get("passwordFile")),
         dbname=database,
         options="",
         gssencmode="disable",
@@ -58,6 +60,24 @@ def connect(
             if not _accepts_by(parameters, time.monotonic() + seconds):
                 raise
         return psycopg.connect(parameters, autocommit=True)
+
+
+def _password_in(path: object) -> str:
+    """The password in a private file; "" where there is none, which the server then says."""
+    try:
+        return Path(str(path)).read_text(encoding="utf-8") if path else ""
+    except OSError:
+        return ""
+
+
+def accepts_sessions(host: str, port: int) -> bool:
+    """Whether a server that listens there accepts sessions, by the word of the server itself."""
+    import psycopg  # noqa: F401 - before its parts, or two threads that import them wait for each other
+    from psycopg.conninfo import make_conninfo
+    from psycopg.pq import PGconn, Ping
+
+    where = make_conninfo(host=host, hostaddr="", port=port, dbname="postgres", connect_timeout=CONNECT_SECONDS)
+    return PGconn.ping(where.encode()) == Ping.OK
 
 
 def _accepts_by(parameters: str, deadline: float) -> bool:

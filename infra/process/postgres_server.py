@@ -25,8 +25,10 @@ from dataops.infra.process.cloning import clone_tree
 from dataops.infra.process.commands import last_lines, run_command
 from dataops.infra.process.copying import CopyReport
 from dataops.infra.process.environment import child_environment
+from dataops.infra.process.ports import LOOPBACK
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_configuration import SUPERUSER, write_configuration
+from dataops.infra.process.postgres_connection import accepts_sessions
 from dataops.infra.process.processes import end_process, kill_working_in, works_in
 from dataops.infra.process.programs import LaunchSpecification, launcher_command
 from dataops.infra.process.removal import remove_tree
@@ -36,11 +38,15 @@ from dataops.infra.process.warm_copies import claim
 
 LOCK_FILE = "postmaster.pid"
 LONGEST_SOCKET = ".s.PGSQL.65535.lock"
+ADMINISTRATION = "dataops.superuser"
+"""In a folder that stands for a cluster in a volume of an engine (`postgres_volume.py`): the superuser's password."""
+
+PORT_NOTE = "dataops.port"
 CONTAINER_NOTE = "dataops.container"
 """Beside the data of a server in a container: its process id here, and that of the process which stands for it."""
 
 NOT_CLONED = (
-    *("postmaster.pid", "postmaster.opts", "postgresql.auto.conf", "dataops.json", "dataops.port"),
+    *("postmaster.pid", "postmaster.opts", "postgresql.auto.conf", "dataops.json", PORT_NOTE),
     *(CONTAINER_NOTE, "dataops.passwd"),
 )
 _SEGMENT = re.compile("[0-9A-F]{24}")
@@ -60,6 +66,7 @@ class ServerStatus:
         port, sockets: where it listens.
         ready: whether it accepts connections.
         keeper: the process that a supervisor knows it by: itself, or what stands for its container.
+        password_file: where the superuser's password is, who then connects by loopback; "" for the socket.
     """
 
     pid: int
@@ -67,10 +74,14 @@ class ServerStatus:
     sockets: Path
     ready: bool
     keeper: int = 0
+    password_file: str = ""
 
     @property
     def connection(self) -> dict[str, Any]:
         """How the superuser connects to it."""
+        if self.password_file:
+            known = {"host": LOOPBACK, "port": self.port, "user": SUPERUSER}
+            return {**known, "passwordFile": self.password_file}
         return {"host": str(self.sockets), "port": self.port, "user": SUPERUSER}
 
 
@@ -130,18 +141,27 @@ def clone(source: Path, data: Path) -> CopyReport:
     Raises:
         ResourceError: `source` is no cluster, is running, or has tablespaces, whose links would lead out of the copy.
     """
-    if not (source / "PG_VERSION").is_file():
-        raise ResourceError(f"{source} is no Postgres data directory")
-    if status(source):
-        raise ResourceError(f"{source} cannot be cloned while its server runs")
-    if any((source / "pg_tblspc").iterdir()):
-        raise ResourceError(f"{source} has tablespaces and cannot be cloned")
+    require_clonable(source)
     began = time.monotonic()
     if claim(source, data):
         for name in NOT_CLONED:
             (data / name).unlink(missing_ok=True)
         return CopyReport("warm", 0, 0, time.monotonic() - began)
     return clone_tree(source, data, skip=NOT_CLONED)
+
+
+def require_clonable(source: Path) -> None:
+    """Makes sure that a directory is a stopped cluster all of which lies in it.
+
+    Raises:
+        ResourceError: it is not.
+    """
+    if not (source / "PG_VERSION").is_file():
+        raise ResourceError(f"{source} is no Postgres data directory")
+    if status(source):
+        raise ResourceError(f"{source} cannot be cloned while its server runs")
+    if any((source / "pg_tblspc").iterdir()):
+        raise ResourceError(f"{source} has tablespaces and cannot be cloned")
 
 
 def trim_log(data: Path, binaries: PostgresBinaries) -> None:
@@ -174,6 +194,8 @@ def status(data: Path) -> ServerStatus | None:
 
     What `initdb` runs is no server: in its lock file the process id is negative.
     """
+    if (data / ADMINISTRATION).exists():
+        return _status_in_volume(data)
     try:
         lines = (data / LOCK_FILE).read_text(encoding="utf-8").split("\n")
         pid = keeper = int(lines[0])
@@ -187,6 +209,19 @@ def status(data: Path) -> ServerStatus | None:
         return ServerStatus(pid, int(lines[3]), Path(lines[4]), lines[7].strip() == "ready", keeper)
     except (IndexError, ValueError):  # it is about to write the rest
         return ServerStatus(pid, 0, Path(), False, keeper)
+
+
+def _status_in_volume(data: Path) -> ServerStatus | None:
+    """The server whose data are in a volume: it is told by what stands for its container, and by its port."""
+    try:
+        keeper = int((data / CONTAINER_NOTE).read_text(encoding="utf-8").split()[1])
+        port = int((data / PORT_NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, IndexError):
+        return None
+    if not works_in(keeper, data):
+        return None
+    password_file = str(data / ADMINISTRATION)
+    return ServerStatus(keeper, port, data, accepts_sessions(LOOPBACK, port), keeper, password_file)
 
 
 def wait_ready(data: Path, *, seconds: float = START_SECONDS, alive: Callable[[], bool] = lambda: True) -> ServerStatus:

@@ -75,12 +75,13 @@ class GatewayFolder:
     def policy(self, bucket: str) -> Path:
         return self.meta / bucket / "meta" / "policy"
 
-    def command(self, generation: str) -> list[str]:
+    def command(self, generation: str, buckets: str = BUCKETS) -> list[str]:
         """The words that start the server in its container.
 
         Args:
             generation: names the objects that were laid; those that no client wrote have an ETag by that name, unless
                 the server makes a better one.
+            buckets: the folder whose folders are buckets.
         """
         tag = hashlib.sha256(generation.encode()).hexdigest()[:32]
         return [
@@ -88,7 +89,7 @@ class GatewayFolder:
             # without --keep-alive: what followed an upload on the same connection was now and then not understood
             *("--quiet", "--disable-acl"),
             *("posix", "--disable-object-lock-file", "--default-etag", f'"{tag}-1"'),
-            *("--sidecar", str(self.meta), BUCKETS),
+            *("--sidecar", str(self.meta), buckets),
         ]
 
     def mounts(self, bucket: str, lake: Path) -> list[dict[str, Any]]:
@@ -152,6 +153,12 @@ def read_policy(folder: GatewayFolder, bucket: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def access_digest(folder: GatewayFolder, bucket: str) -> str:
+    """What changes with who may get in, for a server that must be started again to see it."""
+    texts = (text_of(folder.accounts) or "", text_of(folder.policy(bucket)) or "")
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 
 
 def forget_objects(folder: GatewayFolder) -> None:

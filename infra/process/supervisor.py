@@ -248,6 +248,8 @@ class Supervisor:
 
     def halt(self, name: str) -> None:
         """Stops a program that stays known, until `put` or the next start of supervisord. Not running is no error."""
+        if not self.directory.exists():
+            return
         with self._locked():
             if self.pid() is not None:
                 self._stop_programs([name])

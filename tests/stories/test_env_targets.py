@@ -6,23 +6,30 @@ import os
 import pty
 import signal
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import psycopg
 import pytest
 
 from dataops.envs.sweep import processes_of
-from dataops.infra.process.docker_engine import DockerEngine
+from dataops.infra.providers.docker.bootstrap import S3
+from support.apart_engine import apart_engine, copy_image
 from support.console import SCRIPT
 from support.docker_engine import require_images
+from support.own_engine import require_own_engine
 from support.scratch_platform import ScratchPlatform
-from support.worlds import World, containable_platform
+from support.worlds import World, containable_platform, prepared_files, prepared_image
 
 pytestmark = pytest.mark.slow
 
-TARGETS = ("local", pytest.param("docker", marks=pytest.mark.docker))
+DOCKER = pytest.mark.docker
+PLACES = ("local", pytest.param("docker", marks=DOCKER), pytest.param("docker-apart", marks=DOCKER))
+"""Targets, the last on an engine that sees nothing of this machine."""
+
 PATIENCE = 60.0
 QUERY = "import os, psycopg; print(*psycopg.connect(os.environ['WAREHOUSE_URL']).execute('{}').fetchone())"
 
@@ -33,23 +40,49 @@ def platform() -> Iterator[ScratchPlatform]:
         yield made
 
 
-@pytest.fixture(scope="module", params=TARGETS)
+@pytest.fixture(scope="module")
+def apart(platform: ScratchPlatform) -> Iterator[World]:
+    """A replica on an engine that sees nothing of this machine, whose first `up` was killed while it copied data."""
+    require_images()
+    require_own_engine()
+    with apart_engine() as engine, prepared_image() as image:
+        copy_image(engine, image, S3)
+        made = World(replace(platform, engine=str(engine.socket)), "docker", "feature/on-docker-apart")
+        platform.branch(made.branch, prepared_files(image))
+        killed = made.shop.start(*made.upping)
+        while killed.poll() is None and not any("-open-" in owned.name for owned in made.engine.owned()):
+            time.sleep(0.02)
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.communicate()
+        yield from upped(made)
+
+
+@pytest.fixture(scope="module", params=PLACES)
 def world(platform: ScratchPlatform, request: pytest.FixtureRequest) -> Iterator[World]:
-    made = World(platform, request.param, f"feature/on-{request.param}")
-    if made.target == "docker":
+    if request.param == "docker-apart":
+        found: World = request.getfixturevalue("apart")
+        yield found
+        return
+    if request.param == "docker":
         require_images()
+    made = World(platform, request.param, f"feature/on-{request.param}")
     platform.branch(made.branch)
+    yield from upped(made)
+
+
+def upped(made: World) -> Iterator[World]:
+    """The replica, brought up; nothing of it is left."""
     made.up()
     yield made
     root = made.root
-    platform.do("env", "down", made.name, "--yes")
+    made.shop.do("env", "down", made.name, "--yes")
     assert not root.exists() and not processes_of(root)
     if made.target == "docker":
-        assert DockerEngine().owned(str(root)) == []
+        assert made.engine.owned(str(root)) == []
 
 
 def owned_containers(world: World) -> set[str]:
-    return {owned.name for owned in DockerEngine().owned(str(world.root)) if owned.kind == "container"}
+    return {owned.name for owned in world.engine.owned(str(world.root)) if owned.kind == "container"}
 
 
 def test_an_environment_says_where_it_runs_and_what_it_takes(world: World) -> None:
@@ -160,3 +193,40 @@ def test_an_environment_stays_on_its_target(world: World) -> None:
     other = "local" if world.target == "docker" else "docker"
     refused = world.shop.run("env", "up", "--branch", world.branch, "--target", other)
     assert refused.status == 2 and f"runs on the target {world.target}" in refused.stderr
+
+
+@pytest.mark.docker
+def test_data_that_are_carried_into_an_engine_are_said_to_be_and_none_of_them_are_here(apart: World) -> None:
+    assert "copies into the Docker Engine, which does not see the files" in apart.shop.do(*status_of(apart)).stdout
+    kinds = sorted(owned.kind for owned in apart.engine.owned(str(apart.root)))
+    assert kinds == ["container", "container", "container", "network", "volume", "volume"]
+    assert list((apart.root / "lake").iterdir()) == [] and not (apart.root / "postgres" / "base").exists()
+    assert "lake:raw/orders.parquet" in apart.shop.do("env", "fingerprint", apart.name).stdout
+
+
+def status_of(world: World) -> tuple[str, ...]:
+    return ("env", "status", world.name)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("user", ["postgres", "developer"])
+def test_nobody_gets_into_a_warehouse_apart_without_a_password(apart: World, user: str) -> None:
+    port = apart.status["warehouse"]["port"]
+    code = f"import psycopg; psycopg.connect('host=warehouse port={port} user={user} dbname=shop password=guessed')"
+    inside = apart.shop.run("env", "exec", apart.name, "--", "python", "-c", code)
+    assert inside.status == 1 and "password authentication failed" in inside.stderr
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(f"host=127.0.0.1 port={port} user={user} dbname=shop password=guessed")
+
+
+@pytest.mark.docker
+def test_volumes_that_somebody_removed_are_filled_again_by_the_next_up(apart: World) -> None:
+    root = apart.root
+    apart.shop.do("env", "sleep", apart.name)
+    for owned in apart.engine.owned(str(root)):
+        if owned.kind == "volume":
+            apart.engine.remove(owned)
+    apart.up()
+    assert apart.ask("SELECT count(*) FROM raw.orders") == (50,)
+    assert "lake:raw/orders.parquet" in apart.shop.do("env", "fingerprint", apart.name).stdout
+    assert all(part["answers"] for part in apart.status["parts"])

@@ -47,10 +47,12 @@ class OwnEngine:
     Args:
         folder: for its socket and log, with a short path.
         data: where it keeps images.
+        entrance: what it is started by, in a network of its own: further options of `unshare`, and a command.
     """
 
     folder: Path
     data: Path
+    entrance: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _clients: list[Engine] = field(default_factory=list, repr=False)
 
@@ -62,6 +64,12 @@ class OwnEngine:
     def host(self) -> str:
         """As `DOCKER_HOST` says it."""
         return f"unix://{self.socket}"
+
+    @property
+    def pid(self) -> int:
+        """The process that is in its network."""
+        assert self._process is not None
+        return self._process.pid
 
     def client(self) -> Engine:
         """A client of it, for the provider."""
@@ -79,7 +87,7 @@ class OwnEngine:
         places = (f"--data-root={self.data}", f"--exec-root={self.folder}/exec", f"--pidfile={self.folder}/pid")
         with open(self.folder / "log", "ab") as log:
             # in a network of its own: without a bridge an engine removes `docker0`, also when another one uses it
-            words = ["unshare", "--net", "dockerd", f"--host={self.host}", *places, *OPTIONS]
+            words = ["unshare", "--net", *self.entrance, "dockerd", f"--host={self.host}", *places, *OPTIONS]
             self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + PATIENCE
         while True:

@@ -124,15 +124,17 @@ FILES = {
 
 @dataclass(frozen=True)
 class ScratchPlatform:
-    """The platform's repository, and a home that no other test uses."""
+    """The platform's repository, and a home that no other test uses; `engine` is another than the usual one."""
 
     folder: Path
     home: Path
+    engine: str = ""
 
     def variables(self, **more: str) -> dict[str, str]:
         """The variables that `dataops` is run with."""
         kept = ("PATH", "HOME", "LANG", "PYTHONDONTWRITEBYTECODE", *INSTALLING)
         own = {"DATAOPS_HOME": str(self.home), "PULUMI_HOME": str(self.home / "pulumi"), "COLUMNS": "120"}
+        own |= {"DOCKER_HOST": f"unix://{self.engine}"} if self.engine else {}
         return {**{name: os.environ[name] for name in kept if name in os.environ}, **own, **more}
 
     def run(self, *words: str, cwd: Path | None = None, prefix: Sequence[str] = (), **variables: str) -> Outcome:

@@ -8,6 +8,7 @@ from typing import Any
 from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.s3_gateway import (
     GatewayFolder,
+    access_digest,
     forget_objects,
     read_accounts,
     read_policy,
@@ -20,6 +21,7 @@ from dataops.infra.providers.base import CreateResult, Operation, ReadResult, Re
 class LakeAccessHandler(ResourceHandler):
     """Files of mode 0600 beside the lake, which the server reads at each request: a change holds at once.
 
+    A server that does not see them is handed them when it starts: `digest` tells it to.
     What the server knows of objects is forgotten when `generation` becomes another text: then others lie there.
     """
 
@@ -27,7 +29,7 @@ class LakeAccessHandler(ResourceHandler):
     required = frozenset({"root", "bucket", "accounts", "policy"})
     optional = frozenset({"generation"})
     replace_on = frozenset({"root"})
-    outputs = frozenset({"root", "bucket", "url", "accounts", "accessKeys", "environmentFile", "agrees"})
+    outputs = frozenset({"root", "bucket", "url", "accounts", "accessKeys", "environmentFile", "agrees", "digest"})
     secret_outputs = frozenset({"accessKeys"})
     delete_before_replace = True
 
@@ -66,4 +68,5 @@ def _ensure(inputs: dict[str, Any]) -> dict[str, Any]:
         "accessKeys": keys,
         "environmentFile": str(folder.administrator),
         "agrees": True,
+        "digest": access_digest(folder, bucket),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
 from dataops.infra.platform.addresses import refuse_values
-from dataops.infra.process.containers import ContainerPlace, ContainerProgram, code_program, shim_command
+from dataops.infra.process.containers import ContainerPlace, ContainerProgram, Handed, code_program, shim_command
 from dataops.infra.process.dotenv import NAME, read_variables
 from dataops.infra.process.ports import LOOPBACK, free_port, is_free
 from dataops.infra.process.postgres_server import newest_log_lines
@@ -42,7 +42,8 @@ class ServiceHandler(ResourceHandler):
 
     With `container`, a `ContainerPlace`, it runs in a container: it is told by `HOST` to listen on all of its network,
     or by the variable that `listenVariable` names, as host and port. With `mounts` it is no program of the branch, but
-    one of the container's image that sees nothing else of this machine.
+    one of the container's image that sees nothing else of this machine; a mount has a `source` of this machine or a
+    `volume` of the engine, into which `handed` are put before it starts: `files` by their names below `into`.
 
     A service that is made anew gets the port that it had, as long as nobody else has it: others know its address.
     """
@@ -52,7 +53,7 @@ class ServiceHandler(ResourceHandler):
     optional = frozenset(
         {
             *("variables", "portVariable", "health", "logFile", "environmentDigest", "generation"),
-            *("container", "mounts", "listenVariable"),
+            *("container", "mounts", "handed", "listenVariable"),
         }
     )
     replace_on = frozenset({"supervisor", "name"})
@@ -210,11 +211,25 @@ def _contained(place: ContainerPlace, inputs: dict[str, Any], command: tuple[str
     """The command that runs the service in a container."""
     name, port = str(inputs["name"]), str(inputs.get("portVariable") or "")
     if inputs.get("mounts"):
-        shared = {str(mount["target"]): Path(str(mount["source"])) for mount in inputs["mounts"]}
-        program = ContainerProgram(name, command, "", shared=shared, port_variable=port)
+        mounts = [{key: str(value) for key, value in mount.items()} for mount in inputs["mounts"]]
+        program = ContainerProgram(
+            name,
+            command,
+            "",
+            shared={mount["target"]: Path(mount["source"]) for mount in mounts if "source" in mount},
+            volumes={mount["target"]: mount["volume"] for mount in mounts if "volume" in mount},
+            handed=_handed(inputs.get("handed")),
+            port_variable=port,
+        )
     else:
         program = code_program(place, name, command, variables={"HOST": ANYWHERE}, port_variable=port)
     return shim_command(place, program)
+
+
+def _handed(told: dict[str, Any] | None) -> Handed | None:
+    if not told:
+        return None
+    return Handed(str(told["into"]), {name: Path(str(path)) for name, path in told["files"].items()})
 
 
 def _wait_ready(supervisor: Supervisor, name: str, port: int, health: str, seconds: float) -> None:

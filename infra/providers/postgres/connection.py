@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataops.infra.errors import ResourceError
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.infra.providers.base import CheckFailure
 
@@ -38,10 +39,16 @@ def session(connection: Mapping[str, Any], doing: str, database: str = "postgres
 
 
 def is_reachable(connection: Mapping[str, Any]) -> bool:
-    """Whether a server listens at all on the unix socket of a `connection`; always so for other hosts."""
+    """Whether a server of ours listens at all where a `connection` leads; always so for other hosts."""
     import socket
 
     host = str(connection["host"])
+    if connection.get("passwordFile"):
+        try:
+            connect(connection, seconds=0).close()
+        except ResourceError:
+            return False
+        return True
     if not host.startswith("/"):
         return True
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

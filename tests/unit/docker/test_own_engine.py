@@ -14,7 +14,11 @@ import psutil
 import pytest
 
 from dataops.infra.errors import DataopsError, ResourceError
+from dataops.infra.process.containers import CARRIED, ContainerPlace, network_name
+from dataops.infra.process.docker_engine import DockerEngine
 from dataops.infra.process.docker_faults import EngineFullError
+from dataops.infra.process.engine_archives import Tree
+from dataops.infra.process.engine_volumes import fill_volume, read_volume
 from dataops.infra.providers.docker.engine import Engine
 from dataops.infra.providers.docker.image import ImageHandler
 from dataops.infra.providers.docker.job import JobHandler
@@ -115,3 +119,29 @@ def test_a_build_that_fills_the_disk_of_the_engine_is_told(tmp_path: Path) -> No
             ImageHandler(client).create(OPERATION, inputs)
         small = {**inputs, "dockerfileText": text.replace("300000000", "3000")}
         assert ImageHandler(client).create(OPERATION, small).outputs["imageId"]
+
+
+@pytest.mark.skipif(not small_disks() and os.environ.get("CI") != "true", reason="only root may mount a small disk")
+def test_data_that_do_not_fit_on_the_disk_of_the_engine_are_told_and_nothing_of_them_is_left(tmp_path: Path) -> None:
+    require_own_engine()
+    data, source = tmp_path / "data", tmp_path / "source"
+    for folder in (data, source):
+        folder.mkdir()
+    (source / "small").write_bytes(b"small")
+    with small_disk(data, 96), own_engine(data) as engine:
+        image = import_shell(engine.client())
+        root = tmp_path / "platforms" / "shop-0" / "environments" / "feature-x"
+        place = ContainerPlace(str(root), network_name(root), image, str(engine.socket), CARRIED)
+        there = DockerEngine(place.socket)
+        for part in range(4):
+            (source / str(part)).write_bytes(os.urandom(40 << 20))
+        with pytest.raises(EngineFullError, match="disk of the Docker Engine is full"):
+            fill_volume(place, "warehouse", [Tree(source, "data", 0, 0)])
+        assert there.owned(place.root) == []
+        for part in range(4):
+            (source / str(part)).unlink()
+        fill_volume(place, "warehouse", [Tree(source, "data", 0, 0)])
+        read_volume(place, "warehouse", "data", tmp_path / "back")
+        assert [path.name for path in (tmp_path / "back").iterdir()] == ["small"]
+        for owned in there.owned(place.root):
+            there.remove(owned)
