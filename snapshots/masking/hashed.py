@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
+from typing import Any
 
 from dataops.snapshots.masking.base import Family, UnmaskableError, VectorMasker
-from dataops.snapshots.masking.texts import Texts, joined, of_length, one_by_one, piecewise, strings
+from dataops.snapshots.masking.choices import Choices
+from dataops.snapshots.masking.texts import Texts, joined, of_length, piecewise, strings, text
 
 
 class HashMasker(VectorMasker):
@@ -27,7 +29,6 @@ class HashMasker(VectorMasker):
 
 
 _DATE = re.compile(r"^(\d{4}-\d\d-\d\d)(?![^ T])(?!.* BC$)(.*)$", re.DOTALL)
-SUBJECTS = 100_000
 DAY = len("2013-01-01")
 
 
@@ -52,88 +53,72 @@ class DateShiftMasker(VectorMasker):
 
     families = frozenset({Family.DATE})
     _usual = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][^B]*)?$"
-    _first, _last = -719_162, 2_932_896
-    """The days of the years 1 to 9999, as Arrow numbers them."""
+    _first, _last = date.min.toordinal(), date.max.toordinal()
+    _epoch = date(1970, 1, 1).toordinal()
 
     def __init__(self, key: bytes, days: int) -> None:
-        from blake3 import blake3
-
-        self._key, self._hash, self._days = key, blake3, days
-        self._moved: dict[str, str] = {}
-        self._shifts: dict[str, int] = {}
+        self._key, self._days = key, days
 
     def masks(self, values: Texts) -> Texts:
         import pyarrow.compute as pc
 
         def move(dates: Texts) -> Texts:
-            days = pc.utf8_slice_codeunits(dates, 0, DAY).dictionary_encode()
-            moved = strings(map(self._moved_day, days.dictionary.to_pylist()))
-            return joined(moved.take(days.indices), pc.utf8_slice_codeunits(dates, DAY))
+            return self._move(dates, pc.utf8_slice_codeunits(dates, 0, DAY))
 
-        return piecewise(values, pc.match_substring_regex(values, self._usual), move, one_by_one(self._mask))
+        def move_each(dates: Texts) -> Texts:
+            return strings(map(self._mask, dates.to_pylist()))
+
+        return piecewise(values, pc.match_substring_regex(values, self._usual), move, move_each)
 
     def masks_beside(self, values: Texts, beside: Sequence[Texts]) -> Texts:
         import pyarrow.compute as pc
 
-        subjects = beside[0]
+        subjects = joined(text("subject "), pc.utf8_rtrim(beside[0], " "))
         together = pc.and_(pc.match_substring_regex(values, self._usual), pc.is_valid(subjects))
-        own = subjects.filter(together)
-        others = subjects.filter(pc.invert(together)).to_pylist()
+        own, others = subjects.filter(together), subjects.filter(pc.invert(together))
 
-        def move_others(dates: Texts) -> Texts:
-            pairs = zip(dates.to_pylist(), others, strict=True)
-            return strings(self._mask(date, None if who is None else self._shift_of(who)) for date, who in pairs)
+        def move(dates: Texts) -> Texts:
+            return self._move(dates, own)
 
-        return piecewise(values, together, lambda dates: self._move(dates, own), move_others)
+        def move_each(dates: Texts) -> Texts:
+            return strings(map(self._mask, dates.to_pylist(), others.to_pylist()))
 
-    def _move(self, dates: Texts, subjects: Texts) -> Texts:
-        """Usual dates moved as those whom they tell of are."""
+        return piecewise(values, together, move, move_each)
+
+    def _move(self, dates: Texts, by: Texts) -> Texts:
+        """Dates without anything unusual, moved as far as the hashes of other texts say."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        who = subjects.dictionary_encode()
-        shifts = pa.array(map(self._shift_of, who.dictionary.to_pylist()), pa.int32()).take(who.indices)
         try:
             days = pc.utf8_slice_codeunits(dates, 0, DAY).cast(pa.date32()).cast(pa.int32())
         except pa.ArrowInvalid:
             raise UnmaskableError("a value is no date") from None
+        different = by.dictionary_encode()
+        shifts = self._shifts(different.dictionary.to_pylist()).take(different.indices)
         moved = pc.add(days, shifts)
-        within = pc.and_(pc.greater_equal(moved, self._first), pc.less_equal(moved, self._last))
+        first, last = self._first - self._epoch, self._last - self._epoch
+        within = pc.and_(pc.greater_equal(moved, first), pc.less_equal(moved, last))
         moved = pc.if_else(within, moved, pc.subtract(days, shifts)).cast(pa.date32())
         return joined(moved.cast(pa.string()).cast(pa.large_string()), pc.utf8_slice_codeunits(dates, DAY))
 
-    def _mask(self, value: str, shift: int | None = None) -> str:
+    def _mask(self, value: str, by: str | None = None) -> str:
         """Any date, infinity included."""
         if value in ("infinity", "-infinity"):
             return value
         day, time = split_date(value)
-        return (self._moved_day(day) if shift is None else _moved(day, shift)) + time
+        try:
+            own = date.fromisoformat(day).toordinal()
+        except ValueError:
+            raise UnmaskableError("a value is no date") from None
+        shift = self._shifts([day if by is None else by])[0].as_py()
+        moved = own + shift if self._first <= own + shift <= self._last else own - shift
+        return date.fromordinal(moved).isoformat() + time
 
-    def _moved_day(self, day: str) -> str:
-        """A day moved as itself says; many times have few days: at most some 3.6 million."""
-        if day not in self._moved:
-            self._moved[day] = _moved(day, self._shift(day))
-        return self._moved[day]
+    def _shifts(self, texts: Sequence[str]) -> Any:
+        """By how many days some texts say that is moved."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-    def _shift_of(self, subject: str) -> int:
-        if (shift := self._shifts.get(subject)) is None:
-            if len(self._shifts) >= SUBJECTS:
-                self._shifts.clear()
-            shift = self._shifts[subject] = self._shift(f"subject {subject.rstrip(' ')}")
-        return shift
-
-    def _shift(self, text: str) -> int:
-        digest = self._hash(text.encode(), key=self._key).digest()
-        choice = int.from_bytes(digest[:16], "big") % (2 * self._days)
-        return choice - self._days if choice < self._days else choice - self._days + 1
-
-
-def _moved(text: str, shift: int) -> str:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise UnmaskableError("a value is no date") from None
-    try:
-        return (day + timedelta(shift)).isoformat()
-    except OverflowError:
-        return (day - timedelta(shift)).isoformat()
+        chosen = pc.subtract(Choices(self._key, texts).below(2 * self._days).cast(pa.int32()), self._days)
+        return pc.if_else(pc.less(chosen, 0), chosen, pc.add(chosen, 1)).cast(pa.int32())

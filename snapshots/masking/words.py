@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from dataops.snapshots.masking.base import Family, VectorMasker
+from dataops.snapshots.masking.choices import Choices
 from dataops.snapshots.masking.ff1 import number
 from dataops.snapshots.masking.texts import Texts, joined, strings, text
 
@@ -38,41 +36,6 @@ def dictionary(name: str) -> Texts:
     return strings(path.read_text(encoding="utf-8").split())
 
 
-class Choices:
-    """Picks for each row, one after the other, what its hash says.
-
-    Args:
-        digests: sixteen bytes for each row, which are a number, highest byte first.
-    """
-
-    def __init__(self, digests: bytes) -> None:
-        import pyarrow as pa
-
-        parts = array("I", digests)
-        if sys.byteorder == "little":
-            parts.byteswap()
-        columns = (pa.py_buffer(parts[place::4]) for place in range(4))
-        self._parts = [
-            pa.Array.from_buffers(pa.uint32(), len(parts) // 4, [None, column]).cast(pa.uint64()) for column in columns
-        ]
-
-    def below(self, bound: int) -> Any:
-        """Numbers from 0 up to, not including, a bound of less than four bytes."""
-        import pyarrow.compute as pc
-
-        rest = None
-        for place, part in enumerate(self._parts):  # a long division by four bytes at a time
-            total = part if rest is None else pc.bit_wise_or(pc.shift_left(rest, number(32)), part)
-            quotient = pc.divide(total, number(bound))
-            rest = pc.subtract(total, pc.multiply(quotient, number(bound)))
-            self._parts[place] = quotient
-        return rest
-
-    def of(self, words: Texts) -> Texts:
-        """Some of some texts."""
-        return words.take(self.below(len(words)))
-
-
 class ChoiceMasker(VectorMasker):
     """Writes something for a value that depends on its hash alone; the empty text stays.
 
@@ -83,16 +46,13 @@ class ChoiceMasker(VectorMasker):
     families = frozenset({Family.TEXT})
 
     def __init__(self, key: bytes) -> None:
-        from blake3 import blake3
-
-        self._key, self._hash = key, blake3
+        self._key = key
 
     def masks(self, values: Texts) -> Texts:
         import pyarrow.compute as pc
 
-        key, hash_ = self._key, self._hash
-        digests = [hash_(value.strip().encode(), key=key).digest(16) for value in values.to_pylist()]
-        return pc.if_else(pc.equal(values, text("")), text(""), self.write(Choices(b"".join(digests))))
+        written = self.write(Choices(self._key, map(str.strip, values.to_pylist())))
+        return pc.if_else(pc.equal(values, text("")), text(""), written)
 
     def write(self, choices: Choices) -> Texts:
         """What choices make."""
