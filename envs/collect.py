@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from dataops.envs.down import remove_held
+from dataops.envs.findings import Finding, Kept, at_work, same
 from dataops.envs.images import built_references
 from dataops.envs.lock import Lease, hold
 from dataops.envs.phases import PhaseClock
 from dataops.envs.registry import Registry
 from dataops.envs.stack import Tools
 from dataops.envs.sweep import doomed_path, processes_of
-from dataops.envs.unowned import Finding, Kept, Search, at_work, same
+from dataops.envs.unowned import Search
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.infra.process.built_images import built_images, remove_image

@@ -12,18 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dataops.envs.findings import ORDER, Finding, Kept, identity_of
 from dataops.envs.git import registered_worktrees
-from dataops.envs.images import built_references
 from dataops.envs.lock import holder_of
 from dataops.envs.naming import FIXED, check_name
 from dataops.envs.registry import EnvironmentRecord, Registry
 from dataops.envs.stack import Tools, state_is_there
 from dataops.envs.sweep import environment_processes
+from dataops.envs.unowned_engine import engine_findings
 from dataops.infra.errors import DataopsError
 from dataops.infra.platform.layout import GOLDEN_RECORD, PlatformLayout
 from dataops.infra.process.advisory_lock import is_locked
-from dataops.infra.process.built_images import built_images
-from dataops.infra.process.docker_engine import ROOT_LABEL, DockerEngine, engine_is_there
 from dataops.infra.process.identity import process_start
 from dataops.infra.process.removal import size_of
 from dataops.infra.process.sockets import substitutes
@@ -46,57 +45,6 @@ MARKS = (
     ".dataops",
 )
 """Files in an environment's folder that nobody but dataops puts there; one is enough."""
-
-ORDER = (
-    "verification",
-    "process",
-    "container",
-    "network",
-    "volume",
-    "image",
-    "state",
-    "worktree",
-    "environment",
-    "sockets",
-    "golden",
-    "snapshot",
-    "lease",
-    "record",
-)
-"""The kinds of findings, in the order in which they are removed: what would bring others back goes before them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that nobody owns.
-
-    Args:
-        kind: see `ORDER`.
-        place: a path, a process as `pid name`, or a stack.
-        ours: why it is ours.
-        unowned: why nobody owns it.
-        action: what is done about it.
-        bytes: what it takes on the disk.
-        name: the environment that it was part of, "" for none.
-        identity: what tells it from whatever may stand there later.
-    """
-
-    kind: str
-    place: str
-    ours: str
-    unowned: str
-    action: str
-    bytes: int = 0
-    name: str = ""
-    identity: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One thing that looks unowned and is left alone, and why."""
-
-    place: str
-    why: str
 
 
 @dataclass(slots=True)
@@ -122,7 +70,7 @@ class Search:
         self.kept += [Kept(str(registry.path(n)), error.what) for n, error in registry.survey()[1].items()]
         self._repositories = {Path(record.repository) for record in records}
         found = [
-            *self._throwaways(records), *self._engine(records), *self._processes(),
+            *self._throwaways(records), *engine_findings(self, records), *self._processes(),
             *self._states({record.backend for record in records}),
             *self._folders(), *self._worktrees(), *self._sockets(),
             *self._golden({record.snapshot for record in records}), *self._snapshots(),
@@ -135,7 +83,7 @@ class Search:
         """The folders that environments lie in: in the home, and in the pool where there is one."""
         return tuple(place / "environments" for place in self.layout.places)
 
-    def _above(self, path: Path) -> Path | None:
+    def above(self, path: Path) -> Path | None:
         """The folder of environments that a path lies below."""
         return next((folder for folder in self.environments if path.is_relative_to(folder)), None)
 
@@ -144,7 +92,7 @@ class Search:
         holder = holder_of(self.layout.registry, name)
         return Registry(self.layout.registry).path(name).exists() or (holder is not None and holder.alive())
 
-    def _unowned(self, name: str, place: str) -> bool:
+    def unowned(self, name: str, place: str) -> bool:
         """Whether nobody owns what a place says is of an environment; what may not be asked about is kept."""
         try:
             check_name(name)
@@ -174,49 +122,11 @@ class Search:
                 (record.created,),
             )  # fmt: skip
 
-    def _engine(self, records: list[EnvironmentRecord]) -> list[Finding]:
-        """What an engine has of environments that no record names, and images that no environment runs any more."""
-        if not engine_is_there():
-            return []
-        engine = DockerEngine()
-        try:
-            return [*self._containers(engine), *self._images(engine, records)]
-        except DataopsError as error:
-            self.kept.append(Kept(engine.socket, error.what))
-            return []
-
-    def _containers(self, engine: DockerEngine) -> Iterator[Finding]:
-        for each in engine.owned():
-            if (environments := self._above(Path(each.root))) is None:
-                continue
-            name = Path(each.root).relative_to(environments).parts[0]
-            if self._unowned(name, f"{each.kind} {each.name}"):
-                ours, gone = f"its label {ROOT_LABEL} says that it is of {each.root}", f"no record names {name}"
-                yield Finding(each.kind, each.name, ours, gone, "remove it", 0, name, (each.root,))
-
-    def _images(self, engine: DockerEngine, records: list[EnvironmentRecord]) -> Iterator[Finding]:
-        current = {record.name: record for record in records}
-        for image in built_images(engine, self.layout.root):
-            name, record = image.environment, current.get(image.environment)
-            if record is None:
-                if not self._unowned(name, f"image {image.reference}"):
-                    continue
-                gone, owner = f"no record names {name}", name
-            elif not (running := built_references(record)) or image.reference in running:
-                continue
-            elif at_work(self.layout, record):
-                continue
-            else:
-                gone, owner = f"{name} runs a newer one", ""
-            ours = "its name is that of images which were built for this platform"
-            identity = (image.image_id, *(built_references(record) if record else ()))
-            yield Finding("image", image.reference, ours, gone, "remove the name", image.size, owner, identity)
-
     def _processes(self) -> Iterator[Finding]:
         found = [(pid, at, facts) for at in self.environments for pid, facts in environment_processes(at).items()]
         for pid, environments, (program, name) in sorted(found):
             place = f"{pid} {program}"
-            if self._unowned(name, place):
+            if self.unowned(name, place):
                 ours = f"it works in, or was started for, {environments / name}"
                 gone = f"no record names {name}"
                 identity = (str(pid), process_start(pid))
@@ -231,7 +141,7 @@ class Search:
             if folder.is_symlink() or not folder.is_dir():
                 self.kept.append(Kept(str(folder), "it is no folder, or a link that leads elsewhere"))
                 continue
-            if not self._unowned(name, str(folder)):
+            if not self.unowned(name, str(folder)):
                 continue
             mark = next((mark for mark in MARKS if next(folder.glob(mark), None)), "")
             if not mark and not doomed and any(folder.iterdir()):
@@ -243,16 +153,16 @@ class Search:
                 ours = ours or f"it lies below {folder.parent} and holds {mark or 'nothing'}"
                 gone = f"no record names {name}"
                 size = size_of(folder)
-                yield Finding("environment", str(folder), ours, gone, "remove it", size, name, _identity(folder))
+                yield Finding("environment", str(folder), ours, gone, "remove it", size, name, identity_of(folder))
 
     def _worktrees(self) -> Iterator[Finding]:
         for repository in sorted(self._repositories):
             for path in registered_worktrees(repository):
-                environments = self._above(path)
+                environments = self.above(path)
                 if environments is None or path.exists():
                     continue
                 name = path.relative_to(environments).parts[0]
-                if self._unowned(name, str(path)):
+                if self.unowned(name, str(path)):
                     ours = f"git has it registered below {environments}"
                     gone = "its folder is gone, and no record names its environment"
                     identity = (str(repository),)
@@ -260,14 +170,14 @@ class Search:
 
     def _sockets(self) -> Iterator[Finding]:
         for directory, meant in sorted(substitutes().items()):
-            environments = self._above(meant)
+            environments = self.above(meant)
             if environments is None:
                 continue
             name = meant.relative_to(environments).parts[0]
-            if self._unowned(name, str(directory)):
+            if self.unowned(name, str(directory)):
                 ours, gone = f"it says that it stands for {meant}", f"no record names {name}"
                 size = size_of(directory)
-                yield Finding("sockets", str(directory), ours, gone, "remove it", size, name, _identity(directory))
+                yield Finding("sockets", str(directory), ours, gone, "remove it", size, name, identity_of(directory))
 
     def _golden(self, used: set[str]) -> Iterator[Finding]:
         known = {path.name for path in _entries(self.layout.snapshots)} | {*map(base_of, used)}
@@ -282,7 +192,7 @@ class Search:
                 gone = "nobody builds it: who did has died"
                 ours = "it is named as a golden directory in the making is"
                 size = size_of(folder)
-                yield Finding("golden", str(folder), ours, gone, "remove it", size, "", _identity(folder))
+                yield Finding("golden", str(folder), ours, gone, "remove it", size, "", identity_of(folder))
             elif snapshot not in known:
                 if _golden_snapshot(folder) != snapshot:
                     self.kept.append(
@@ -292,7 +202,7 @@ class Search:
                 ours = f"its {GOLDEN_RECORD} says that it was made of {snapshot}"
                 gone = "that snapshot is gone, and no environment was made of it"
                 size = size_of(folder)
-                yield Finding("golden", str(folder), ours, gone, "remove it", size, "", _identity(folder))
+                yield Finding("golden", str(folder), ours, gone, "remove it", size, "", identity_of(folder))
 
     def _snapshots(self) -> Iterator[Finding]:
         for folder in self.layout.snapshots.glob(f"{PARTIAL}*"):
@@ -302,12 +212,12 @@ class Search:
                 ours = "it is named as what captures and removals leave while they are at work is"
                 gone = "none is under way: who left it has died"
                 action = "remove what no snapshot refers to"
-                yield Finding("snapshot", str(folder), ours, gone, action, 0, "", _identity(folder))
+                yield Finding("snapshot", str(folder), ours, gone, action, 0, "", identity_of(folder))
 
     def _leases(self) -> Iterator[Finding]:
         for path in sorted(self.layout.registry.glob("*.lease")):
             holder = holder_of(self.layout.registry, path.stem)
-            if holder is None or not self._unowned(path.stem, str(path)):
+            if holder is None or not self.unowned(path.stem, str(path)):
                 continue
             ours = f"it is the lease of `{holder.command}` ({holder.describe()})"
             gone = "its holder has died, and no record names the environment"
@@ -318,7 +228,7 @@ class Search:
             match = re.fullmatch(r"\..+\.(\d+)\.tmp", path.name)
             if match and not process_start(int(match[1])):
                 ours, gone = "it is named as a record being written is", f"process {match[1]}, which wrote it, has died"
-                yield Finding("record", str(path), ours, gone, "remove it", size_of(path), "", _identity(path))
+                yield Finding("record", str(path), ours, gone, "remove it", size_of(path), "", identity_of(path))
 
     def _states(self, urls: set[str]) -> Iterator[Finding]:
         for url in sorted({*urls, *self.backends}):
@@ -339,30 +249,9 @@ class Search:
                     ours = f"it is empty, and `{holder.command}`, which died, was about to fill it"
                 if not ours:
                     self.kept.append(Kept(place, "nothing in it proves that it was an environment of this machine"))
-                elif self._unowned(name, place):
+                elif self.unowned(name, place):
                     gone = f"no record names {name}"
                     yield Finding("state", place, ours, gone, "remove it with its history", 0, name, (url,))
-
-
-def at_work(layout: PlatformLayout, record: EnvironmentRecord) -> bool:
-    """Whether somebody changes an environment just now, or a pipeline runs in it."""
-    from dataops.services.schedules import running_pipelines
-
-    holder = holder_of(layout.registry, record.name)
-    return (holder is not None and holder.alive()) or any(running_pipelines(Path(record.root)))
-
-
-def _identity(path: Path) -> tuple[str, ...]:
-    status = path.lstat()
-    return (str(status.st_dev), str(status.st_ino))
-
-
-def same(finding: Finding) -> bool:
-    """Whether at the place of a finding there is still what was found."""
-    try:
-        return _identity(Path(finding.place)) == finding.identity
-    except OSError:
-        return False
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from dataops.infra.errors import ConfigurationError, ResourceError
 
 if TYPE_CHECKING:
     from dataops.envs.collect import Collected, CollectionPlan
-    from dataops.envs.unowned import Finding
+    from dataops.envs.findings import Finding
     from dataops.infra.platform.layout import PlatformLayout
 
 
