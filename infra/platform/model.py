@@ -19,6 +19,7 @@ from dataops.infra.platform.names import (
     BackendUrl,
     Command,
     HostPath,
+    ImageName,
     Member,
     Name,
     ObjectName,
@@ -160,17 +161,17 @@ class Access(Section):
 class Images(Section):
     """What containers are made from: tags or digests, those that the engine has or that a registry gives."""
 
-    python: Text = Field(
+    python: ImageName = Field(
         default="python:3.11-slim",
         description="What images of code are built on: glibc, and Python 3 with `venv`. "
         "`dataops-python:bookworm` is made without a registry by `dataops images bootstrap`.",
     )
-    postgres: Text | None = Field(
+    postgres: ImageName | None = Field(
         default=None,
         description="What the warehouse runs in: any image with glibc, since the server's programs are mounted; "
         "by default that of `python`.",
     )
-    lake: Text = Field(
+    lake: ImageName = Field(
         default="versity/versitygw:v1.8.0",
         description="The S3 server of the lake: `versitygw` is on its PATH. "
         "`dataops-s3:v1.8.0` is made without a registry by `dataops images bootstrap`.",

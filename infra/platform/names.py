@@ -21,6 +21,11 @@ DATASET = r"^(warehouse:[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*|lake:[A-Za-z0-9_][A-Z
 OBJECT = r"^[A-Za-z0-9_][A-Za-z0-9_.=/-]*$"
 OBJECTS = r"^[A-Za-z0-9_][A-Za-z0-9_.=/*-]*$"
 PARAMETER = r"^[A-Za-z_][A-Za-z0-9_.-]{0,99}$"
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+IMAGE = (
+    rf"^(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$"
+)
 REPOSITORY = r"^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
 HOST_PATH = r"^(~/|/).+$"
 MEMBER = r"^(person|team):[a-z_][a-z0-9_-]{0,62}$"
@@ -147,6 +152,7 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 Duration = Annotated[str, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": DURATION})]
 Size = Annotated[str, BeforeValidator(_size), WithJsonSchema({"type": "string", "pattern": SIZE})]
 Text = Annotated[str, Field(min_length=1)]
+ImageName = Annotated[str, StringConstraints(pattern=IMAGE)]
 HostPath = Annotated[str, StringConstraints(pattern=HOST_PATH)]
 BackendUrl = Annotated[str, Field(min_length=1), AfterValidator(_backend)]
 Command = Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -160,6 +166,7 @@ EXPECTED = {
     OBJECT: "the path of an object in the lake, such as `raw/flights.parquet`",
     OBJECTS: "a path in the lake, such as `raw/flights.parquet` or `marts/*`",
     PARAMETER: "a key of letters, digits, `_`, `-` and `.` that starts with a letter",
+    IMAGE: "the name of an image, such as `registry.example.com/team/dbt:1.9`",
     REPOSITORY: "a repository with its registry, such as `registry.example.com/team/flights`",
     HOST_PATH: "a path of the machine that begins with `/` or `~/`",
     MEMBER: "a member as `person:name` or `team:name`",

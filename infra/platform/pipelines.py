@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pydantic import Field, StrictBool
 
-from dataops.infra.platform.names import Command, Cron, DatasetName, Duration, Name, RelativePath, Size, Text, TimeZone
+from dataops.infra.platform.names import (
+    Command,
+    Cron,
+    DatasetName,
+    Duration,
+    ImageName,
+    Name,
+    RelativePath,
+    Size,
+    TimeZone,
+)
 from dataops.infra.platform.section import Section
 
 
@@ -51,7 +61,7 @@ class Step(Section):
 
     name: Name = Field(description="Name, unique in the pipeline.")
     run: Command = Field(description="Entry point: the command and its arguments; `python` is the environment's own.")
-    image: Text | None = Field(
+    image: ImageName | None = Field(
         default=None,
         description="The image that it runs in on targets that run containers; by default that of the pipeline's code.",
     )

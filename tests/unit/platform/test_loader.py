@@ -44,6 +44,7 @@ MISTAKES = [
     ("run: [python, -m, pipelines.load]", "run: []", "run: []", "must not be empty", ""),
     ("services:\n  sales-api:", "services:\n  Sales API:", "Sales API", "expected a name of lower-case", ""),
     ("health: /healthz", "health: healthz", "health:", "expected a path that begins with `/`", ""),
+    ("name: shop", "name: shop\nimages: {python: Not An Image}", "python", "expected the name of an image", ""),
     ("    port: PORT\n", "", "sales-api:", "`health` needs `port`", ""),
     ('cron: "0 5 * * *"', 'cron: "0 25 * * *"', "cron", "`25` is not a cron field between 0 and 23", ""),
     ('cron: "0 5 * * *"', 'cron: "daily"', "cron", "expected five fields", ""),
