@@ -25,7 +25,7 @@ from dataops.snapshots.columns import shares_of
 from dataops.snapshots.gathered import Gathered
 from dataops.snapshots.grounds import grounds_of
 from dataops.snapshots.hosts import HostSearch
-from dataops.snapshots.lake import ObjectPlan, plan_objects
+from dataops.snapshots.lake import ObjectPlan
 from dataops.snapshots.large_objects import PAGES
 from dataops.snapshots.left_out import left_out
 from dataops.snapshots.manifest import (
@@ -39,7 +39,9 @@ from dataops.snapshots.manifest import (
     blake3_hex,
 )
 from dataops.snapshots.pace import Pace
-from dataops.snapshots.policy import TablePlan, plan_tables, policy_hash
+from dataops.snapshots.plan_lake import plan_objects
+from dataops.snapshots.plans import TablePlan
+from dataops.snapshots.policy import plan_tables, policy_hash
 from dataops.snapshots.problems import Problems
 from dataops.snapshots.publishing import Draft, new_snapshot
 from dataops.snapshots.quotations import quotations

@@ -11,12 +11,13 @@ from dataops.infra.platform.masking import Json, Masking
 from dataops.infra.platform.paths import split_path
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.snapshots.catalogue import Catalogue
-from dataops.snapshots.lake import list_objects, open_object, plan_objects
+from dataops.snapshots.lake import list_objects, open_object
 from dataops.snapshots.masking.arrays import elements_of
 from dataops.snapshots.masking.base import Family
 from dataops.snapshots.masking.choose import masker_for
 from dataops.snapshots.masking.json_paths import JsonMasker
 from dataops.snapshots.nested import part_of
+from dataops.snapshots.plan_lake import plan_objects
 from dataops.snapshots.policy import plan_tables
 from dataops.snapshots.problems import Missing, Problems
 from dataops.snapshots.proposals import Proposal, agree, propose, propose_paths

@@ -11,7 +11,7 @@ from dataops.snapshots.manifest import MaskedColumn
 from dataops.snapshots.masking.arrays import elements_of, longest_element
 from dataops.snapshots.masking.base import Family, Masker, Row, UnmaskableError, VectorMasker
 from dataops.snapshots.masking.texts import Texts, strings
-from dataops.snapshots.policy import MaskedField
+from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.problems import yaml_key
 from dataops.snapshots.quotations import Quotation
 from dataops.snapshots.ranges import WHOLE, Range

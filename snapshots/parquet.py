@@ -13,7 +13,7 @@ from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.masking.base import Family
 from dataops.snapshots.masking.texts import taken_apart
 from dataops.snapshots.nested import MAP_KEY, MAP_VALUE, is_list, replace_parts
-from dataops.snapshots.policy import ObjectColumn, ObjectPart
+from dataops.snapshots.plans import ObjectColumn, ObjectPart
 from dataops.snapshots.rows import distinct_rows
 
 

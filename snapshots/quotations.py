@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dataops.snapshots.masking.base import Family
 
 if TYPE_CHECKING:
-    from dataops.snapshots.policy import MaskedField
+    from dataops.snapshots.plans import MaskedField
 
 SHORTEST = 6
 _PART = re.compile(r"^-- Name: (.*?); Type: (.*?); Schema: (.*?); Owner:.*$", re.MULTILINE)

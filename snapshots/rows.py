@@ -19,7 +19,7 @@ from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.manifest import MaskedColumn, TableEntry
 from dataops.snapshots.masking.texts import Texts, numbers_below, strings, taken_apart, text
-from dataops.snapshots.policy import TablePlan
+from dataops.snapshots.plans import TablePlan
 from dataops.snapshots.ranges import Range
 from dataops.snapshots.reader import RowSession
 from dataops.snapshots.writer import DataWriter, Written

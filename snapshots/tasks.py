@@ -9,7 +9,7 @@ from dataops.snapshots.chunks import ChunkRef
 from dataops.snapshots.contents import Contents
 from dataops.snapshots.lake import ObjectPlan
 from dataops.snapshots.manifest import object_label, table_label
-from dataops.snapshots.policy import TablePlan
+from dataops.snapshots.plans import TablePlan
 from dataops.snapshots.ranges import WHOLE, Range, ranges_of
 
 

@@ -29,7 +29,7 @@ from dataops.snapshots.columns import Memory
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import CapturedObject, capture_object
 from dataops.snapshots.manifest import ProductionReference, Unsearched
-from dataops.snapshots.policy import TablePlan
+from dataops.snapshots.plans import TablePlan
 from dataops.snapshots.quotations import Quotation
 from dataops.snapshots.reader import ConnectionLostError, Reader, RowSession
 from dataops.snapshots.rows import CapturedTable, capture_table

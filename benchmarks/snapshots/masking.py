@@ -16,7 +16,7 @@ from dataops.infra.platform.masking import MaskingRule
 from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.masking.base import Family
 from dataops.snapshots.masking.choose import describe, masker_for
-from dataops.snapshots.policy import MaskedField
+from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.rows import mask_rows
 
 KEY = bytes(range(32))

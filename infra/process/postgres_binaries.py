@@ -11,7 +11,6 @@ import os
 import platform
 import shutil
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -52,6 +51,8 @@ def server_build() -> str:
     Raises:
         NotFoundError: the wheel is not installed.
     """
+    from importlib import metadata  # not for the processes that only run the programs
+
     try:
         return f"{metadata.version(DISTRIBUTION)}-{platform.machine()}"
     except metadata.PackageNotFoundError as error:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dataops.infra.platform.masking_rules import ALPHABETS
 from dataops.snapshots.masking.base import ColumnMasker, Family, UnmaskableError, VectorMasker, derive_key
 from dataops.snapshots.masking.permutation import AlphabetPermutation, IntegerPermutation
 from dataops.snapshots.masking.texts import (
@@ -27,7 +26,7 @@ from dataops.snapshots.masking.texts import (
     with_case,
 )
 
-DIGITS, HEX = ALPHABETS["digits"], ALPHABETS["hex"]
+DIGITS, HEX = "0123456789", "0123456789abcdef"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Permute = Callable[[Sequence[str]], list[str]]

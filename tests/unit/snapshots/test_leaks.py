@@ -24,7 +24,7 @@ from dataops.snapshots.catalogue import read_catalogue
 from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.masking.base import Family, Masker
 from dataops.snapshots.masking.plain import KeepMasker
-from dataops.snapshots.policy import MaskedField, TablePlan
+from dataops.snapshots.plans import MaskedField, TablePlan
 from dataops.snapshots.reader import Reader
 from dataops.snapshots.rows import escape, mask_rows, unescape
 from dataops.snapshots.source import _unchanged, open_source
@@ -264,7 +264,8 @@ def test_an_object_that_is_replaced_after_its_columns_were_looked_at_is_refused(
     production: Production, tmp_path: Path
 ) -> None:
     from dataops.snapshots.hosts import HostSearch
-    from dataops.snapshots.lake import capture_object, plan_objects
+    from dataops.snapshots.lake import capture_object
+    from dataops.snapshots.plan_lake import plan_objects
     from dataops.snapshots.problems import Problems
     from support.small_production import platform
 

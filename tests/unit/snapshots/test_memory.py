@@ -13,7 +13,7 @@ from dataops.infra.platform.masking_rules import Hash
 from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.masking.base import Family
 from dataops.snapshots.masking.choose import masker_for
-from dataops.snapshots.policy import MaskedField
+from dataops.snapshots.plans import MaskedField
 from support.small_production import Production
 from support.warehouses import PEOPLE, warehouse
 

@@ -7,7 +7,7 @@ import re
 from dataops.snapshots.catalogue import SourceTable
 from dataops.snapshots.manifest import StoredData, TableEntry
 from dataops.snapshots.pace import Pace
-from dataops.snapshots.policy import TablePlan
+from dataops.snapshots.plans import TablePlan
 from dataops.snapshots.ranges import Range
 from dataops.snapshots.rows import CapturedTable
 from dataops.snapshots.tasks import Task

@@ -22,7 +22,8 @@ from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.masking.base import Family, Masker, UnmaskableError
 from dataops.snapshots.masking.choose import describe, masker_for
 from dataops.snapshots.parquet import columns_of, rewrite
-from dataops.snapshots.policy import MaskedField, plan_columns
+from dataops.snapshots.plans import MaskedField
+from dataops.snapshots.policy import plan_columns
 from dataops.snapshots.problems import Problems
 from dataops.snapshots.rows import escape, mask_rows
 

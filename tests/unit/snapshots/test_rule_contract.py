@@ -23,7 +23,7 @@ from dataops.snapshots.masking.base import Family, Masker
 from dataops.snapshots.masking.checked import CARD, IBAN, NATIONAL, Scheme, is_valid
 from dataops.snapshots.masking.choose import describe, masker_for
 from dataops.snapshots.parquet import _mask as mask_array
-from dataops.snapshots.policy import MaskedField
+from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.rows import escape, mask_rows
 
 pytestmark = pytest.mark.slow
