@@ -26,6 +26,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import Any
 from urllib.parse import quote
 
@@ -34,6 +35,9 @@ PR_SET_PDEATHSIG = 1
 LOOPBACK = "127.0.0.1"
 NEVER_STARTED = 125
 """Exit status when there was no container, as that of `docker run`."""
+YOUNG, LISTENS = 5.0, 1.0
+"""Seconds after which a program surely handles signals, and those in which it may not yet: as the first process of its
+container it then never hears of them."""
 LARGEST_RETURNED = 4 << 20
 """Bytes that a file which comes out of a container may have."""
 
@@ -101,6 +105,7 @@ class Container:
 
     def __init__(self, specification: dict[str, Any]) -> None:
         self.told = specification
+        self.begun = 0.0
         self.path = f"/containers/{quote(specification['name'])}"
 
     def ask(self, method: str, resource: str, body: object = None) -> Any:
@@ -108,6 +113,9 @@ class Container:
 
     def remove(self) -> None:
         """Ends it as it wants to be ended, and removes it; one that is not there is no error."""
+        young = min(YOUNG, self.told["stopSeconds"])
+        while self.begun and time.monotonic() - self.begun < young and not self.ends():
+            pass
         for method, resource in (
             ("POST", f"{self.path}/stop?t={self.told['stopSeconds']}"),
             ("DELETE", f"{self.path}?force=1&v=1"),
@@ -117,6 +125,18 @@ class Container:
             except RefusedError as error:
                 if error.status not in (304, 404, 409):
                     raise
+
+    def ends(self) -> bool:
+        """Tells it to end; whether it has after a moment, since one that does not listen yet loses the signal."""
+        try:
+            self.ask("POST", f"{self.path}/kill?signal={self.told['body']['StopSignal']}")
+            ask(self.told["socket"], "POST", f"{self.path}/wait", timeout=LISTENS)
+        except TimeoutError:
+            return False
+        except RefusedError as error:
+            if error.status not in (404, 409):
+                raise
+        return True
 
     def create(self) -> None:
         """Makes it, with our variables and the port that it is to be published at."""
@@ -196,6 +216,7 @@ class Container:
         printed = stream.getresponse()
         if printed.status >= 400:
             raise RefusedError(printed.status, message_of(printed.read().decode(errors="replace")))
+        self.begun = time.monotonic()
         self.ask("POST", f"{self.path}/start")
         if self.told["pidFile"]:
             pid = self.ask("GET", f"{self.path}/json")["State"]["Pid"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from dataops.infra.errors import NotFoundError
 from dataops.infra.process.docker_engine import DockerEngine
+
+SIDE_BY_SIDE = 16
 
 
 def used_on_engine(root: Path) -> tuple[int, int]:
@@ -18,7 +22,8 @@ def used_on_engine(root: Path) -> tuple[int, int]:
     """
     engine = DockerEngine()
     owned = engine.owned(str(root))
-    memory = sum(_memory(engine, each.name) for each in owned if each.kind == "container")
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:  # some engines take a second for each
+        memory = sum(pool.map(partial(_memory, engine), [each.name for each in owned if each.kind == "container"]))
     volumes = {each.name for each in owned if each.kind == "volume"}
     doing = "asking what volumes take"
     found = engine.ask("GET", "/system/df", doing=doing)["Volumes"] or () if volumes else ()

@@ -13,6 +13,7 @@ import hmac
 import secrets
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from dataops.infra.errors import ResourceError
@@ -51,6 +52,9 @@ SOCKETS = Path("/tmp")
 
 UNCHANGING = ("PG_VERSION", "global/pg_control")
 """What the folder has of the data: the identifier of a cluster is in them, which never changes."""
+
+ADMINISTERED = "dataops.administered"
+"""In that folder: the superuser's password was set. Else it is not tried, since the log would tell of a refusal."""
 
 PASSWORD_BYTES = 32
 ITERATIONS = 4096
@@ -145,11 +149,11 @@ def ensure_password(place: ContainerPlace, data: Path, binaries: PostgresBinarie
         ResourceError: it cannot be set.
     """
     known = {"host": LOOPBACK, "port": port, "user": SUPERUSER, "passwordFile": str(data / ADMINISTRATION)}
-    try:
-        connect(known).close()
-        return
-    except ResourceError:
-        verifier = scram_verifier((data / ADMINISTRATION).read_text(encoding="utf-8"))
+    if (data / ADMINISTERED).exists():
+        with suppress(ResourceError):
+            connect(known).close()
+            return
+    verifier = scram_verifier((data / ADMINISTRATION).read_text(encoding="utf-8"))
     psql = binaries.path("psql").relative_to(_installed(binaries))
     words = (
         *(f"{VOLUME}/{PROGRAMS}/{binaries.build}/{psql}", "--no-psqlrc", "--quiet", f"--host={SOCKETS}"),
@@ -160,6 +164,7 @@ def ensure_password(place: ContainerPlace, data: Path, binaries: PostgresBinarie
     name, who = container_name(place, WAREHOUSE), f"{user.uid}:{user.gid}"
     engine.run_inside(name, words, who, doing="giving the warehouse's superuser its password")
     connect(known).close()
+    (data / ADMINISTERED).touch()
 
 
 def scram_verifier(password: str) -> str:

@@ -220,6 +220,7 @@ def test_nobody_gets_into_a_warehouse_apart_without_a_password(apart: World, use
 
 
 @pytest.mark.docker
+@pytest.mark.torture
 def test_volumes_that_somebody_removed_are_filled_again_by_the_next_up(apart: World) -> None:
     root = apart.root
     apart.shop.do("env", "sleep", apart.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,19 @@ def test_a_container_that_needs_too_much_memory_is_said_to_be_out_of_memory(plac
 def test_a_signal_ends_the_container_with_its_process(place: ContainerPlace) -> None:
     process = start(place, "waits", "import time; print('up'); time.sleep(600)")
     assert process.stdout and process.stdout.readline() == b"up\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    assert containers(place) == 0
+
+
+def test_a_signal_that_comes_before_anybody_listens_is_not_lost(place: ContainerPlace) -> None:
+    script = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); time.sleep(600)"
+    # as the first process it never hears of a signal that it does not handle, and it would be waited for forever
+    program = ContainerProgram("young", ("python3", "-c", script), "/tmp", reaped=False, stop_seconds=600)
+    process = subprocess.Popen(shim_command(place, program), stdout=subprocess.PIPE, start_new_session=True)
+    deadline = time.monotonic() + PATIENCE
+    while containers(place) == 0:
+        assert time.monotonic() < deadline
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=PATIENCE)
     assert containers(place) == 0
