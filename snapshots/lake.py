@@ -22,7 +22,7 @@ from dataops.snapshots.columns import ColumnMasking, Memory
 from dataops.snapshots.compressed import search_compressed
 from dataops.snapshots.hosts import OVERLAP, HostSearch
 from dataops.snapshots.manifest import MaskedColumn, ObjectEntry
-from dataops.snapshots.parquet import look_into, rewrite
+from dataops.snapshots.parquet import columns_with_texts, look_into, rewrite
 from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.writer import DataWriter
 
@@ -191,8 +191,9 @@ def _search_parquet(source: IO[bytes], plan: ObjectPlan, search: HostSearch) -> 
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(source) as file:
-        for group in range(file.num_row_groups if search.hosts else 0):
-            look_into(file.read_row_group(group, use_threads=False), plan.label, search)
+        wanted = columns_with_texts(file.schema_arrow) if search.hosts else []
+        for group in range(file.num_row_groups if wanted else 0):
+            look_into(file.read_row_group(group, columns=wanted, use_threads=False), plan.label, search)
         return int(file.metadata.num_rows)
 
 

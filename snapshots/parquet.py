@@ -241,6 +241,13 @@ def _lines(texts: Any) -> bytes:
     return taken_apart(pc.binary_join_element_wise(different, pa.scalar("", kind), pa.scalar("\n", kind)))[1]
 
 
+def columns_with_texts(schema: Any) -> list[str]:
+    """The names of the columns in which `look_into` finds something to search."""
+    import pyarrow as pa
+
+    return [field.name for field in schema if _texts(pa.chunked_array([], field.type))]
+
+
 def _texts(column: Any) -> list[Any]:
     """The texts in a column, those within lists, structs and maps too."""
     import pyarrow as pa
