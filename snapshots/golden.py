@@ -14,12 +14,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
+from typing import Any
 
 from dataops.infra.errors import DataopsError, ResourceError, VerificationError
 from dataops.infra.platform.layout import GOLDEN_RECORD, PlatformLayout
@@ -91,7 +92,7 @@ def build_golden(manifest: Manifest, store: Path, keys: Path, directory: Path, h
         draft.mkdir(mode=0o755)
         try:
             with reading(store, manifest, keys) as snapshot:
-                _build(snapshot, draft, install_binaries(home, user), user)
+                record = _build(snapshot, draft, install_binaries(home, user), user)
             draft.rename(target)
         except BaseException as error:
             full = disk_usage(directory).free < ROOM
@@ -105,10 +106,7 @@ def build_golden(manifest: Manifest, store: Path, keys: Path, directory: Path, h
                 ) from error
             raise
         _sync([directory])
-    built = _existing(target, manifest)
-    if built is None:
-        raise VerificationError("the golden directory vanished while it was built", where=str(target))
-    return built
+    return _golden(target, manifest, record)
 
 
 def golden_place(snapshot: str, directory: Path) -> Path:
@@ -116,20 +114,21 @@ def golden_place(snapshot: str, directory: Path) -> Path:
     return directory / f"{snapshot}_{server_build()}_{LOCALE}"
 
 
-def _build(snapshot: SnapshotReader, draft: Path, binaries: PostgresBinaries, user: ServerUser) -> None:
+def _build(snapshot: SnapshotReader, draft: Path, binaries: PostgresBinaries, user: ServerUser) -> dict[str, Any]:
+    """Makes all files of a golden directory; its record."""
     manifest = snapshot.manifest
     data, lake = draft / "postgres", draft / "lake"
     snapshot.check_present()
     make_clonable(data)
-    initialize(data, binaries, user, sync=False)
-    with temporary_server(data, binaries, user, settings=SERVER_SETTINGS) as server:
-        restore(snapshot, server, binaries)
-        with connect(server, manifest.database) as connection, postgres_errors("cutting the snapshot off its source"):
-            cut_off(connection)
-    trim_log(data, binaries)
-    lake.mkdir()
-    for path in manifest.objects:
-        _write_object(snapshot, path, lake)
+    with ThreadPoolExecutor(1, thread_name_prefix="lake") as beside:
+        objects = beside.submit(_write_lake, snapshot, lake)
+        initialize(data, binaries, user, sync=False)
+        with temporary_server(data, binaries, user, settings=SERVER_SETTINGS) as server:
+            restore(snapshot, server, binaries)
+            with connect(server, manifest.database) as admin, postgres_errors("cutting the snapshot off its source"):
+                cut_off(admin)
+        trim_log(data, binaries)
+        objects.result()
     _seal(draft)
     record = {
         "snapshot": manifest.id,
@@ -143,14 +142,17 @@ def _build(snapshot: SnapshotReader, draft: Path, binaries: PostgresBinaries, us
     note.write_text(json.dumps(record, indent=1), encoding="utf-8")
     note.chmod(0o444)
     _sync([note, draft])
+    return record
 
 
-def _write_object(snapshot: SnapshotReader, path: str, lake: Path) -> None:
-    target = lake / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open(target, "xb") as file:
-        for piece in snapshot.read(object_label(path)):
-            file.write(piece)
+def _write_lake(snapshot: SnapshotReader, lake: Path) -> None:
+    lake.mkdir()
+    for path in snapshot.manifest.objects:
+        target = lake / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(target, "xb") as file:
+            for piece in snapshot.read(object_label(path)):
+                file.write(piece)
 
 
 def _existing(target: Path, manifest: Manifest) -> Golden | None:
@@ -168,6 +170,10 @@ def _existing(target: Path, manifest: Manifest) -> Golden | None:
             where=str(target),
             hint="remove it: it is built again when it is needed",
         )
+    return _golden(target, manifest, record)
+
+
+def _golden(target: Path, manifest: Manifest, record: Mapping[str, Any]) -> Golden:
     return Golden(
         manifest.id,
         target / "postgres",

@@ -16,6 +16,7 @@ from dataops.infra.process.commands import last_lines
 from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
+from dataops.snapshots.ahead import ahead
 from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.large_objects import load_large_objects, tables_of
 from dataops.snapshots.manifest import POST_DATA, PRE_DATA, Manifest, TableEntry, table_label
@@ -137,7 +138,7 @@ def _copy_in(snapshot: SnapshotReader, server: Mapping[str, Any], label: str, en
             # emptied in the same transaction, rows can be written frozen and without a log
             connection.execute(sql.SQL("TRUNCATE ONLY {}").format(_name(label)))
             with connection.cursor() as cursor, cursor.copy(query) as copy:
-                for rows in snapshot.read(table_label(label)):
+                for rows in ahead(snapshot.read(table_label(label))):
                     copy.write(rows)
 
 
