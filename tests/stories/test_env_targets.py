@@ -20,7 +20,7 @@ from dataops.infra.providers.docker.bootstrap import S3
 from support.apart_engine import apart_engine, copy_image
 from support.console import SCRIPT
 from support.docker_engine import require_images
-from support.own_engine import require_own_engine
+from support.own_engine import OwnEngine, require_own_engine
 from support.scratch_platform import ScratchPlatform
 from support.worlds import World, containable_platform, prepared_files, prepared_image
 
@@ -42,7 +42,10 @@ def platform() -> Iterator[ScratchPlatform]:
 
 @pytest.fixture(scope="module")
 def apart(platform: ScratchPlatform) -> Iterator[World]:
-    """A replica on an engine that sees nothing of this machine, whose first `up` was killed while it copied data."""
+    """A replica on an engine that sees nothing of this machine.
+
+    Its first `up` was killed while it copied data, and under its second the engine was started again.
+    """
     require_images()
     require_own_engine()
     with apart_engine() as engine, prepared_image() as image:
@@ -54,7 +57,20 @@ def apart(platform: ScratchPlatform) -> Iterator[World]:
             time.sleep(0.02)
         os.killpg(killed.pid, signal.SIGKILL)
         killed.communicate()
+        under_a_restart(made, engine)
         yield from upped(made)
+
+
+def under_a_restart(made: World, engine: OwnEngine) -> None:
+    """Brings a replica up while its engine ends, with all containers, and starts again: that is outlasted, or told."""
+    upping = made.shop.start(*made.upping)
+    while upping.poll() is None and not any(owned.name.endswith("-warehouse") for owned in made.engine.owned()):
+        time.sleep(0.02)
+    assert upping.poll() is None
+    engine.stop()
+    engine.start()
+    _, said = upping.communicate(timeout=PATIENCE * 3)
+    assert upping.returncode == 0 or (upping.returncode == 4 and "Docker Engine" in said), said
 
 
 @pytest.fixture(scope="module", params=PLACES)
