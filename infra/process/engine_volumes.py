@@ -21,7 +21,7 @@ from dataops.infra.process.copying import CopyReport
 from dataops.infra.process.docker_engine import ROOT_LABEL, DockerEngine, Owned
 from dataops.infra.process.engine_archives import Member, Tree, get_tree, members_of, put_members, size_of
 
-CONTENT_LABEL = "io.dataops.content"
+FILLING_LABEL = "io.dataops.filling"
 STREAMS = 4
 LEAST = 16 << 20
 """Bytes that are worth a stream of their own."""
@@ -37,7 +37,7 @@ def volume_name(place: ContainerPlace, what: str) -> str:
 def content_of(place: ContainerPlace, what: str) -> str:
     """Which filling a volume has: "" when there is no such volume, or one that nobody filled."""
     found = DockerEngine(place.socket).volume(volume_name(place, what)) or {}
-    return str((found.get("Labels") or {}).get(CONTENT_LABEL, ""))
+    return str((found.get("Labels") or {}).get(FILLING_LABEL, ""))
 
 
 def elsewhere(where: str) -> ResourceError:
@@ -76,7 +76,7 @@ def fill_volume(place: ContainerPlace, what: str, trees: Sequence[Tree]) -> tupl
     """
     engine, content = DockerEngine(place.socket), secrets.token_hex(16)
     remove_volume(place, what)
-    engine.make_volume(volume_name(place, what), {**labels_of(Path(place.root)), CONTENT_LABEL: content})
+    engine.make_volume(volume_name(place, what), {**labels_of(Path(place.root)), FILLING_LABEL: content})
     try:
         return content, add_to_volume(place, what, trees)
     except ResourceError:

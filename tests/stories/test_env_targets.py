@@ -55,7 +55,8 @@ def apart(platform: ScratchPlatform) -> Iterator[World]:
         killed = made.shop.start(*made.upping)
         while killed.poll() is None and not any("-open-" in owned.name for owned in made.engine.owned()):
             time.sleep(0.02)
-        os.killpg(killed.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(killed.pid, signal.SIGKILL)
         killed.communicate()
         under_a_restart(made, engine)
         yield from upped(made)
