@@ -12,6 +12,9 @@ from dataops.snapshots.manifest import object_label, table_label
 from dataops.snapshots.plans import TablePlan
 from dataops.snapshots.ranges import WHOLE, Range, ranges_of
 
+MASKING, PACKED = 4, 3
+"""How many times more work a masked column makes, and what is compressed by others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -62,7 +65,7 @@ def group_tasks(
     """
     groups: list[list[Task]] = []
     homes: dict[frozenset[str], list[Task]] = {}
-    for plan in sorted(tables, key=lambda plan: -plan.table.bytes * (1 + 4 * len(plan.masked))):
+    for plan in tables:
         label, chosen = table_label(plan.table.label), plan.selection is not None
         ranges = (WHOLE,) if chosen else ranges_of(plan.table, range_bytes, server_version)
         parts = [
@@ -71,14 +74,20 @@ def group_tasks(
         ]
         groups += parts
         homes.setdefault(_rules(plan), parts[0])
-    for one in sorted(objects, key=lambda plan: -plan.identity.size):
+    for one in objects:
         task = Task(one, WHOLE, before.within(object_label(one.path)), one.identity.size)
         rules = _rules(one)
         if rules and rules in homes:
             homes[rules].append(task)
         else:
             groups.append([task])
-    return groups
+    return sorted(groups, key=lambda group: -sum(map(_work, group)))
+
+
+def _work(task: Task) -> int:
+    """About how much work a task is, as bytes that are only read."""
+    packed = 1 if isinstance(task.plan, TablePlan) else PACKED
+    return task.bytes * packed * (1 + MASKING * len(task.plan.masked))
 
 
 def _rules(plan: TablePlan | ObjectPlan) -> frozenset[str]:
