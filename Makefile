@@ -5,8 +5,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
-# what is slow waits for servers and for the disk as much as it computes
-WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 UV = $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 export PATH := $(abspath $(BIN)):$(PATH)
 
@@ -51,7 +49,7 @@ engine: $(STAMP) # a Docker Engine, and Go for the S3 server of lakes, in CI or 
 
 test: packages engine ## everything that must hold: the gate, the stories, a sample of the fault runs
 	@trap 'scripts/docker_engine.sh down' EXIT; \
-	  $(MAKE) --no-print-directory check && $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "slow and not torture"
+	  $(MAKE) --no-print-directory check && $(BIN)/pytest -q -n auto --dist loadfile --no-loadscope-reorder -m "slow and not torture"
 
 torture: $(STAMP) ## all fault and property runs; takes long
 	$(BIN)/pytest -q -s -m torture

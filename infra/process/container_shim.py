@@ -106,10 +106,27 @@ class Container:
     def __init__(self, specification: dict[str, Any]) -> None:
         self.told = specification
         self.begun = 0.0
+        self.busy = self.ended = False
         self.path = f"/containers/{quote(specification['name'])}"
 
     def ask(self, method: str, resource: str, body: object = None) -> Any:
         return ask(self.told["socket"], method, resource, body)
+
+    def end(self, number: int, frame: object) -> None:
+        """Takes a signal: what the engine is about to do is waited for, since it does that whoever waits."""
+        self.ended = True
+        if not self.busy:
+            raise Ended
+
+    def change(self, resource: str, body: object = None) -> None:
+        """Asks for something that is not broken off half-way; `Ended` when a signal came meanwhile."""
+        self.busy = True
+        try:
+            self.ask("POST", resource, body)
+        finally:
+            self.busy = False
+        if self.ended:
+            raise Ended
 
     def remove(self) -> None:
         """Ends it as it wants to be ended, and removes it; one that is not there is no error."""
@@ -148,7 +165,7 @@ class Container:
             body["ExposedPorts"] = {f"{port}/tcp": {}}
             published = {f"{port}/tcp": [{"HostIp": LOOPBACK, "HostPort": port}]}
             body["HostConfig"] = {**body["HostConfig"], "PortBindings": published}
-        self.ask("POST", f"/containers/create?name={quote(self.told['name'])}", body)
+        self.change(f"/containers/create?name={quote(self.told['name'])}", body)
         if handed := self.told.get("handed"):
             self.hand(handed["into"], handed)
         if returned := self.told.get("returned"):
@@ -217,7 +234,7 @@ class Container:
         if printed.status >= 400:
             raise RefusedError(printed.status, message_of(printed.read().decode(errors="replace")))
         self.begun = time.monotonic()
-        self.ask("POST", f"{self.path}/start")
+        self.change(f"{self.path}/start")
         if self.told["pidFile"]:
             pid = self.ask("GET", f"{self.path}/json")["State"]["Pid"]
             partial = self.told["pidFile"] + ".new"
@@ -258,12 +275,9 @@ def main() -> int:
     if sys.platform == "linux":  # whoever watches over us may die: then nothing of the container may be left
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
-    def end(number: int, frame: object) -> None:
-        raise Ended
-
     ending = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     for number in ending:
-        signal.signal(number, end)
+        signal.signal(number, container.end)
     status = NEVER_STARTED
     try:
         container.remove()

@@ -100,6 +100,7 @@ PROPERTIES: Mapping[str, Described] = {
     # of containers
     "arguments": Described(TEXT_BY_NAME, "Arguments of the build; they end in the image's history: never a secret."),
     "capabilities": Described(TEXTS, "The capabilities that are not dropped."),
+    "carriedBytes": Described(WHOLE, "The bytes that were copied into a volume of the engine, where it has copies."),
     "container": Described(ANY_BY_NAME, "The container that it runs in, on a Docker Engine; without it, a process."),
     "containerId": Described(TEXT, "The id of the container on the engine."),
     "context": Described(TEXT, "The folder that an image is built from: what is in it counts, not where it lies."),
@@ -109,6 +110,10 @@ PROPERTIES: Mapping[str, Described] = {
     "driverOptions": Described(TEXT_BY_NAME, "Options of the driver."),
     "entrypoint": Described(TEXTS, "What is run instead of the image's own entry point."),
     "exitCode": Described(WHOLE, "The exit status of the command."),
+    "files": Described(TEXT, "`shared` where the engine mounts files of this machine, `carried` where it has copies."),
+    "handed": Described(
+        ANY_BY_NAME, "Files that are put into a volume before the start: `files` by name, below `into`."
+    ),
     "hostname": Described(TEXT, "The name of the host inside of the container."),
     "image": Described(TEXT, "The image that containers are made from: a name with a tag, a digest or an id."),
     "imageId": Described(TEXT, "The id of the image on the engine."),

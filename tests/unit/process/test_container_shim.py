@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import signal
 import subprocess
 import time
@@ -77,6 +79,17 @@ def test_a_signal_that_comes_before_anybody_listens_is_not_lost(place: Container
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=PATIENCE)
     assert containers(place) == 0
+
+
+def test_a_signal_at_any_moment_leaves_no_container(place: ContainerPlace) -> None:
+    """Also while the engine makes or starts one, which it does to the end for a client that has gone."""
+    draw = random.Random(int(os.environ["DATAOPS_SEED"]))
+    for _ in range(8):
+        process = start(place, "struck", "import time; time.sleep(600)")
+        time.sleep(draw.uniform(0, 0.8))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+        assert containers(place) == 0
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(place: ContainerPlace) -> None:
