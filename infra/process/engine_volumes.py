@@ -18,13 +18,15 @@ from urllib.parse import quote
 from dataops.infra.errors import ResourceError
 from dataops.infra.process.containers import CARRIED, ContainerPlace, labels_of, network_name
 from dataops.infra.process.copying import CopyReport
-from dataops.infra.process.docker_engine import ROOT_LABEL, DockerEngine, Owned
+from dataops.infra.process.docker_engine import ROOT_LABEL, ConflictError, DockerEngine, Owned
 from dataops.infra.process.engine_archives import Member, Tree, get_tree, members_of, put_members, size_of
 
 FILLING_LABEL = "io.dataops.filling"
 STREAMS = 4
 LEAST = 16 << 20
 """Bytes that are worth a stream of their own."""
+SETTLING = 10.0
+"""Seconds in which an engine ends what it does for a client that has gone."""
 ROOT = "/volume"
 """Where containers that are never started have the volume."""
 
@@ -61,8 +63,16 @@ def remove_volume(place: ContainerPlace, what: str) -> None:
     found = engine.volume(name)
     if found is not None and (found.get("Labels") or {}).get(ROOT_LABEL) != place.root:
         raise ResourceError(f"the engine has a volume {name} that is not ours", hint="remove it, or rename it")
-    _remove_openers(engine, place, what)
-    engine.remove(Owned("volume", name, place.root))
+    deadline = time.monotonic() + SETTLING
+    while True:
+        _remove_openers(engine, place, what)
+        try:
+            engine.remove(Owned("volume", name, place.root))
+            return
+        except ConflictError:  # an opener that is just being made for a client that was killed is not listed yet
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def fill_volume(place: ContainerPlace, what: str, trees: Sequence[Tree]) -> tuple[str, CopyReport]:
