@@ -37,8 +37,8 @@ def declare_environment() -> DataPlatform:
     code = platform.code
     if parameters.target == "docker":
         build = plan_build(path.parent, code.dockerfile, code.requirements)
-        for name, pipeline in platform.pipelines.items():
-            require_dockerfile(path.parent, pipeline.dockerfile, f"pipelines.{name}.dockerfile")
+        for key, dockerfile in platform.dockerfiles().items():
+            require_dockerfile(path.parent, dockerfile, key)
         arguments = replace(STACKS[parameters.role](platform, parameters, ""), build=build)
     else:
         key = requirements_key(path.parent / code.requirements)

@@ -54,14 +54,13 @@ def plan_build(folder: Path, dockerfile: str | None, requirements: str) -> Build
     return BuildPlan("", tuple(_with_included(folder, requirements)))
 
 
-def require_dockerfile(folder: Path, dockerfile: str | None, key: str) -> None:
+def require_dockerfile(folder: Path, dockerfile: str, key: str) -> None:
     """Makes sure that a Dockerfile that `dataops.yaml` names at a key is there.
 
     Raises:
         ConfigurationError: it is not.
     """
-    if dockerfile is not None:
-        _require(folder / dockerfile, "Dockerfile", key)
+    _require(folder / dockerfile, "Dockerfile", key)
 
 
 def _require(path: Path, what: str, key: str) -> None:

@@ -51,6 +51,14 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """One folder or file of a tree: its name inside, and where it comes from.
+
+    Args:
+        name: its path relative to the volume's root.
+        source, status: what it is a copy of; None for a folder that only leads to the tree.
+        tree: what it is part of, which says whose it is.
+    """
+
     name: str
     source: Path | None
     status: os.stat_result | None

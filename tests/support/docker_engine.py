@@ -21,10 +21,13 @@ from typing import Any
 import pytest
 
 from dataops.infra.errors import DataopsError, NotFoundError
+from dataops.infra.process.containers import ContainerPlace, labels_of, network_name, remove_owned
+from dataops.infra.process.docker_engine import DockerEngine
 from dataops.infra.providers.base import Operation
 from dataops.infra.providers.docker.bootstrap import PYTHON, S3, bootstrap_gateway, bootstrap_python
 from dataops.infra.providers.docker.engine import Engine
 from dataops.infra.providers.docker.marks import selecting
+from support.postgres import open_directory
 
 IMAGE = PYTHON
 IMAGES = f"images: {{python: '{IMAGE}', lake: '{S3}'}}\n"
@@ -117,6 +120,24 @@ def require_images() -> None:
             if os.environ.get("CI") == "true":
                 raise
             pytest.skip(f"{error.what}; {error.hint}")
+
+
+@contextmanager
+def open_environment() -> Iterator[Path]:
+    """The folder of an environment where one is: networks and labels are named after it. Every user may enter it."""
+    with open_directory() as home:
+        folder = home / "platforms" / "shop-0" / "environments" / "one"
+        folder.mkdir(parents=True)
+        yield folder
+
+
+@contextmanager
+def container_place(root: Path, files: str = "") -> Iterator[ContainerPlace]:
+    """Where the containers of an environment run, with a network of its own; nothing of it is left on the engine."""
+    image, engine = require_image(), DockerEngine()
+    engine.make_network(network_name(root), labels_of(root))
+    yield ContainerPlace(str(root), network_name(root), image, engine.socket, files)
+    remove_owned(root)
 
 
 def docker(*words: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dataops.infra.errors import DataopsError
-from dataops.infra.process.containers import CARRIED, ContainerPlace, labels_of, network_name, remove_owned
+from dataops.infra.process.containers import CARRIED, ContainerPlace, network_name
 from dataops.infra.process.docker_engine import DockerEngine
 from dataops.infra.process.engine_volumes import volume_name
 from dataops.infra.process.postgres_connection import connect
@@ -17,8 +17,7 @@ from dataops.infra.process.postgres_container import WAREHOUSE
 from dataops.infra.process.supervisor import Supervisor
 from dataops.infra.providers.handlers import HandlerProvider
 from dataops.infra.providers.local.postgres_cluster import MARKER, PROGRAM
-from support.docker_engine import docker, require_image
-from support.postgres import open_directory
+from support.docker_engine import container_place, docker, open_environment
 from support.resources import Managed
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
@@ -26,19 +25,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
 @pytest.fixture
 def environment() -> Iterator[Path]:
-    with open_directory() as home:
-        folder = home / "platforms" / "shop-0" / "environments" / "one"  # networks and labels are named after it
-        folder.mkdir(parents=True)
+    with open_environment() as folder:
         yield folder
 
 
 @pytest.fixture
 def place(environment: Path) -> Iterator[ContainerPlace]:
-    image, engine = require_image(), DockerEngine()
-    engine.make_network(network_name(environment), labels_of(environment))
-    yield ContainerPlace(str(environment), network_name(environment), image, engine.socket, CARRIED)
-    Supervisor(environment / "supervisor").stop()  # or it would start a container again
-    remove_owned(environment)
+    with container_place(environment, CARRIED) as found:
+        yield found
+        Supervisor(environment / "supervisor").stop()  # or it would start a container again
 
 
 @pytest.fixture

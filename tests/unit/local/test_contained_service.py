@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from dataops.infra.errors import DeadlineError, ResourceError
-from dataops.infra.process.containers import ContainerPlace, labels_of, network_name, remove_owned
+from dataops.infra.process.containers import ContainerPlace
 from dataops.infra.process.docker_engine import DockerEngine
 from dataops.infra.process.ports import LOOPBACK
 from dataops.infra.process.supervisor import Supervisor
 from dataops.infra.providers.base import Operation
 from dataops.infra.providers.local.service import ServiceHandler
-from support.docker_engine import require_image
-from support.postgres import open_directory
+from support.docker_engine import container_place, open_environment
 from support.resources import Managed
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
@@ -36,18 +35,14 @@ http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_fore
 
 @pytest.fixture
 def environment() -> Iterator[Path]:
-    with open_directory() as home:
-        folder = home / "platforms" / "shop-0" / "environments" / "one"  # networks and labels are named after it
-        folder.mkdir(parents=True)
+    with open_environment() as folder:
         yield folder
 
 
 @pytest.fixture
 def place(environment: Path) -> Iterator[ContainerPlace]:
-    image, engine = require_image(), DockerEngine()
-    engine.make_network(network_name(environment), labels_of(environment))
-    yield ContainerPlace(str(environment), network_name(environment), image, engine.socket)
-    remove_owned(environment)
+    with container_place(environment) as found:
+        yield found
 
 
 @pytest.fixture

@@ -16,13 +16,10 @@ from dataops.infra.errors import ResourceError
 from dataops.infra.process.containers import (
     ContainerPlace,
     ContainerProgram,
-    labels_of,
-    network_name,
-    remove_owned,
     shim_command,
 )
 from dataops.infra.process.docker_engine import DockerEngine
-from support.docker_engine import require_image
+from support.docker_engine import container_place
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
@@ -31,11 +28,8 @@ PATIENCE = 60.0
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerPlace]:
-    image, root = require_image(), tmp_path_factory.mktemp("home") / "platforms" / "shop-0" / "environments" / "one"
-    engine = DockerEngine()
-    engine.make_network(network_name(root), labels_of(root))
-    yield ContainerPlace(str(root), network_name(root), image, engine.socket)
-    remove_owned(root)
+    with container_place(tmp_path_factory.mktemp("home") / "platforms" / "shop-0" / "environments" / "one") as found:
+        yield found
 
 
 def start(place: ContainerPlace, name: str, script: str, memory: int | None = None) -> subprocess.Popen[bytes]:
