@@ -131,6 +131,12 @@ class ContainerProgram:
     open_files: int | None = None
 
 
+def carried_place(inputs: Mapping[str, Any]) -> ContainerPlace | None:
+    """The `container` of a resource, where data are carried into its engine; None where they are on this machine."""
+    place = ContainerPlace.of(inputs["container"]) if inputs.get("container") else None
+    return place if place and place.carried else None
+
+
 def ourselves() -> str:
     """The user that runs dataops, as an engine names it."""
     return f"{os.geteuid()}:{os.getegid()}"

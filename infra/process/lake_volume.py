@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dataops.infra.process.containers import ContainerPlace, container_name
+from dataops.infra.process.containers import ContainerPlace, carried_place, container_name
 from dataops.infra.process.copying import CopyReport
 from dataops.infra.process.docker_engine import DockerEngine, Owned
 from dataops.infra.process.engine_archives import Tree
@@ -47,8 +47,8 @@ class CarriedLake:
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> CarriedLake | None:
         """Reads `container` and `bucket`; None where objects are files of this machine."""
-        place = ContainerPlace.of(inputs["container"]) if inputs.get("container") else None
-        return cls(place, str(inputs["bucket"])) if place and place.carried else None
+        place = carried_place(inputs)
+        return cls(place, str(inputs["bucket"])) if place else None
 
     @property
     def inside(self) -> str:

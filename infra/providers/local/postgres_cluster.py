@@ -11,7 +11,7 @@ from typing import Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
 from dataops.infra.process import postgres_server
-from dataops.infra.process.containers import ContainerPlace
+from dataops.infra.process.containers import ContainerPlace, carried_place
 from dataops.infra.process.engine_volumes import elsewhere
 from dataops.infra.process.ports import LOOPBACK, free_port, is_free
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries
@@ -122,15 +122,9 @@ class PostgresClusterHandler(ResourceHandler):
         data = Path(recorded.id)
         Supervisor(Path(str(recorded.inputs["supervisor"]))).drop(PROGRAM)
         postgres_server.remove(data)
-        if place := _carried(recorded.inputs):
+        if place := carried_place(recorded.inputs):
             remove_cluster(place)
         _partial(data).unlink(missing_ok=True)
-
-
-def _carried(inputs: dict[str, Any]) -> ContainerPlace | None:
-    """Where the server runs when its data are in a volume, None when they are here."""
-    place = ContainerPlace.of(inputs["container"]) if inputs.get("container") else None
-    return place if place and place.carried else None
 
 
 def _elsewhere(data: Path, inputs: dict[str, Any]) -> bool:
@@ -139,7 +133,7 @@ def _elsewhere(data: Path, inputs: dict[str, Any]) -> bool:
     Raises:
         ResourceError: they are, and exist nowhere else.
     """
-    place, content = _carried(inputs), str(_made(data).get("content") or "")
+    place, content = carried_place(inputs), str(_made(data).get("content") or "")
     if content == (carried_content(place) if place else ""):
         return False
     if not inputs.get("source"):
@@ -181,7 +175,7 @@ def _ensure_data(
     data: Path, inputs: dict[str, Any], binaries: PostgresBinaries, user: ServerUser, port: int = 0
 ) -> dict[str, Any]:
     """Makes the data, unless they are complete; returns how. `port` is the one to keep, 0 for any."""
-    place, source = _carried(inputs), str(inputs.get("source") or "")
+    place, source = carried_place(inputs), str(inputs.get("source") or "")
     if (data / MARKER).exists() and _elsewhere(data, inputs):
         _partial(data).touch()
         (data / MARKER).unlink()
@@ -232,7 +226,7 @@ def _ensure_running(
 ) -> ServerStatus:
     """Has the server run, and be administered as it is told."""
     status = _ensure_started(data, inputs, binaries, user, restart=restart)
-    if place := _carried(inputs):
+    if place := carried_place(inputs):
         ensure_password(place, data, binaries, user, status.port)
     return status
 
