@@ -159,6 +159,8 @@ def test_when_the_process_that_watches_over_a_step_is_killed_the_step_ends(tmp_p
     environment(tmp_path, deaf())
     runner = in_a_process(tmp_path)
     pids = pids_of(tmp_path)
+    while os.getsid(pids[1]) != pids[1]:  # a process that the shell has begun is in its group until `setsid` runs
+        time.sleep(0.01)
     os.kill(int(Path(f"/proc/{pids[0]}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
     _, said = runner.communicate()
     assert "the process that watched over it was killed" in said
