@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
@@ -120,11 +120,12 @@ def _build(snapshot: SnapshotReader, draft: Path, binaries: PostgresBinaries, us
     data, lake = draft / "postgres", draft / "lake"
     snapshot.check_present()
     make_clonable(data)
-    with ThreadPoolExecutor(1, thread_name_prefix="lake") as beside:
+    with ThreadPoolExecutor(2, thread_name_prefix="beside") as beside:
         objects = beside.submit(_write_lake, snapshot, lake)
         initialize(data, binaries, user, sync=False)
         with temporary_server(data, binaries, user, settings=SERVER_SETTINGS) as server:
-            restore(snapshot, server, binaries)
+            # rows are brought to the disk while indexes are built, which takes other things
+            restore(snapshot, server, binaries, loaded=lambda: beside.submit(_sync_all, data))
             with connect(server, manifest.database) as admin, postgres_errors("cutting the snapshot off its source"):
                 cut_off(admin)
         trim_log(data, binaries)
@@ -193,12 +194,22 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _seal(root: Path) -> None:
-    """Makes everything below `root` durable, then read-only."""
-    folders = [Path(folder) for folder, _, _ in os.walk(root)]
+def _sync_all(root: Path) -> list[Path]:
+    """Makes the files below `root` durable; which ones."""
     files = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
     with ThreadPoolExecutor(8, thread_name_prefix="sync") as pool:
-        list(pool.map(_sync, ([path] for path in files)))
+        list(pool.map(_sync_if_there, files))
+    return files
+
+
+def _sync_if_there(file: Path) -> None:
+    with suppress(FileNotFoundError):  # a server that runs removes files
+        _sync([file])
+
+
+def _seal(root: Path) -> None:
+    """Makes everything below `root` durable, then read-only."""
+    files, folders = _sync_all(root), [Path(folder) for folder, _, _ in os.walk(root)]
     _sync(folders)
     for file in files:
         file.chmod(0o400 if file.is_relative_to(root / "postgres") else 0o444)

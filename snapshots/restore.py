@@ -7,8 +7,10 @@ that it can create extensions.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import ResourceError, VerificationError
@@ -17,10 +19,12 @@ from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.snapshots.ahead import ahead
+from dataops.snapshots.binary_rows import WORTHWHILE, asking, binary_rows, typed_columns
 from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.large_objects import load_large_objects, tables_of
 from dataops.snapshots.manifest import POST_DATA, PRE_DATA, Manifest, TableEntry, table_label
 from dataops.snapshots.reader import TEXT_FORM
+from dataops.snapshots.schema_steps import schema_steps
 from dataops.snapshots.views import fill_views
 
 if TYPE_CHECKING:
@@ -53,13 +57,19 @@ def mark_of(manifest: Manifest) -> str:
     return f"{MARK} {manifest.id} {manifest.hash}"
 
 
-def restore(snapshot: SnapshotReader, server: Mapping[str, Any], binaries: PostgresBinaries) -> None:
+def restore(
+    snapshot: SnapshotReader,
+    server: Mapping[str, Any],
+    binaries: PostgresBinaries,
+    loaded: Callable[[], object],
+) -> None:
     """Restores the warehouse of a snapshot.
 
     Args:
         snapshot: the snapshot.
         server: how the superuser connects to an empty server.
         binaries: for `psql`.
+        loaded: called when all rows are there, before indexes are built.
 
     Raises:
         VerificationError: a chunk or the restored data is not as the manifest says.
@@ -72,16 +82,19 @@ def restore(snapshot: SnapshotReader, server: Mapping[str, Any], binaries: Postg
     with connect(server) as admin, postgres_errors(f"restoring the snapshot {manifest.id}"):
         admin.execute(f"CREATE ROLE {OWNER} SUPERUSER NOLOGIN".encode())
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(OWNER)))
-        _run_script(snapshot, PRE_DATA, server, binaries)
+        run = partial(_run_script, manifest, server, binaries)
+        run(b"".join(snapshot.read(PRE_DATA)))
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="restore") as pool:
             objects = pool.submit(_make_large_objects, snapshot, server)
             largest_first = sorted(tables_of(manifest).items(), key=lambda item: -item[1].bytes)
-            for _ in pool.map(lambda item: _copy_in(snapshot, server, *item), largest_first):
-                pass
+            list(pool.map(lambda item: _copy_in(snapshot, server, *item), largest_first))
             objects.result()
-        with connect(server, manifest.database) as connection:
-            _set_sequences(connection, manifest)
-        _run_script(snapshot, POST_DATA, server, binaries)
+            loaded()
+            with connect(server, manifest.database) as connection:
+                _set_sequences(connection, manifest)
+            sizes = {label: entry.bytes for label, entry in manifest.tables.items()}
+            for step in schema_steps(b"".join(snapshot.read(POST_DATA)), sizes):
+                list(pool.map(run, step.scripts))
         with connect(server, manifest.database) as connection:
             connection.execute("SELECT set_config('search_path', '', false)")
             fill_views(connection, manifest)
@@ -98,9 +111,8 @@ def _name(label: str) -> sql.Identifier:
     return sql.Identifier(*label.split(".", 1))
 
 
-def _run_script(snapshot: SnapshotReader, label: str, server: Mapping[str, Any], binaries: PostgresBinaries) -> None:
-    """Runs a section of the schema as the owner. Uses psql, whose own commands `pg_dump` writes."""
-    script, manifest = b"".join(snapshot.read(label)), snapshot.manifest
+def _run_script(manifest: Manifest, server: Mapping[str, Any], binaries: PostgresBinaries, script: bytes) -> None:
+    """Runs a part of the schema as the owner. Uses psql, whose own commands `pg_dump` writes."""
     done = subprocess.run(
         [
             *(str(binaries.path("psql")), "--no-psqlrc", "--quiet", "--no-password"),
@@ -116,7 +128,7 @@ def _run_script(snapshot: SnapshotReader, label: str, server: Mapping[str, Any],
     )
     if done.returncode != 0:
         raise ResourceError(
-            f"the schema of the snapshot {manifest.id} could not be restored ({label})",
+            f"the schema of the snapshot {manifest.id} could not be restored",
             details=last_lines(done.stderr.decode(errors="replace")),
         )
 
@@ -124,22 +136,37 @@ def _run_script(snapshot: SnapshotReader, label: str, server: Mapping[str, Any],
 def _copy_in(snapshot: SnapshotReader, server: Mapping[str, Any], label: str, entry: TableEntry) -> None:
     from psycopg import sql
 
-    manifest = snapshot.manifest
-
+    manifest, name = snapshot.manifest, _name(label)
     columns = sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Identifier, entry.columns)))
-    query = sql.SQL("COPY {} {} FROM STDIN (FREEZE)").format(_name(label), columns if entry.columns else sql.SQL(""))
     with (
-        connect(server, manifest.database) as connection,
+        _text_session(server, manifest) as connection,
+        asking(partial(_text_session, server, manifest)) as ask,
         postgres_errors(f"restoring {label} of the snapshot {manifest.id}"),
+        connection.transaction(),
     ):
+        # emptied in the same transaction, rows can be written frozen and without a log
+        connection.execute(sql.SQL("TRUNCATE ONLY {}").format(name))
+        rows: Iterator[Any] = ahead(snapshot.read(table_label(label)))
+        typed = None
+        if entry.bytes >= WORTHWHILE:
+            typed = typed_columns(connection, name.as_string(connection), entry.columns)
+        if typed:
+            rows = ahead(binary_rows(rows, typed, ask))
+        query = sql.SQL("COPY {} {} FROM STDIN (FREEZE, FORMAT {})").format(
+            name, columns if entry.columns else sql.SQL(""), sql.SQL("binary" if typed else "text")
+        )
+        with connection.cursor() as cursor, cursor.copy(query) as copy:
+            for piece in rows:
+                copy.write(piece)
+
+
+@contextmanager
+def _text_session(server: Mapping[str, Any], manifest: Manifest) -> Iterator[Connection]:
+    """A session that reads values as they were written."""
+    with connect(server, manifest.database) as connection:
         for name, value in TEXT_FORM.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        with connection.transaction():
-            # emptied in the same transaction, rows can be written frozen and without a log
-            connection.execute(sql.SQL("TRUNCATE ONLY {}").format(_name(label)))
-            with connection.cursor() as cursor, cursor.copy(query) as copy:
-                for rows in ahead(snapshot.read(table_label(label))):
-                    copy.write(rows)
+        yield connection
 
 
 def _make_large_objects(snapshot: SnapshotReader, server: Mapping[str, Any]) -> None:
