@@ -101,7 +101,7 @@ def wake(name: str, registry: Registry, clock: PhaseClock) -> WakeReport:
 
 def _follow_warehouse(record: EnvironmentRecord, layout: EnvironmentLayout, moved: Any) -> None:
     """If an earlier wake was cut short after it had moved the server, the record still has the old port."""
-    from dataops.infra.process.postgres_server import status
+    from dataops.infra.process.postgres_status import status
 
     known, found = (record.facts.get("warehouse") or {}).get("port"), status(layout.postgres)
     if known and found and found.port != int(known):

@@ -77,7 +77,7 @@ def warehouse_facts(record: EnvironmentRecord, exact: int = EXACT) -> WarehouseF
         ResourceError: the warehouse does not answer.
     """
     from dataops.infra.process.postgres_connection import connect, postgres_errors
-    from dataops.infra.process.postgres_server import status
+    from dataops.infra.process.postgres_status import status
 
     warehouse = record.facts.get("warehouse") or {}
     running = status(Path(str(warehouse.get("dataDirectory", "")))) if warehouse.get("dataDirectory") else None

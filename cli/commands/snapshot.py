@@ -245,7 +245,7 @@ def _origin(dsn: str) -> tuple[dict[str, Any], str]:
 
 def warehouse_of(record: EnvironmentRecord) -> tuple[dict[str, Any], str]:
     """The superuser's connection to an environment's warehouse, and its database."""
-    from dataops.infra.process.postgres_server import status
+    from dataops.infra.process.postgres_status import status
 
     warehouse = record.facts.get("warehouse", {})
     running = status(Path(warehouse["dataDirectory"])) if warehouse.get("dataDirectory") else None

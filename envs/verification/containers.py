@@ -21,7 +21,8 @@ from dataops.infra.process.postgres_binaries import LIBRARIES, PACKAGE, Postgres
 from dataops.infra.process.postgres_configuration import SUPERUSER, write_configuration
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.postgres_container import USERS, write_users
-from dataops.infra.process.postgres_server import START_SECONDS, sockets_of
+from dataops.infra.process.postgres_server import sockets_of
+from dataops.infra.process.postgres_status import START_SECONDS
 from dataops.infra.process.users import ServerUser
 
 if TYPE_CHECKING:

@@ -218,7 +218,7 @@ def warehouse_of(record: EnvironmentRecord) -> tuple[Mapping[str, object], str]:
     Raises:
         ResourceError: it does not answer.
     """
-    from dataops.infra.process.postgres_server import status
+    from dataops.infra.process.postgres_status import status
 
     facts = record.facts.get("warehouse") or {}
     running = status(Path(str(facts.get("dataDirectory"))))

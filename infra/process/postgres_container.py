@@ -12,7 +12,8 @@ from pathlib import Path
 
 from dataops.infra.process.containers import ContainerPlace, ContainerProgram, shim_command
 from dataops.infra.process.postgres_binaries import LIBRARIES, PACKAGE, PostgresBinaries
-from dataops.infra.process.postgres_server import CONTAINER_NOTE, LOCK_FILE, STOP_SECONDS
+from dataops.infra.process.postgres_server import STOP_SECONDS
+from dataops.infra.process.postgres_status import CONTAINER_NOTE, LOCK_FILE
 from dataops.infra.process.programs import LaunchSpecification
 from dataops.infra.process.users import ServerUser, operating_user
 

@@ -40,7 +40,8 @@ from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_configuration import CONFIGURATION, SUPERUSER
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.postgres_container import WAREHOUSE
-from dataops.infra.process.postgres_server import ADMINISTRATION, CONTAINER_NOTE, NOT_CLONED, PORT_NOTE, STOP_SECONDS
+from dataops.infra.process.postgres_server import NOT_CLONED, STOP_SECONDS
+from dataops.infra.process.postgres_status import ADMINISTRATION, CONTAINER_NOTE, PORT_NOTE
 from dataops.infra.process.programs import LaunchSpecification, write_private
 from dataops.infra.process.removal import remove_tree
 from dataops.infra.process.users import ServerUser

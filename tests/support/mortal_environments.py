@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from dataops.envs.sweep import leftovers
-from dataops.infra.process import postgres_server
+from dataops.infra.process import postgres_status
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.sockets import fallback_directory
 from dataops.infra.process.supervisor import Supervisor
@@ -159,7 +159,7 @@ def _pid(victim: Victim, root: Path) -> int | None:
     if victim is Victim.SUPERVISOR:
         return Supervisor(root / "supervisor").pid()
     drafts = sorted(root.parents[1].glob("golden/.partial-*/postgres"))
-    servers = [found for data in (root / "postgres", *drafts) if (found := postgres_server.status(data))]
+    servers = [found for data in (root / "postgres", *drafts) if (found := postgres_status.status(data))]
     return servers[0].pid if servers else None
 
 
@@ -204,7 +204,7 @@ def contents(shop: ScratchPlatform, name: str) -> Contents:
     assert all(check["ok"] for check in status["checks"])
     data = shop.do("env", "fingerprint", name, "-o", "json").json
     root = Path(status["root"])
-    server = postgres_server.status(root / "postgres")
+    server = postgres_status.status(root / "postgres")
     assert server is not None
     with connect(server.connection, "shop") as session:
         rights = {what: session.execute(query.encode()).fetchall() for what, query in RIGHTS.items()}

@@ -16,7 +16,7 @@ from typing import Any
 
 from dataops.infra.errors import DeadlineError, NotFoundError, ResourceError
 from dataops.infra.platform.layout import EnvironmentLayout
-from dataops.infra.process import postgres_server
+from dataops.infra.process import postgres_server, postgres_status
 from dataops.infra.process.dotenv import format_variables, read_variables
 from dataops.infra.process.ports import free_port, is_free
 from dataops.infra.process.postgres_configuration import change_port
@@ -71,7 +71,7 @@ def start_warehouse(layout: EnvironmentLayout, name: str, moved: Moved) -> None:
         raise NotFoundError("nothing is there that could be started", where=str(layout.supervisor))
     user = server_user()
     for attempt in range(ATTEMPTS):
-        if (found := postgres_server.status(data)) and found.ready and supervisor.pid():
+        if (found := postgres_status.status(data)) and found.ready and supervisor.pid():
             return
         port = _port(data)
         if port and not found and not is_free(port):
@@ -85,7 +85,7 @@ def start_warehouse(layout: EnvironmentLayout, name: str, moved: Moved) -> None:
         else:
             supervisor.begin(POSTGRES)
         try:
-            postgres_server.wait_ready(data, alive=lambda: _tries(supervisor))
+            postgres_status.wait_ready(data, alive=lambda: _tries(supervisor))
             return
         except (ResourceError, DeadlineError) as error:
             if attempt == ATTEMPTS - 1 or not port or is_free(port):

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from dataops.infra.errors import DeadlineError, ResourceError
-from dataops.infra.process import postgres_server
+from dataops.infra.process import postgres_server, postgres_status
 from dataops.infra.process.containers import ContainerPlace, carried_place
 from dataops.infra.process.engine_volumes import elsewhere
 from dataops.infra.process.ports import LOOPBACK, free_port, is_free
 from dataops.infra.process.postgres_binaries import PostgresBinaries, install_binaries
 from dataops.infra.process.postgres_configuration import write_configuration
 from dataops.infra.process.postgres_container import container_launch
-from dataops.infra.process.postgres_server import PORT_NOTE, ServerStatus, newest_log_lines
+from dataops.infra.process.postgres_server import newest_log_lines
+from dataops.infra.process.postgres_status import PORT_NOTE, ServerStatus
 from dataops.infra.process.postgres_volume import (
     SOCKETS,
     carried_content,
@@ -97,7 +98,7 @@ class PostgresClusterHandler(ResourceHandler):
             return ReadResult("", {})
         if _elsewhere(data, recorded.inputs):
             return ReadResult("", {})
-        status = postgres_server.status(data)
+        status = postgres_status.status(data)
         outputs = {**recorded.outputs, "running": bool(status and status.ready)}
         if status and status.ready and status.port != outputs.get("port"):
             # it was given another when the environment was woken
@@ -258,14 +259,14 @@ def _ensure_started(
         stop_seconds=int(postgres_server.STOP_SECONDS),
         retries=RETRIES,
     )
-    found = postgres_server.status(data)
+    found = postgres_status.status(data)
     state = supervisor.state(PROGRAM)
     if found and not (state and state.pid == found.keeper):
         postgres_server.stop(data)  # somebody else's child: left over from a supervisor that was killed
         found = None
     if found and not restart:
         supervisor.put(program)
-        return postgres_server.wait_ready(data, alive=_trying(supervisor))
+        return postgres_status.wait_ready(data, alive=_trying(supervisor))
     if found:
         supervisor.halt(PROGRAM)
     for attempt in range(PORT_ATTEMPTS):
@@ -284,7 +285,7 @@ def _ensure_started(
         (data / PORT_NOTE).write_text(str(port), encoding="utf-8")
         supervisor.put(program, restart=attempt > 0)
         try:
-            return postgres_server.wait_ready(data, alive=_trying(supervisor))
+            return postgres_status.wait_ready(data, alive=_trying(supervisor))
         except (ResourceError, DeadlineError) as error:
             supervisor.halt(PROGRAM)
             if is_free(port) or attempt == PORT_ATTEMPTS - 1:

@@ -13,7 +13,7 @@ import pytest
 
 from dataops.infra.errors import ResourceError
 from dataops.infra.platform.layout import EnvironmentLayout
-from dataops.infra.process import postgres_server
+from dataops.infra.process import postgres_server, postgres_status
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.processes import is_alive, wait_gone
 from dataops.infra.process.sockets import fallback_directory
@@ -56,7 +56,7 @@ def eventually(true: Callable[[], bool]) -> bool:
 
 
 def pid_of(cluster: Managed) -> int:
-    status = postgres_server.status(Path(cluster.id))
+    status = postgres_status.status(Path(cluster.id))
     assert status is not None
     return status.pid
 
@@ -99,7 +99,7 @@ def test_a_killed_server_comes_back_with_its_data(cluster: Managed) -> None:
     cluster.create()
     pid = pid_of(cluster)
     os.kill(pid, signal.SIGKILL)
-    assert eventually(lambda: bool((s := postgres_server.status(Path(cluster.id))) and s.ready and s.pid != pid))
+    assert eventually(lambda: bool((s := postgres_status.status(Path(cluster.id))) and s.ready and s.pid != pid))
     assert rows(cluster) == 3
 
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from dataops.infra.errors import ResourceError
-from dataops.infra.process import postgres_server
+from dataops.infra.process import postgres_server, postgres_status
 from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.postgres_configuration import write_configuration
 from dataops.infra.process.postgres_connection import connect
@@ -112,7 +112,7 @@ def test_a_server_that_is_starting_up_is_waited_for(home: Path) -> None:
         server = subprocess.Popen(launcher_command(home / "launch"), stdout=log, stderr=log)
     try:
         wait_until(lambda: is_listening(data), 30, "it does not listen")
-        found = postgres_server.status(data)
+        found = postgres_status.status(data)
         assert found is not None and not found.ready
         with pytest.raises(ResourceError, match="starting up"):
             connect(found.connection, seconds=0.1)
@@ -129,7 +129,7 @@ def test_a_server_that_is_starting_up_is_waited_for(home: Path) -> None:
 
 def is_listening(data: Path) -> bool:
     """Whether a server has opened its socket, ready or not."""
-    found = postgres_server.status(data)
+    found = postgres_status.status(data)
     return found is not None and (found.sockets / f".s.PGSQL.{found.port}").exists() and found.port > 0
 
 
@@ -177,11 +177,11 @@ def test_what_a_killed_maker_left_at_work_is_no_server_and_goes_with_the_cluster
     data, user = home / "cluster", server_user()
     binaries = install_binaries(home, user)
     maker = subprocess.Popen([sys.executable, "-c", MAKER, str(home)])
-    lock = data / postgres_server.LOCK_FILE
+    lock = data / postgres_status.LOCK_FILE
     wait_until(lambda: lock.exists() and lock.read_text().startswith("-"), 30, "initdb runs no backend")
     maker.kill()
     maker.wait()
-    assert postgres_server.status(data) is None
+    assert postgres_status.status(data) is None
     postgres_server.remove(data)
     assert not data.exists()
     there = [process.info["cwd"] for process in psutil.process_iter(["cwd"])]

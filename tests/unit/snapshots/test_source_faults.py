@@ -16,7 +16,7 @@ from psycopg.errors import QueryCanceled
 
 from dataops.infra.errors import LockedError, NotFoundError, ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
-from dataops.infra.process import postgres_server
+from dataops.infra.process import postgres_server, postgres_status
 from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.users import server_user
@@ -163,7 +163,7 @@ def test_a_server_that_dies_while_it_is_captured_is_told_and_when_it_is_back_the
             return postgres_server.temporary_server(data, binaries, user, settings=FAST)
 
         def kill_it(line: str) -> None:
-            status = postgres_server.status(data) if line.startswith("public.people") else None
+            status = postgres_status.status(data) if line.startswith("public.people") else None
             if status is not None:
                 os.kill(status.pid, signal.SIGQUIT)  # all sessions end at once, and nothing is written any more
 
