@@ -148,6 +148,7 @@ class _Batch:
         import pyarrow as pa
 
         self._batch = batch
+        self._escapes = b"\\" in batch
         self._kinds = [ENCODINGS[column.type].arrow() for column in columns]
         try:
             self._columns: list[Column] | None = _parsed(batch, self._kinds)
@@ -160,7 +161,7 @@ class _Batch:
         import pyarrow as pa
 
         try:
-            return [_unescaped(column) for column in _parsed(self._batch, [pa.binary()] * len(self._kinds))]
+            return [self._meant(column) for column in _parsed(self._batch, [pa.binary()] * len(self._kinds))]
         except pa.ArrowInvalid:  # it quotes the row
             raise VerificationError("a row of the snapshot has not as many fields as its table has columns") from None
 
@@ -175,7 +176,7 @@ class _Batch:
         kind = self._kinds[place]
         if self._columns is not None:
             column = self._columns[place]
-            return _unescaped(column) if kind == pa.binary() else column
+            return self._meant(column) if kind == pa.binary() else column
         if kind == pa.binary():
             return self.texts[place]
         fields = [b"\\N\n" if value is None else value + b"\n" for value in self.texts[place].to_pylist()]
@@ -183,6 +184,9 @@ class _Batch:
             return _parsed(b"".join(fields), [kind])[0]
         except pa.ArrowInvalid:
             raise UnusualError from None
+
+    def _meant(self, values: Column) -> Column:
+        return _unescaped(values) if self._escapes else values
 
 
 def _parsed(batch: bytes, kinds: Sequence[Any]) -> list[Column]:
@@ -210,11 +214,13 @@ def _unescaped(values: Column) -> Column:
     """Fields of COPY text as they are meant."""
     import pyarrow.compute as pc
 
-    if b"\\" not in bytes(values_of(values)):
+    written = bytes(values_of(values))
+    if b"\\" not in written:
         return values
     values = pc.replace_substring(values, "\\\\", _BACKSLASH)
     for letter, character in _ESCAPES.items():
-        values = pc.replace_substring(values, f"\\{letter}", character)
+        if f"\\{letter}".encode() in written:
+            values = pc.replace_substring(values, f"\\{letter}", character)
     return pc.replace_substring(values, _BACKSLASH, "\\")
 
 
