@@ -21,7 +21,6 @@ from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.users import server_user
 from dataops.snapshots import keys
 from dataops.snapshots.chunks import ChunkKeys
-from dataops.snapshots.columns import shares_of
 from dataops.snapshots.gathered import Gathered
 from dataops.snapshots.grounds import grounds_of
 from dataops.snapshots.hosts import HostSearch
@@ -38,6 +37,7 @@ from dataops.snapshots.manifest import (
     SubsetEntry,
     blake3_hex,
 )
+from dataops.snapshots.memory import shares_of
 from dataops.snapshots.pace import Pace
 from dataops.snapshots.plan_lake import plan_objects
 from dataops.snapshots.plans import TablePlan

@@ -18,10 +18,11 @@ from typing import IO, Any, cast
 
 from dataops.infra.errors import VerificationError
 from dataops.snapshots.chunks import ChunkRef
-from dataops.snapshots.columns import ColumnMasking, Memory
+from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.compressed import search_compressed
 from dataops.snapshots.hosts import OVERLAP, HostSearch
 from dataops.snapshots.manifest import MaskedColumn, ObjectEntry
+from dataops.snapshots.memory import Memory
 from dataops.snapshots.parquet import columns_with_texts, look_into, rewrite
 from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.writer import DataWriter

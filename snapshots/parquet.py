@@ -11,10 +11,9 @@ from dataops.infra.platform.paths import ITEM
 from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.masking.base import Family
-from dataops.snapshots.masking.texts import taken_apart
+from dataops.snapshots.masking.texts import strings, taken_apart
 from dataops.snapshots.nested import MAP_KEY, MAP_VALUE, is_list, replace_parts
 from dataops.snapshots.plans import ObjectColumn, ObjectPart
-from dataops.snapshots.rows import distinct_rows
 
 
 def family_of(kind: Any) -> Family:
@@ -159,7 +158,7 @@ def texts_of(values: Any) -> Any:
 
 
 def _mask(whole: Any, beside: list[Any], column: ColumnMasking, *, nested: bool = False) -> Any:
-    """Masks the distinct values of a column and puts it together again."""
+    """Masks a column, whatever its type."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -168,36 +167,14 @@ def _mask(whole: Any, beside: list[Any], column: ColumnMasking, *, nested: bool 
         whole = whole.dictionary_decode()
     if pa.types.is_binary(whole.type) or pa.types.is_nested(whole.type) or family_of(whole.type) is Family.OTHER:
         # null and constant, the only rules there, need no value; and not all of these types are hashed or compared
-        (mask,) = column.apply([""])
+        mask = column.apply(strings([""]))[0].as_py()
         masked = pc.if_else(pc.is_null(whole), pa.scalar(None, whole.type), _scalar(mask, whole.type, column))
         column.changed += len(whole) - whole.null_count
-        return masked.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else masked
-    if column.vector:
-        return _mask_vector(whole, beside, column, nested=nested).cast(kind)
-    if beside:
-        indices, rows = distinct_rows([texts_of(whole), *beside])
-        keys: list[Any] = [None if row[0] is None else row for row in rows]
     else:
-        encoded = whole.dictionary_encode()
-        indices, keys = encoded.indices, texts_of(encoded.dictionary).to_pylist()
-
-    def row_of(place: int) -> int:
-        return int(pc.index(indices, pa.scalar(place, indices.type)).as_py())
-
-    masks = pa.array(column.apply(keys, None if nested else row_of), pa.string())
-    masked = _cast(masks, whole.type, column).take(indices)
-    _count_changes(masked, whole, column)
+        texts, *others = (values.cast(pa.large_string()) for values in (texts_of(whole), *beside))
+        masked = _cast(column.apply(texts, others, tell_row=not nested), whole.type, column)
+        _count_changes(masked, whole, column)
     return masked.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else masked
-
-
-def _mask_vector(whole: Any, beside: list[Any], column: ColumnMasking, *, nested: bool) -> Any:
-    """Masks a column of a type that is no dictionary by a masker that works on whole columns."""
-    import pyarrow as pa
-
-    texts, *others = (values.cast(pa.large_string()) for values in (texts_of(whole), *beside))
-    masked = _cast(column.column(texts, others, tell_row=not nested), whole.type, column)
-    _count_changes(masked, whole, column)
-    return masked
 
 
 def _count_changes(masked: Any, whole: Any, column: ColumnMasking) -> None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import VerificationError
 from dataops.snapshots.chunks import ChunkRef
-from dataops.snapshots.columns import ColumnMasking, Memory
+from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.manifest import MaskedColumn, TableEntry
 from dataops.snapshots.masking.texts import Texts, numbers_below, strings, taken_apart, text
+from dataops.snapshots.memory import Memory
 from dataops.snapshots.plans import TablePlan
 from dataops.snapshots.ranges import Range
 from dataops.snapshots.reader import RowSession
@@ -130,7 +131,7 @@ def mask_rows(batch: bytes, width: int, columns: list[ColumnMasking]) -> tuple[i
     parts = split_rows(batch, width, min(last + 2, width))
     raw = list(parts)  # a mask may depend on what another column held
     for column, field in zip(columns, fields, strict=True):
-        masked = _mask(raw[field.index], [raw[index] for index in field.beside], column)
+        masked = escaped(column.apply(unescaped(raw[field.index]), [unescaped(raw[index]) for index in field.beside]))
         column.changed += pc.sum(pc.not_equal(masked, raw[field.index])).as_py() or 0
         column.rows += len(masked)
         parts[field.index] = masked
@@ -162,65 +163,6 @@ def split_rows(batch: bytes, width: int, parts: int) -> list[pa.Array]:
         raise ValueError("a row has too few columns")
     first = pc.multiply(numbers_below(len(lines)), pa.scalar(parts, pa.int64()))
     return [fields.take(pc.add(first, pa.scalar(part, pa.int64()))) for part in range(parts)]
-
-
-def _mask(values: Texts, beside: list[Texts], column: ColumnMasking) -> Texts:
-    if column.vector:
-        return escaped(column.column(unescaped(values), list(map(unescaped, beside))))
-    if beside:
-        indices, distinct = distinct_rows([values, *beside])
-        rows = [tuple(map(unescape, row)) for row in distinct]
-        column.count(_without_null(values.unique()))
-        masked = _masks([None if row[0] is None else row for row in rows], range(len(rows)), indices, column)
-        return strings(masked).take(indices)
-    encoded = values.dictionary_encode()
-    fields, known = encoded.dictionary.to_pylist(), column.fields
-    column.count(_without_null(encoded.dictionary))
-    found: list[str | None] = list(map(known.get, fields))
-    if None in found:
-        places = [place for place, mask in enumerate(found) if mask is None]
-        new = _masks([unescape(fields[place]) for place in places], places, encoded.indices, column)
-        if len(known) + len(new) > column.remembered:
-            known.clear()
-        for place, mask in zip(places, new, strict=True):
-            found[place] = known[fields[place]] = mask
-    return strings(found).take(encoded.indices)
-
-
-def _without_null(values: Texts) -> Texts:
-    import pyarrow.compute as pc
-
-    return values.filter(pc.not_equal(values, text(NULL)))
-
-
-def _masks(keys: Sequence[Any], places: Sequence[int], indices: pa.Array, column: ColumnMasking) -> list[str]:
-    """The masks of distinct values as fields; `places` says which numbers in `indices` stand for them."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    def row_of(place: int) -> int:
-        return int(pc.index(indices, pa.scalar(places[place], indices.type)).as_py())
-
-    return [escape(mask) if mask is None or _SPECIAL.search(mask) else mask for mask in column.masks(keys, row_of)]
-
-
-def distinct_rows(columns: list[pa.Array]) -> tuple[pa.Array, list[tuple[Any, ...]]]:
-    """The distinct rows of some columns: for each row the number of its like, and what these hold."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    numbers: Any = None
-    rows: list[tuple[Any, ...]] = []
-    for column in columns:
-        encoded = column.dictionary_encode(null_encoding="encode")
-        texts, indices = encoded.dictionary.to_pylist(), encoded.indices.cast(pa.int64())
-        if numbers is None:
-            numbers, rows = indices, [(text,) for text in texts]
-            continue
-        pairs = pc.add(pc.multiply(numbers, max(len(texts), 1)), indices).dictionary_encode()
-        found = [divmod(pair, max(len(texts), 1)) for pair in pairs.dictionary.to_pylist()]
-        numbers, rows = pairs.indices.cast(pa.int64()), [(*rows[before], texts[own]) for before, own in found]
-    return numbers, rows
 
 
 def _bounds(lines: pa.Array) -> tuple[int, int]:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from dataops.infra.platform.masking import RULES, name_of
-from dataops.snapshots.columns import COUNTED
 from dataops.snapshots.masking.checked import CARD, IBAN, is_valid
+from dataops.snapshots.memory import COUNTED
 from dataops.snapshots.proposals import is_token
 
 INJECTIVE = {name_of(kind): kind.injective for kind in RULES}

@@ -25,10 +25,10 @@ from typing import IO, Any
 
 from dataops.infra.errors import DataopsError, InternalError
 from dataops.infra.process.leaving import leave_at_once
-from dataops.snapshots.columns import Memory
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import CapturedObject, capture_object
 from dataops.snapshots.manifest import ProductionReference, Unsearched
+from dataops.snapshots.memory import Memory
 from dataops.snapshots.plans import TablePlan
 from dataops.snapshots.quotations import Quotation
 from dataops.snapshots.reader import ConnectionLostError, Reader, RowSession

@@ -13,10 +13,11 @@ from fastfpe import ff1
 from pydantic import TypeAdapter
 
 from dataops.infra.platform.masking import MaskingRule
-from dataops.snapshots.columns import ColumnMasking, Memory
+from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.masking.base import Family, VectorMasker
 from dataops.snapshots.masking.choose import describe, masker_for
 from dataops.snapshots.masking.texts import strings
+from dataops.snapshots.memory import Memory
 from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.rows import mask_rows
 
@@ -88,7 +89,7 @@ def rows_per_second(people: int, batches: int = 12, rows: int = 40_000) -> tuple
     chosen = [[rng.randrange(people) for _ in range(rows)] for _ in range(batches)]
     texts = ["".join("\t".join(make(n) for make in makes) + "\n" for n in batch).encode() for batch in chosen]
     for make, field in zip(makes, fields, strict=True):  # what rules set up at first
-        field.apply([make(people + 1)])
+        field.apply(strings([make(people + 1)]))
     times = []
     for text in texts:
         began = time.process_time()

@@ -94,7 +94,13 @@ class ColumnMasker(Masker):
 
 
 class VectorMasker(Masker):
-    """A masker that works on whole columns of Arrow: to make masks takes less than to remember them."""
+    """A masker that works on whole columns of Arrow.
+
+    Class attributes:
+        remembered: to look a mask up takes less than to make it.
+    """
+
+    remembered: ClassVar[bool] = False
 
     def masks(self, values: Texts) -> Texts:
         """The masks of some values, in their order; NULL may be among them.

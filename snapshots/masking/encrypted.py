@@ -118,6 +118,7 @@ class PhoneMasker(VectorMasker):
     """
 
     injective = True
+    remembered = True
     families = frozenset({Family.TEXT})
     _with_country = r"(?s)^(?P<country>\+[0-9]{1,3})(?P<rest>[^0-9].*)$"
 
@@ -143,6 +144,7 @@ class EmailMasker(VectorMasker):
     """
 
     injective = True
+    remembered = True
     families = frozenset({Family.TEXT})
     _printable = bytes(range(0x20, 0x7F))
 

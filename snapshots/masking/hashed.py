@@ -16,6 +16,7 @@ class HashMasker(VectorMasker):
     """The whole keyed BLAKE3 hash, 64 hexadecimal digits: no two values will ever share one."""
 
     injective = True
+    remembered = True
     families = frozenset({Family.TEXT})
 
     def __init__(self, key: bytes) -> None:

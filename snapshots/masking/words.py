@@ -43,6 +43,7 @@ class ChoiceMasker(VectorMasker):
         key: 32 bytes.
     """
 
+    remembered = True
     families = frozenset({Family.TEXT})
 
     def __init__(self, key: bytes) -> None:

@@ -21,9 +21,10 @@ from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.postgres_connection import connect
 from dataops.infra.process.users import server_user
 from dataops.snapshots.catalogue import read_catalogue
-from dataops.snapshots.columns import ColumnMasking, Memory
+from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.masking.base import Family, Masker
 from dataops.snapshots.masking.plain import KeepMasker
+from dataops.snapshots.memory import Memory
 from dataops.snapshots.plans import MaskedField, TablePlan
 from dataops.snapshots.reader import Reader
 from dataops.snapshots.rows import escape, mask_rows, unescape

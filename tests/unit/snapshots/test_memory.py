@@ -7,12 +7,15 @@ import tracemalloc
 from contextlib import suppress
 
 import psutil
+import pyarrow.compute as pc
 import pytest
 
 from dataops.infra.platform.masking_rules import Hash
-from dataops.snapshots.columns import ColumnMasking, Memory
-from dataops.snapshots.masking.base import Family
+from dataops.snapshots.columns import ColumnMasking
+from dataops.snapshots.masking.base import Family, Masker, VectorMasker
 from dataops.snapshots.masking.choose import masker_for
+from dataops.snapshots.masking.texts import Texts, strings
+from dataops.snapshots.memory import Memory
 from dataops.snapshots.plans import MaskedField
 from support.small_production import Production
 from support.warehouses import PEOPLE, warehouse
@@ -23,15 +26,72 @@ def test_what_masking_remembers_is_divided_among_workers_and_columns(shares: int
     masker = masker_for(Hash(rule="hash"), Family.TEXT, bytes(32))
     assert masker is not None
     column = ColumnMasking(MaskedField(0, "raw.a.x", "hash", Family.TEXT, masker), Memory(shares=shares))
-    column.apply(["warm"])
+    column.apply(strings(["warm"]))
     tracemalloc.start()
     try:
         for start in range(0, 60_000, 2_000):
-            column.apply([f"value {number}" for number in range(start, start + 2_000)])
+            column.apply(strings(f"value {number}" for number in range(start, start + 2_000)))
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert (held < 6 << 20) == bounded
+
+
+class Counting(VectorMasker):
+    """Masks soon, and knows how many values it was asked for."""
+
+    remembered = True
+    asked = 0
+
+    def masks(self, values: Texts) -> Texts:
+        self.asked += len(values)
+        return pc.utf8_reverse(values)
+
+
+class CountingEach(Masker):
+    """Masks slowly, and knows how many values it was asked for."""
+
+    asked = 0
+
+    def mask(self, value: str) -> str:
+        self.asked += 1
+        return value[::-1]
+
+
+def mask_again(masker: Counting | CountingEach, memory: Memory, *values: range) -> int:
+    """How many masks are made for columns of some values, one after the other."""
+    before = masker.asked
+    for some in values:
+        column = ColumnMasking(MaskedField(0, f"raw.a.x{some.start}", "count", Family.TEXT, masker), memory)
+        texts = [f"value {number}" for number in some]
+        assert column.apply(strings(texts)).to_pylist() == [text[::-1] for text in texts]
+    return masker.asked - before
+
+
+@pytest.mark.parametrize("kind", [Counting, CountingEach])
+def test_a_value_that_comes_again_in_a_later_range_is_looked_up(kind: type[Counting | CountingEach]) -> None:
+    masker, memory = kind(), Memory(shares=64)
+    first, later = range(2_000), range(500, 2_500)
+    assert mask_again(masker, memory, first, later, first) == 2_500
+
+
+def test_masks_that_are_soon_made_are_not_remembered_of_a_column_whose_values_do_not_come_again() -> None:
+    masker, memory = Counting(), Memory(shares=64)
+    different = ColumnMasking(MaskedField(0, "raw.a.different", "count", Family.TEXT, masker), memory)
+    for start in range(0, 12_000, 2_000):
+        different.apply(strings(f"other {number}" for number in range(start, start + 2_000)))
+    before = masker.asked
+    for _ in range(2):
+        different.apply(strings(f"other {number}" for number in range(2_000)))
+    assert masker.asked - before == 4_000
+    again = range(2_000)
+    assert mask_again(masker, memory, again, again) == 2_000  # in another column they are
+
+
+def test_masks_that_take_long_are_remembered_whether_values_came_again_before_or_not() -> None:
+    masker, memory = CountingEach(), Memory(shares=64)
+    mask_again(masker, memory, *(range(start, start + 2_000) for start in range(0, 12_000, 2_000)))
+    assert mask_again(masker, memory, range(20_000, 22_000), range(20_000, 22_000)) == 2_000
 
 
 @pytest.mark.slow

@@ -17,10 +17,11 @@ from pydantic import TypeAdapter
 from dataops.infra.errors import VerificationError
 from dataops.infra.platform.masking import Masking, MaskingRule
 from dataops.infra.platform.paths import join_path, split_path
-from dataops.snapshots.columns import ColumnMasking, Memory
+from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.masking.base import Family, Masker, UnmaskableError
 from dataops.snapshots.masking.choose import describe, masker_for
+from dataops.snapshots.memory import Memory
 from dataops.snapshots.parquet import columns_of, rewrite
 from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.policy import plan_columns

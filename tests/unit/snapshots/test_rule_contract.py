@@ -18,10 +18,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from dataops.infra.platform.masking import RULES, MaskingRule, name_of
-from dataops.snapshots.columns import ColumnMasking, Memory
+from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.masking.base import Family, Masker
 from dataops.snapshots.masking.checked import CARD, IBAN, NATIONAL, Scheme, is_valid
 from dataops.snapshots.masking.choose import describe, masker_for
+from dataops.snapshots.memory import Memory
 from dataops.snapshots.parquet import _mask as mask_array
 from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.rows import escape, mask_rows
