@@ -78,6 +78,7 @@ class Masks:
     def __init__(self, masker: Masker, beside: bool, room: int) -> None:
         self.masker = masker
         self._mask: Callable[[Collection[Any]], dict[Any, str | None]] = masker.mask_rows if beside else masker.mask_all
+        self._beside = beside
         self._known: dict[Key, str | None] = {}
         self._most = self._room = room
         self._uses: dict[str, _Use] = {}
@@ -111,7 +112,7 @@ class Masks:
         return strings(found)
 
     def _remember(self, made: Mapping[Key, str | None]) -> None:
-        size = _size(made)
+        size = self._size(made)
         if size > self._room:  # what is known is of use no longer, or never was
             self._known, self._room = {}, self._most
             if isinstance(self.masker, VectorMasker):
@@ -121,8 +122,7 @@ class Masks:
             self._known.update(made)
             self._room -= size
 
-
-def _size(keys: Collection[Any]) -> int:
-    """What it takes to remember the masks of some values."""
-    texts = keys if all(isinstance(key, str) for key in keys) else filter(None, chain.from_iterable(keys))
-    return sum(map(len, texts)) + OVERHEAD * len(keys)
+    def _size(self, keys: Collection[Any]) -> int:
+        """What it takes to remember the masks of some values."""
+        texts = filter(None, chain.from_iterable(keys)) if self._beside else keys
+        return sum(map(len, texts)) + OVERHEAD * len(keys)

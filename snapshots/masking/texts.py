@@ -134,11 +134,11 @@ def with_case(texts: Texts, like: Texts) -> Texts:
     """Small ASCII letters as capital ones wherever another text of the same length has such."""
     import pyarrow.compute as pc
 
-    bounds, data = taken_apart(texts)
     _, model = taken_apart(like)
-    capitals = model.translate(bytes(32 * (65 <= byte <= 90) for byte in range(256)))
-    if not capitals.strip(b"\0"):
+    if model == model.lower():
         return texts
+    bounds, data = taken_apart(texts)
+    capitals = model.translate(bytes(32 * (65 <= byte <= 90) for byte in range(256)))
     changed = pc.subtract(byte_numbers(data), byte_numbers(capitals))
     return put_together(bounds, changed.buffers()[1].slice(0, len(data)))
 

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from dataops.infra.errors import ResourceError
+from dataops.infra.process.postgres_binaries import install_binaries
 from dataops.infra.process.postgres_connection import connect
+from dataops.infra.process.users import server_user
+from dataops.snapshots.catalogue import read_catalogue
+from dataops.snapshots.ranges import Range
+from dataops.snapshots.reader import Reader
 from dataops.snapshots.store import list_snapshots
 from dataops.snapshots.unfinished import KEPT_SECONDS, UNFINISHED
 from support.made_snapshots import make_snapshot
@@ -94,6 +99,25 @@ def test_what_changed_after_a_kill_is_captured_as_it_is(production: Production, 
         made.run(change)
         reused, _ = resumed(made)
         assert (reused > 0) == some
+
+
+@pytest.mark.parametrize("version", [130000, 140000, 180000])
+def test_the_rows_of_a_range_are_proved_by_what_a_server_of_each_version_can(
+    production: Production, version: int
+) -> None:
+    home = production.layout.home
+    with warehouse(production.connection, home, "proved", PEOPLE.format(rows=300), KEPT) as made:
+        binaries = install_binaries(home, server_user())
+        reader = Reader(made.connection, made.database, "", binaries, version)
+        with connect(made.connection, made.database) as session:
+            (table,) = read_catalogue(session).tables
+        query = reader.proof(table, Range(0, 1 << 12))
+        assert query is not None
+        proofs = [made.run(query)]
+        assert made.run("SELECT 1", query) == proofs[0]
+        for change in ("id = 7", "id = 7", "id > 250"):
+            proofs.append(made.run(f"UPDATE people SET age = age WHERE {change}", query))
+        assert all(proof not in proofs[:place] for place, proof in enumerate(proofs))
 
 
 def test_other_rules_use_nothing_of_what_was_done_under_the_former(production: Production) -> None:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from dataops.infra.platform.masking import MaskingRule
 from dataops.snapshots.masking.base import Family, Masker, UnmaskableError
 from dataops.snapshots.masking.choose import describe, masker_for
-from dataops.snapshots.masking.permutation import AlphabetPermutation, IntegerPermutation
+from dataops.snapshots.masking.permutation import SAMPLE, AlphabetPermutation, IntegerPermutation
 from dataops.snapshots.masking.plain import KeepMasker
 from dataops.snapshots.masking.texts import one_by_one, permuted, strings
 
@@ -225,6 +225,13 @@ def test_many_numbers_at_once_are_permuted_as_each_by_itself(numbers: list[int])
 def test_texts_of_any_lengths_are_encrypted_together_as_each_by_itself(texts: list[str]) -> None:
     permutation = AlphabetPermutation(KEY, string.ascii_lowercase)
     assert permutation.apply_all(texts) == [permutation.apply(text) for text in texts]
+
+
+@given(st.lists(st.text(st.sampled_from(string.ascii_lowercase), max_size=12), min_size=1, max_size=60))
+@settings(deadline=None, max_examples=10)
+def test_texts_that_repeat_are_encrypted_as_each_by_itself(texts: list[str]) -> None:
+    permutation, times = AlphabetPermutation(KEY, string.ascii_lowercase), 1 + SAMPLE // len(texts)
+    assert permutation.apply_all(texts * times) == [permutation.apply(text) for text in texts] * times
 
 
 @given(st.lists(st.text(st.sampled_from("aB9é中 -@.\0")), min_size=1, max_size=60))
