@@ -15,14 +15,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import VerificationError
-from dataops.snapshots.binary_values import (
-    ENCODINGS,
-    Column,
-    UnusualError,
-    bytes_of,
-    texts,
-    values_of,
-)
+from dataops.snapshots.binary_columns import Column, bytes_of, values_of
+from dataops.snapshots.binary_values import ENCODINGS, UnusualError, texts
 
 if TYPE_CHECKING:
     from dataops.snapshots.catalogue import Connection

@@ -171,6 +171,36 @@ def test_a_large_table_arrives_byte_for_byte(production: Production) -> None:
                 assert frozen is not None
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("bytea", [b"\\\\x1", b"\\\\x1"]),
+        ("bytea", [b"\\\\x1x", b"\\\\x11"]),
+        ("bytea", [b"deadbeef"]),
+        ("uuid", [b"6f9619ff-8b86-d011-b42d-00cf4fc964f-", b"6f9619ff-8b86-d011-b42d-00cf4fc964fff"]),
+        ("uuid", [b"6f9619ff8b86-d011-b42d-00cf4fc9-64ff"]),
+        ("uuid", [b"6f9619ff-8b86-d011-b42d-00cf4fc964f "]),
+        ("float4", [b"1e39"]),
+        ("numeric", [b"1e5"]),
+        ("numeric", [b"1-2"]),
+        ("numeric", [b"-1", b"1.2.3"]),
+        ("numeric", [b"-", b"1"]),
+        ("numeric", [b"."]),
+        ("int2", [b"32768"]),
+        ("bool", [b"yes"]),
+    ],
+)
+def test_values_that_postgres_would_not_write_are_left_to_the_server(kind: str, fields: list[bytes]) -> None:
+    asked: list[bytes | None] = []
+
+    def ask(column: TypedColumn, values: list[bytes | None]) -> list[bytes | None]:
+        asked.extend(values)
+        return values
+
+    encoded(b"".join(field + b"\n" for field in fields), [TypedColumn("a", kind, kind, "send")], ask)
+    assert asked == [field.replace(b"\\\\", b"\\") for field in fields]
+
+
 def test_rows_are_encoded_some_megabytes_at_a_time() -> None:
     assert list(together([b"a\n"] * 3)) == [b"a\n" * 3]
     half = b"x" * (3 << 20) + b"\n"
