@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from dataops.infra.errors import VerificationError
 from dataops.snapshots.manifest import MaskedColumn
 from dataops.snapshots.masking.arrays import elements_of, longest_element
 from dataops.snapshots.masking.base import UnmaskableError
-from dataops.snapshots.masking.texts import Texts, listed
+from dataops.snapshots.masking.texts import Texts, listed, strings
 from dataops.snapshots.memory import Memory
 from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.problems import yaml_key
@@ -163,13 +163,15 @@ class ColumnMasking:
         )
 
     def _check_quotations(self, values: Texts) -> None:
+        import pyarrow.compute as pc
+
         if not self._quotations:
             return
-        texts: Collection[str | None] = listed(values)
         if self.field.array:
-            texts = [element for text in texts if text is not None for element in elements_of(text)]
-        if not self._quotations.keys().isdisjoint(texts):
-            where = min(self._quotations[text] for text in texts if text in self._quotations)
+            values = strings(element for text in listed(values) if text is not None for element in elements_of(text))
+        quoted = listed(values.filter(pc.is_in(values, strings(self._quotations))))
+        if quoted:
+            where = min(self._quotations[text] for text in quoted if text is not None)
             raise VerificationError(
                 f"the schema quotes a value of {self.field.label}, which is masked, in {where}",
                 hint="rows are masked, the schema is copied as it is: take the value out of it",

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from dataops.snapshots.masking.base import Family, UnmaskableError, VectorMasker
-from dataops.snapshots.masking.choices import Choices
+from dataops.snapshots.masking.choices import Choices, keyed_hashes
 from dataops.snapshots.masking.texts import Texts, joined, of_length, piecewise, strings, text
 
 
@@ -20,13 +20,10 @@ class HashMasker(VectorMasker):
     families = frozenset({Family.TEXT})
 
     def __init__(self, key: bytes) -> None:
-        from blake3 import blake3
-
-        self._key, self._hash = key, blake3
+        self._key = key
 
     def masks(self, values: Texts) -> Texts:
-        key, hash_ = self._key, self._hash
-        return of_length(b"".join([hash_(v.encode(), key=key).hexdigest().encode() for v in values.to_pylist()]), 64)
+        return of_length(keyed_hashes(self._key, values.to_pylist(), 32).hex().encode(), 64)
 
 
 _DATE = re.compile(r"^(\d{4}-\d\d-\d\d)(?![^ T])(?!.* BC$)(.*)$", re.DOTALL)
