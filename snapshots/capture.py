@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,11 +125,12 @@ def capture(
     masking_key = keys.masking_key(layout.keys)
     keys.signing_key(layout.keys)
     search = HostSearch((*platform.production_hosts, *options.production_hosts))
-    count = options.jobs or usual_jobs()
     with ExitStack() as stack:
         draft = stack.enter_context(new_snapshot(layout.snapshots, layout.keys, whole=not options.subset))
-        workers = stack.enter_context(Workers(count))
+        workers = stack.enter_context(Workers(options.jobs or usual_jobs()))
         source = stack.enter_context(open_source(connection, database, binaries, options.lock_seconds))
+        dumping = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="dump"))
+        sections = [dumping.submit(source.dump, section) for section in ("pre-data", "post-data")]
         problems = Problems(options.document)
         tables = plan_tables(source.catalogue, platform.policy, masking_key, problems)
         objects = plan_objects(lake, platform.policy, masking_key, problems)
@@ -142,7 +144,7 @@ def capture(
         if options.subset:
             tables, objects, subset = take_subset(source, tables, objects, options)
         gathered = Gathered(ChunkKeys(draft.place.store_key))
-        schema = Schema(*(source.dump(section) for section in ("pre-data", "post-data")))
+        schema = Schema(*(section.result() for section in sections))
         policy = policy_hash(platform.policy)
         others = (*search.hosts, *(f"subset {rule.text}" for rule in options.subset))
         grounds = grounds_of(source, schema.hash, policy, masking_key, others)

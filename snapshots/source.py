@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import DataopsError, LockedError, ResourceError, VerificationError
-from dataops.infra.process.commands import run_command
+from dataops.infra.process.commands import CommandError, run_command
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.infra.process.tls_bridge import PORT, TlsBridge
@@ -70,19 +70,29 @@ class Source:
     since: float
 
     def dump(self, section: str) -> bytes:
-        """The schema as SQL: the section `pre-data`, which precedes the rows, or `post-data`."""
+        """The schema as SQL: the section `pre-data`, which precedes the rows, or `post-data`. From any thread.
+
+        Raises:
+            LockedError: somebody waits for our locks, so that we would wait for them; names the table.
+            ResourceError: the server refuses.
+        """
         reader = self.reader
-        result = run_command(
-            [
-                reader.binaries.path("pg_dump"),
-                *_DUMP,
-                f"--section={section}",
-                f"--snapshot={reader.snapshot}",
-                *reader.target(),
-            ],
-            purpose=f"read the schema of {reader.database}",
-            environment=reader.secrets(),
-        )
+        try:
+            result = run_command(
+                [
+                    reader.binaries.path("pg_dump"),
+                    *_DUMP,
+                    f"--lock-wait-timeout={round(reader.lock_seconds * 1000)}",
+                    f"--section={section}",
+                    f"--snapshot={reader.snapshot}",
+                    *reader.target(),
+                ],
+                purpose=f"read the schema of {reader.database}",
+                environment=reader.secrets(),
+            )
+        except CommandError as error:
+            self.check_unhindered(error)
+            raise
         return without_links(result.stdout.encode())
 
     def sequences(self) -> dict[str, SequenceEntry]:

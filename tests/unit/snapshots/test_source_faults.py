@@ -23,6 +23,7 @@ from dataops.infra.process.users import server_user
 from dataops.snapshots.golden import ensure_golden
 from dataops.snapshots.manifest import Manifest
 from dataops.snapshots.removal import remove
+from dataops.snapshots.source import open_source
 from dataops.snapshots.store import list_snapshots
 from support.postgres import FAST, open_directory
 from support.small_production import Production, copy_text
@@ -132,6 +133,17 @@ def test_who_waits_to_change_a_table_is_named_and_the_next_capture_goes_on(peopl
     nothing_is_seen(people)
     stored = captured_as_it_is(with_more(people) if "more" in change else people)
     assert ("tables/public.people" in stored) == ("DROP" not in change)
+
+
+def test_who_waits_to_change_a_table_before_its_schema_is_read_is_named(people: Warehouse) -> None:
+    binaries = install_binaries(people.layout.home, server_user())
+    with ThreadPoolExecutor(1) as pool:
+        with open_source(people.connection, people.database, binaries, lock_seconds=1) as source:
+            changed = pool.submit(people.run, "DROP TABLE people")
+            wait_for(people, WAITING)
+            with pytest.raises(LockedError, match="somebody waits to change (public.)?people"):
+                source.dump("pre-data")
+        changed.result(PATIENCE)
 
 
 def test_a_capture_goes_on_when_whoever_waited_to_change_a_table_gives_up(people: Warehouse) -> None:
