@@ -11,13 +11,15 @@ import sys
 from array import array
 from typing import Any
 
-from dataops.snapshots.masking.texts import Texts, byte_numbers, of_length, taken_apart
+from dataops.snapshots.masking.texts import Texts, byte_numbers, numbers_below, of_length, taken_apart
 
 ROUNDS = 10
 _SMALL = 32
 """Bits of a half up to which a round needs eight bytes of the cipher, and beyond it twelve."""
 _LARGEST = 60
 """Bits of a half at most: more leave no room to reduce in, and to add."""
+WORKED_OUT = 1 << 20
+"""Of how many values of halves the rounds are worked out, at most, in all: these take four megabytes."""
 
 
 def _bits(radix: int, length: int) -> int:
@@ -33,6 +35,9 @@ def fits(radix: int, length: int) -> bool:
 class Ff1:
     """FF1 without a tweak.
 
+    What a round adds to one half depends on the other half alone. Where that has few values, the round is worked out
+    for all of them once, and then looked up.
+
     Args:
         key: 16, 24 or 32 bytes.
         radix: how many characters the alphabet has, at most 256.
@@ -41,33 +46,66 @@ class Ff1:
     def __init__(self, key: bytes, radix: int) -> None:
         self._key = key
         self._radix = radix
+        self._first: dict[int, tuple[int, int]] = {}
+        self._encrypted: dict[int, int] = {}
+        self._tables: dict[int, list[Any]] = {}
+        self._room = WORKED_OUT
 
     def encrypt(self, left: Any, right: Any, length: int) -> tuple[Any, Any]:
         """Encrypts pairs of halves: the first `length // 2` digits and the rest, as numbers in arrays of uint64."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        radix, half = self._radix, length - length // 2
-        high, low = self._first_block(length)
-        bits = _bits(radix, length)
-        above = 8 * ((bits + 7) // 8)  # the place of the round's number beside the half
+        tables, kind = self._worked_out(length, len(left)), left.type
+        if tables:
+            left, right = left.cast(pa.uint32()), right.cast(pa.uint32())
         for turn in range(ROUNDS):
-            modulus = radix ** (length // 2 if turn % 2 == 0 else half)
-            beside = turn << above
-            block = pc.bit_wise_xor(right, number(low ^ (beside & (1 << 64) - 1)))
-            encrypted = self._aes(high ^ (beside >> 64), block)
-            first = numbers(encrypted[0::2])
-            reduced = _modulo(first, modulus)
-            if bits > _SMALL:
-                reduced = _with_more(first, reduced, numbers(encrypted[1::2]), modulus)
-            total = pc.add(left, reduced)  # less than twice the modulus, and nothing is less than 0: that is very much
-            left, right = right, pc.min_element_wise(total, pc.subtract(total, number(modulus)), skip_nulls=False)
-        return left, right
+            modulus = pa.scalar(self._sizes(length)[turn % 2], left.type)
+            total = pc.add(left, tables[turn].take(right) if tables else self._round(right, length, turn))
+            # less than twice the modulus, and nothing is less than 0: that is very much
+            left, right = right, pc.min_element_wise(total, pc.subtract(total, modulus), skip_nulls=False)
+        return left.cast(kind), right.cast(kind)
+
+    def _sizes(self, length: int) -> tuple[int, int]:
+        """How many values the left half has, and the right one."""
+        return self._radix ** (length // 2), self._radix ** (length - length // 2)
+
+    def _worked_out(self, length: int, count: int) -> list[Any]:
+        """The rounds worked out for all values, if they are few and that pays with so many more texts."""
+        import pyarrow as pa
+
+        if length not in self._tables:
+            left, right = self._sizes(length)
+            values = ROUNDS // 2 * (left + right)
+            self._encrypted[length] = self._encrypted.get(length, 0) + count
+            if values > self._room or values > ROUNDS * self._encrypted[length]:
+                return []
+            self._room -= values
+            every = [numbers_below(size).cast(pa.uint64()) for size in (right, left)]
+            rounds = (self._round(every[turn % 2], length, turn) for turn in range(ROUNDS))
+            self._tables[length] = [added.cast(pa.uint32()) for added in rounds]
+        return self._tables[length]
+
+    def _round(self, right: Any, length: int, turn: int) -> Any:
+        """What a round adds to the left half."""
+        import pyarrow.compute as pc
+
+        high, low = self._first_block(length)
+        bits, modulus = _bits(self._radix, length), self._sizes(length)[turn % 2]
+        beside = turn << 8 * ((bits + 7) // 8)  # the place of the round's number beside the half
+        block = pc.bit_wise_xor(right, number(low ^ (beside & (1 << 64) - 1)))
+        encrypted = self._aes(high ^ (beside >> 64), block)
+        first = numbers(encrypted[0::2])
+        reduced = _modulo(first, modulus)
+        return _with_more(first, reduced, numbers(encrypted[1::2]), modulus) if bits > _SMALL else reduced
 
     def _first_block(self, length: int) -> tuple[int, int]:
         """The encrypted first block, which is the same for all texts, as two numbers of eight bytes."""
-        block = bytes([1, 2, 1]) + self._radix.to_bytes(3, "big") + bytes([ROUNDS, length // 2 % 256])
-        encrypted = self._cipher().update(block + length.to_bytes(4, "big") + bytes(4))
-        return int.from_bytes(encrypted[:8], "big"), int.from_bytes(encrypted[8:], "big")
+        if length not in self._first:
+            block = bytes([1, 2, 1]) + self._radix.to_bytes(3, "big") + bytes([ROUNDS, length // 2 % 256])
+            encrypted = self._cipher().update(block + length.to_bytes(4, "big") + bytes(4))
+            self._first[length] = int.from_bytes(encrypted[:8], "big"), int.from_bytes(encrypted[8:], "big")
+        return self._first[length]
 
     def _aes(self, high: int, lows: Any) -> array[int]:
         """The encrypted blocks that begin with the same eight bytes, each as two numbers."""

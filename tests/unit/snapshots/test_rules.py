@@ -7,6 +7,7 @@ import json
 import re
 import string
 from datetime import date
+from random import Random
 from typing import Any
 
 import pyarrow as pa
@@ -210,6 +211,14 @@ def test_many_texts_at_once_are_encrypted_as_each_by_itself(alphabet: str, lengt
         assert permutation.apply_all(texts) == [permutation.apply(text) for text in texts]
 
     check()
+
+
+@pytest.mark.parametrize(("alphabet", "length"), [("01", 23), (string.digits, 7), (string.digits, 8), ("abcdef", 11)])
+def test_texts_of_a_length_that_many_have_are_encrypted_as_the_first_of_them(alphabet: str, length: int) -> None:
+    permutation, random = AlphabetPermutation(KEY, alphabet), Random(length)
+    many = ["".join(random.choices(alphabet, k=length)) for _ in range(3 * len(alphabet) ** ((length + 1) // 2) // 4)]
+    images = [permutation.apply_all(some) for some in (many[:20], many, many[:20])]
+    assert images == [list(map(permutation.apply, some)) for some in (many[:20], many, many[:20])]
 
 
 @given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-70000, 70000), min_size=20, max_size=40))
