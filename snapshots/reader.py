@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,8 @@ LARGEST_BLOCK, SMALLEST_BLOCK, BLOCKS = 4 << 20, 1 << 20, 16 << 20
 LOCK_SECONDS = 60
 PIPE = 1 << 20
 """Bytes that may wait between `psql` and us, where the system allows it."""
+LITTLE, GATHERING = 1 << 16, 0.0005
+"""What is little at once, in bytes, and how many seconds it takes to become much."""
 MARK = b"\v"
 END = MARK + b"\n"
 """What `psql` is told to say after rows, as `\\013`: COPY escapes it in them."""
@@ -264,10 +267,12 @@ class RowSession:
 
 def _block(stream: IO[bytes], wanted: int) -> bytearray:
     """What an unbuffered stream gives, up to the end of an answer; not more than wanted, but for an end cut in two."""
-    block, size = bytearray(wanted + 1), 0
+    block, size, got = bytearray(wanted + 1), 0, 0
     with memoryview(block) as room:
         while size < wanted or (size == wanted and room[size - 1 : size] == MARK):
-            got: int = stream.readinto(room[size : max(wanted, size + 1)])  # type: ignore[attr-defined]
+            if size > LITTLE > got:  # of many rows: to be woken for each few would take a third of what reading does
+                time.sleep(GATHERING)
+            got = stream.readinto(room[size : max(wanted, size + 1)])  # type: ignore[attr-defined]
             size += got
             if not got or room[max(0, size - len(END)) : size] == END:
                 break
