@@ -38,7 +38,7 @@ from dataops.snapshots.manifest import (
     SubsetEntry,
     blake3_hex,
 )
-from dataops.snapshots.memory import shares_of
+from dataops.snapshots.memory import Shares
 from dataops.snapshots.pace import Pace
 from dataops.snapshots.plan_lake import plan_objects
 from dataops.snapshots.plans import TablePlan
@@ -222,13 +222,14 @@ class _Parts:
         self, schema: Schema, tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...], workers: Workers
     ) -> dict[str, Any]:
         """Writes all data and returns the fields of the manifest that describe them; the first failure ends it."""
+        masked = [*(plan.masked for plan in tables), *(plan.masked for plan in objects)]
         assignment = Assignment(
             self.source.reader.shared(workers.count),
             self.lake,
             self.draft.place,
             self.search.hosts,
             quotations((schema.pre_data + schema.post_data).decode()),
-            shares=shares_of(workers.count, _columns_at_once(tables, objects)),
+            shares=Shares.of(workers.count, masked),
         )
         size = self.options.range_bytes or usual_size(plan.table for plan in tables)
         groups = group_tasks(tables, objects, self.draft.before, size, self.source.server_version)
@@ -265,10 +266,3 @@ class _Parts:
         with DataWriter(self.draft.place, rows=False, before=self.draft.before.within(label)) as writer:
             writer.write(text)
             return self.gathered.add_schema(label, writer.finish())
-
-
-def _columns_at_once(tables: tuple[TablePlan, ...], objects: tuple[ObjectPlan, ...]) -> int:
-    """Among how many columns, or rules, what a worker remembers is divided."""
-    fields = [*(plan.masked for plan in tables), *(plan.masked for plan in objects)]
-    rules = {(field.rule, field.family) for masked in fields for field in masked}
-    return max([len(rules), *map(len, fields)], default=1)

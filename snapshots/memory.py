@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
 
-from dataops.snapshots.masking.base import Family, Masker, Row, VectorMasker
+from dataops.snapshots.masking.base import Family, Row, VectorMasker
 from dataops.snapshots.masking.texts import Texts, listed, strings
 from dataops.snapshots.plans import MaskedField
 from dataops.snapshots.quotations import Quotation
@@ -28,9 +28,37 @@ Key = str | Row | None
 _UNKNOWN: Any = object()
 
 
-def shares_of(workers: int, columns: int) -> int:
-    """Into how many parts what may be remembered is divided, see `Memory`: so many columns are masked at once."""
-    return max(1, workers * columns // (2 if workers <= FEW else 1))
+def is_remembered(field: MaskedField) -> bool:
+    """Whether masks of a column may be worth to be remembered: of rows, and where they are soon made, they are not."""
+    masker = field.masker
+    return not isinstance(masker, VectorMasker) or (masker.remembered and not field.beside)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Into how many parts is divided what all workers may hold.
+
+    Args:
+        remembered: what they remember, by workers and by rules whose masks are remembered.
+        counted: what they count, by workers and by columns that are masked at once.
+    """
+
+    remembered: int = 1
+    counted: int = 1
+
+    @classmethod
+    def of(cls, workers: int, plans: Iterable[Sequence[MaskedField]]) -> Shares:
+        """Those of so many workers who mask the columns of these tables and objects."""
+        columns = list(plans)
+        rules = {_kind(field) for fields in columns for field in fields if is_remembered(field)}
+        each = max(1, workers) / (2 if workers <= FEW else 1)
+        most = max(map(len, columns), default=0)
+        return cls(max(1, int(each * len(rules))), max(1, int(each * most)))
+
+
+def _kind(field: MaskedField) -> tuple[str, Family, bool, bool]:
+    """Equal for columns that have the same masks for the same values."""
+    return field.rule, field.family, bool(field.beside), field.array
 
 
 class Memory:
@@ -38,21 +66,18 @@ class Memory:
 
     Args:
         quotations: values that the schema quotes, see `quotations`.
-        shares: into how many parts what may be remembered is divided: columns that are masked, times workers.
+        shares: of what all workers may hold.
     """
 
-    def __init__(self, quotations: Mapping[str, Quotation] | None = None, shares: int = 1) -> None:
+    def __init__(self, quotations: Mapping[str, Quotation] | None = None, shares: Shares = Shares()) -> None:
         self.quotations: Mapping[str, Quotation] = quotations or {}
-        self._room = REMEMBERED // max(1, shares)
-        self.counted = min(COUNTED, COUNTED_IN_ALL // max(1, shares))
+        self._room = REMEMBERED // shares.remembered
+        self.counted = min(COUNTED, COUNTED_IN_ALL // shares.counted)
         self._masks: dict[tuple[str, Family, bool, bool], Masks] = {}
 
     def masks(self, field: MaskedField) -> Masks:
         """Those of a field's rule."""
-        beside = bool(field.beside)
-        return self._masks.setdefault(
-            (field.rule, field.family, beside, field.array), Masks(field.masker, beside, self._room)
-        )
+        return self._masks.setdefault(_kind(field), Masks(field, self._room))
 
 
 @dataclass(slots=True)
@@ -70,15 +95,16 @@ class Masks:
     not, and masks are soon made, those of the column are not remembered from then on.
 
     Args:
-        masker: that of the first task: it has set up what it needs for the others.
-        beside: whether other columns have a part in the masks.
+        field: the first column: its masker has set up what it needs for the others.
         room: for what is remembered.
     """
 
-    def __init__(self, masker: Masker, beside: bool, room: int) -> None:
-        self.masker = masker
-        self._mask: Callable[[Collection[Any]], dict[Any, str | None]] = masker.mask_rows if beside else masker.mask_all
-        self._beside = beside
+    def __init__(self, field: MaskedField, room: int) -> None:
+        self.masker = masker = field.masker
+        self._beside = bool(field.beside)
+        self._mask: Callable[[Collection[Any]], dict[Any, str | None]]
+        self._mask = masker.mask_rows if self._beside else masker.mask_all
+        self._remembered = is_remembered(field)
         self._known: dict[Key, str | None] = {}
         self._most = self._room = room
         self._uses: dict[str, _Use] = {}
@@ -96,7 +122,7 @@ class Masks:
             UnmaskableError: one of them cannot be masked.
         """
         masker = self.masker
-        if isinstance(masker, VectorMasker) and (beside or not masker.remembered or column in self._useless):
+        if isinstance(masker, VectorMasker) and (not self._remembered or column in self._useless):
             return masker.masks_beside(values, beside) if beside else masker.masks(values)
         keys = list(zip(*map(listed, (values, *beside)), strict=True)) if beside else listed(values)
         found = list(map(self._known.get, keys, repeat(_UNKNOWN)))

@@ -28,7 +28,7 @@ from dataops.infra.process.leaving import leave_at_once
 from dataops.snapshots.hosts import HostSearch
 from dataops.snapshots.lake import CapturedObject, capture_object
 from dataops.snapshots.manifest import ProductionReference, Unsearched
-from dataops.snapshots.memory import Memory
+from dataops.snapshots.memory import Memory, Shares
 from dataops.snapshots.plans import TablePlan
 from dataops.snapshots.quotations import Quotation
 from dataops.snapshots.reader import ConnectionLostError, Reader, RowSession
@@ -53,7 +53,7 @@ class Assignment:
         place: the store.
         hosts: production hosts to search for.
         quotations: values that the schema quotes.
-        shares: see `Memory`.
+        shares: of what all workers may hold.
     """
 
     reader: Reader
@@ -61,7 +61,7 @@ class Assignment:
     place: Place
     hosts: tuple[str, ...]
     quotations: Mapping[str, Quotation] = field(repr=False)
-    shares: int = 1
+    shares: Shares = Shares()
 
 
 @dataclass(frozen=True, slots=True)

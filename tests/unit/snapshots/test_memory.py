@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from contextlib import suppress
+from dataclasses import replace
 
 import psutil
 import pyarrow.compute as pc
@@ -15,7 +16,7 @@ from dataops.snapshots.columns import ColumnMasking
 from dataops.snapshots.masking.base import Family, Masker, VectorMasker
 from dataops.snapshots.masking.choose import masker_for
 from dataops.snapshots.masking.texts import Texts, strings
-from dataops.snapshots.memory import Memory
+from dataops.snapshots.memory import Memory, Shares
 from dataops.snapshots.plans import MaskedField
 from support.small_production import Production
 from support.warehouses import PEOPLE, warehouse
@@ -25,7 +26,7 @@ from support.warehouses import PEOPLE, warehouse
 def test_what_masking_remembers_is_divided_among_workers_and_columns(shares: int, bounded: bool) -> None:
     masker = masker_for(Hash(rule="hash"), Family.TEXT, bytes(32))
     assert masker is not None
-    column = ColumnMasking(MaskedField(0, "raw.a.x", "hash", Family.TEXT, masker), Memory(shares=shares))
+    column = ColumnMasking(MaskedField(0, "raw.a.x", "hash", Family.TEXT, masker), Memory(shares=Shares(shares)))
     column.apply(strings(["warm"]))
     tracemalloc.start()
     try:
@@ -70,13 +71,13 @@ def mask_again(masker: Counting | CountingEach, memory: Memory, *values: range) 
 
 @pytest.mark.parametrize("kind", [Counting, CountingEach])
 def test_a_value_that_comes_again_in_a_later_range_is_looked_up(kind: type[Counting | CountingEach]) -> None:
-    masker, memory = kind(), Memory(shares=64)
+    masker, memory = kind(), Memory(shares=Shares(64))
     first, later = range(2_000), range(500, 2_500)
     assert mask_again(masker, memory, first, later, first) == 2_500
 
 
 def test_masks_that_are_soon_made_are_not_remembered_of_a_column_whose_values_do_not_come_again() -> None:
-    masker, memory = Counting(), Memory(shares=64)
+    masker, memory = Counting(), Memory(shares=Shares(64))
     different = ColumnMasking(MaskedField(0, "raw.a.different", "count", Family.TEXT, masker), memory)
     for start in range(0, 12_000, 2_000):
         different.apply(strings(f"other {number}" for number in range(start, start + 2_000)))
@@ -89,9 +90,19 @@ def test_masks_that_are_soon_made_are_not_remembered_of_a_column_whose_values_do
 
 
 def test_masks_that_take_long_are_remembered_whether_values_came_again_before_or_not() -> None:
-    masker, memory = CountingEach(), Memory(shares=64)
+    masker, memory = CountingEach(), Memory(shares=Shares(64))
     mask_again(masker, memory, *(range(start, start + 2_000) for start in range(0, 12_000, 2_000)))
     assert mask_again(masker, memory, range(20_000, 22_000), range(20_000, 22_000)) == 2_000
+
+
+def test_what_is_remembered_is_divided_among_the_rules_whose_masks_are() -> None:
+    rules: dict[str, Masker] = {"slow": CountingEach(), "soon": Counting(), "at once": VectorMasker()}
+    one, *others = (MaskedField(0, f"raw.a.{name}", name, Family.TEXT, masker) for name, masker in rules.items())
+    beside = replace(one, label="raw.a.beside", beside=(1,))
+    assert Shares.of(8, [[one, *others], [one]]) == Shares(16, 24)
+    assert Shares.of(8, [[one, beside]]) == Shares(16, 16)
+    assert Shares.of(2, [[one, *others]]) == Shares(2, 3)
+    assert Shares.of(1, [[]]) == Shares(1, 1)
 
 
 @pytest.mark.slow
