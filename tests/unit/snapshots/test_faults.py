@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -36,6 +37,7 @@ from dataops.infra.errors import ResourceError, VerificationError
 from dataops.infra.platform.layout import PlatformLayout
 from dataops.snapshots.golden import ensure_golden
 from dataops.snapshots.store import newest
+from support.stored_snapshots import all_chunks
 what, home, directory, connection, lake, mark = sys.argv[1:]
 
 def die_at_mark(event, arguments):
@@ -44,16 +46,27 @@ def die_at_mark(event, arguments):
         if event != "open" or os.path.exists(arguments[0]):
             os.kill(os.getpid(), signal.SIGKILL)
 
-if mark:
-    sys.addaudithook(die_at_mark)
+def die_with_chunks(line):
+    \"\"\"Kills this process, at the first thing that it tells once so many chunks are there.\"\"\"
+    if len(all_chunks(production.layout)) >= int(mark):
+        os.kill(os.getpid(), signal.SIGKILL)
+
 production = Production(PlatformLayout(Path(home), directory), json.loads(connection), Path(lake))
-production.capture() if what == "capture" else ensure_golden(newest(production.layout), production.layout)
+if what == "capture":
+    production.capture(progress=die_with_chunks)
+else:
+    if mark:
+        sys.addaudithook(die_at_mark)
+    ensure_golden(newest(production.layout), production.layout)
 """
 PATIENCE = 60
 
 
 def start(what: str, production: Production, mark: str = "") -> subprocess.Popen[bytes]:
-    """Starts a capture or a restore; with a mark it kills itself once a file of that name is there."""
+    """Starts a capture or a restore, which kills itself at a mark, if there is one.
+
+    A capture does once there are so many chunks, a restore once there is a file of that name.
+    """
     layout = production.layout
     words = [what, str(layout.home), layout.directory, json.dumps(production.connection), str(production.lake), mark]
     tests = str(Path(__file__).parents[2])
@@ -88,25 +101,22 @@ def processes_in(directory: Path) -> list[psutil.Process]:
 @pytest.mark.parametrize("files", [0, 1, 5, 10])
 def test_a_killed_capture_leaves_nothing_to_be_seen_and_the_next_one_works(production: Production, files: int) -> None:
     elsewhere = production.elsewhere(f"killed-{files:08}")
-    store = elsewhere.layout.snapshots
-
-    def reached() -> bool:
-        return any(store.glob(".partial-*")) and len(all_chunks(elsewhere.layout)) >= files
-
-    child = start("capture", elsewhere)
+    # it is the process itself that ends there: who watches could come too late
+    child = start("capture", elsewhere, mark=str(files))
     workers: list[psutil.Process] = []
-
-    def at_work() -> bool:
-        workers[:] = psutil.Process(child.pid).children(recursive=True) or workers
-        return reached()
-
-    assert kill_when(at_work, child)
+    deadline = time.monotonic() + PATIENCE
+    while child.poll() is None:
+        assert time.monotonic() < deadline
+        with suppress(psutil.Error):
+            workers[:] = psutil.Process(child.pid).children(recursive=True) or workers
+        time.sleep(0.001)
+    assert child.returncode == -signal.SIGKILL
     psutil.wait_procs(workers, PATIENCE)
     assert not any(worker.is_running() for worker in workers)
     assert list_snapshots(elsewhere.layout) == []
     manifest = elsewhere.capture()
     assert [found.id for found in list_snapshots(elsewhere.layout)] == [manifest.id]
-    assert list(store.glob(".partial-*")) == []
+    assert list(elsewhere.layout.snapshots.glob(".partial-*")) == []
     check(elsewhere.layout, manifest)
     assert all_chunks(elsewhere.layout) == chunks_of(elsewhere.layout)
 
