@@ -10,6 +10,7 @@ what is there. Every command is printed before it runs; a command that fails end
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -17,10 +18,12 @@ import sys
 import time
 from pathlib import Path
 
-from dataops.infra.platform.layout import PlatformLayout
+from dataops.infra.platform.layout import PlatformLayout, default_home
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parent / ".demo" / "flights"
+HOME_NOTE = FOLDER.with_name("home")
+"""Where the demo's environments lie, so that they are found whatever `DATAOPS_HOME` says later."""
 DATAOPS = Path(sys.executable).with_name("dataops")
 BRANCH, REPLICA = "feature/late-means-30-minutes", "feature-late-means-30-minutes"
 CHANGED = "pipelines/sql/delays_by_carrier_hour.sql"
@@ -92,9 +95,19 @@ def prepare() -> None:
         git("switch", "--quiet", "main")
 
 
+def settle() -> None:
+    """Has everything lie where the demo began, if it is there already."""
+    if HOME_NOTE.is_file():
+        os.environ["DATAOPS_HOME"] = HOME_NOTE.read_text(encoding="utf-8")
+    else:
+        HOME_NOTE.parent.mkdir(parents=True, exist_ok=True)
+        HOME_NOTE.write_text(str(default_home()), encoding="utf-8")
+
+
 def up() -> None:
     """The main job, from an empty machine to a replica whose data differ from production's as the branch says."""
     began = time.monotonic()
+    settle()
     prepare()
     say("A data platform in git: pipelines, services, access, masking rules")
     run("dataops", "validate")
@@ -146,13 +159,16 @@ def down() -> None:
     if not FOLDER.is_dir():
         print("nothing to remove")
         return
+    settle()
     for environment in json.loads(answer("env", "ls", "-o", "json")):
         run("dataops", "env", "down", environment["name"], "--yes", "--force")
     remains = PlatformLayout.of("flights", FOLDER / ".git").root
-    for folder in [remains, *(path for path in remains.rglob("*") if path.is_dir())]:
-        folder.chmod(0o700)  # golden directories are read-only
-    shutil.rmtree(remains)
+    if remains.is_dir():
+        for folder in [remains, *(path for path in remains.rglob("*") if path.is_dir())]:
+            folder.chmod(0o700)  # golden directories are read-only
+        shutil.rmtree(remains)
     shutil.rmtree(FOLDER)
+    HOME_NOTE.unlink(missing_ok=True)
     print(f"Removed {remains} and {FOLDER}")
 
 
