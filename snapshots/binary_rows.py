@@ -27,6 +27,8 @@ TOGETHER = 4 << 20
 """Bytes of COPY text that are encoded together."""
 WORTHWHILE = 16 << 20
 """Bytes of COPY text from which a table is large enough."""
+LARGEST = 32 << 20
+"""Bytes of a piece up to which it may be in memory several times over: one that is larger is a single row."""
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _BACKSLASH = "\0"
 """Stands for a backslash while escapes are undone: no text of Postgres has it."""
@@ -59,6 +61,11 @@ class TypedColumn:
 
 Ask = Callable[[TypedColumn, list[bytes | None]], list[bytes | None]]
 """Has the server encode values of a column, each a text or NULL."""
+
+
+def is_worthwhile(sizes: Sequence[int]) -> bool:
+    """Whether a table is to be encoded whose pieces of COPY text have these sizes, in bytes."""
+    return sum(sizes) >= WORTHWHILE and max(sizes) <= LARGEST
 
 
 def typed_columns(connection: Connection, table: str, columns: Sequence[str]) -> tuple[TypedColumn, ...] | None:

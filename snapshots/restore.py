@@ -19,7 +19,7 @@ from dataops.infra.process.environment import child_environment
 from dataops.infra.process.postgres_binaries import PostgresBinaries
 from dataops.infra.process.postgres_connection import connect, postgres_errors
 from dataops.snapshots.ahead import ahead
-from dataops.snapshots.binary_rows import WORTHWHILE, asking, binary_rows, typed_columns
+from dataops.snapshots.binary_rows import asking, binary_rows, is_worthwhile, typed_columns
 from dataops.snapshots.chunk_reader import SnapshotReader
 from dataops.snapshots.large_objects import load_large_objects, tables_of
 from dataops.snapshots.manifest import POST_DATA, PRE_DATA, Manifest, TableEntry, table_label
@@ -148,7 +148,7 @@ def _copy_in(snapshot: SnapshotReader, server: Mapping[str, Any], label: str, en
         connection.execute(sql.SQL("TRUNCATE ONLY {}").format(name))
         rows: Iterator[Any] = ahead(snapshot.read(table_label(label)))
         typed = None
-        if entry.bytes >= WORTHWHILE:
+        if is_worthwhile([ref.size for ref in snapshot.contents.parts[table_label(label)]]):
             typed = typed_columns(connection, name.as_string(connection), entry.columns)
         if typed:
             rows = ahead(binary_rows(rows, typed, ask))

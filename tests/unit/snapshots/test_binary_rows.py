@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from dataops.infra.errors import VerificationError
 from dataops.infra.process.postgres_connection import connect
-from dataops.snapshots.binary_rows import TypedColumn, asking, binary_rows, encoded, together, typed_columns
+from dataops.snapshots.binary_rows import (
+    TypedColumn,
+    asking,
+    binary_rows,
+    encoded,
+    is_worthwhile,
+    together,
+    typed_columns,
+)
 from dataops.snapshots.binary_values import ENCODINGS
 from dataops.snapshots.golden import ensure_golden
 from support.postgres import open_directory
@@ -199,6 +207,13 @@ def test_values_that_postgres_would_not_write_are_left_to_the_server(kind: str, 
 
     encoded(b"".join(field + b"\n" for field in fields), [TypedColumn("a", kind, kind, "send")], ask)
     assert asked == [field.replace(b"\\\\", b"\\") for field in fields]
+
+
+def test_small_tables_and_those_with_enormous_rows_are_loaded_as_text() -> None:
+    assert is_worthwhile([4 << 20] * 4)
+    assert not is_worthwhile([4 << 20] * 3)
+    assert not is_worthwhile([4 << 20] * 4 + [100 << 20])
+    assert not is_worthwhile([])
 
 
 def test_rows_are_encoded_some_megabytes_at_a_time() -> None:
