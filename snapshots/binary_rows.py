@@ -29,6 +29,10 @@ WORTHWHILE = 16 << 20
 """Bytes of COPY text from which a table is large enough."""
 LARGEST = 32 << 20
 """Bytes of a piece up to which it may be in memory several times over: one that is larger is a single row."""
+LONG = 128
+"""Bytes of a value."""
+ESCAPES = 1 / 200
+"""Of all bytes."""
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _BACKSLASH = "\0"
 """Stands for a backslash while escapes are undone: no text of Postgres has it."""
@@ -63,9 +67,20 @@ Ask = Callable[[TypedColumn, list[bytes | None]], list[bytes | None]]
 """Has the server encode values of a column, each a text or NULL."""
 
 
-def is_worthwhile(sizes: Sequence[int]) -> bool:
-    """Whether a table is to be encoded whose pieces of COPY text have these sizes, in bytes."""
-    return sum(sizes) >= WORTHWHILE and max(sizes) <= LARGEST
+def is_worthwhile(sizes: Sequence[int], sample: bytes, width: int) -> bool:
+    """Whether encoding the rows of a table takes less than the server takes for reading them as text.
+
+    It does where there are many short values: a long one is copied more often here, and escapes are undone one by one.
+
+    Args:
+        sizes: bytes of the pieces of COPY text that they come in.
+        sample: the first one.
+        width: how many columns a row has.
+    """
+    if sum(sizes) < WORTHWHILE or max(sizes) > LARGEST:
+        return False
+    escapes = sample.count(b"\\") - sample.count(b"\\N")
+    return len(sample) <= LONG * sample.count(b"\n") * width and escapes <= ESCAPES * len(sample)
 
 
 def typed_columns(connection: Connection, table: str, columns: Sequence[str]) -> tuple[TypedColumn, ...] | None:

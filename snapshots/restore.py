@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dataops.infra.errors import ResourceError, VerificationError
@@ -146,9 +147,11 @@ def _copy_in(snapshot: SnapshotReader, server: Mapping[str, Any], label: str, en
     ):
         # emptied in the same transaction, rows can be written frozen and without a log
         connection.execute(sql.SQL("TRUNCATE ONLY {}").format(name))
-        rows: Iterator[Any] = ahead(snapshot.read(table_label(label)))
-        typed = None
-        if is_worthwhile([ref.size for ref in snapshot.contents.parts[table_label(label)]]):
+        pieces = ahead(snapshot.read(table_label(label)))
+        first = next(pieces, b"")
+        rows: Iterator[Any] = chain([first], pieces)
+        sizes, typed = [ref.size for ref in snapshot.contents.parts[table_label(label)]], None
+        if is_worthwhile(sizes, first, len(entry.columns)):
             typed = typed_columns(connection, name.as_string(connection), entry.columns)
         if typed:
             rows = ahead(binary_rows(rows, typed, ask))

@@ -149,7 +149,8 @@ def test_what_only_the_server_can_encode_it_is_asked_for_column_by_column(pair: 
 @pytest.mark.slow
 def test_a_large_table_arrives_byte_for_byte(production: Production) -> None:
     made = """
-    CREATE TABLE known AS SELECT n AS id, n / 7.0 AS part, repeat(md5(n::text), 6) || E'\\t' AS note, n % 2 = 0 AS even,
+    CREATE TABLE known AS SELECT n AS id, n / 7.0 AS part, n % 2 = 0 AS even,
+      repeat(md5(n::text), 6) || CASE n % 9 WHEN 0 THEN E'\\t' ELSE '' END AS note,
       CASE WHEN n % 9 > 0 THEN timestamptz '2026-01-01 UTC' + n * interval '7.5 s' END AS at
       FROM generate_series(1, 90000) n;
     ALTER TABLE known ADD PRIMARY KEY (id);
@@ -167,6 +168,8 @@ def test_a_large_table_arrives_byte_for_byte(production: Production) -> None:
         with connect(source.connection, "large") as session:
             assert typed_columns(session, "known", ["note", "id", "part", "even", "at"])
             assert typed_columns(session, "other", ["id", "note", "span"]) is None
+        text = copy_text(source.connection, "SELECT * FROM known", "large")
+        assert is_worthwhile([len(text)], text, 5)
         manifest = source.capture()
         assert min(entry.bytes for entry in manifest.tables.values()) > 16 << 20
         with running_clone(ensure_golden(manifest, source.layout), folder) as clone:
@@ -209,11 +212,14 @@ def test_values_that_postgres_would_not_write_are_left_to_the_server(kind: str, 
     assert asked == [field.replace(b"\\\\", b"\\") for field in fields]
 
 
-def test_small_tables_and_those_with_enormous_rows_are_loaded_as_text() -> None:
-    assert is_worthwhile([4 << 20] * 4)
-    assert not is_worthwhile([4 << 20] * 3)
-    assert not is_worthwhile([4 << 20] * 4 + [100 << 20])
-    assert not is_worthwhile([])
+def test_tables_are_encoded_that_are_large_and_have_short_values_with_few_escapes() -> None:
+    sizes, short = [4 << 20] * 4, b"12\t\\N\tsome text\n" * 1000
+    assert is_worthwhile(sizes, short, 3)
+    assert not is_worthwhile(sizes[1:], short, 3)
+    assert not is_worthwhile([*sizes, 100 << 20], short, 3)
+    assert not is_worthwhile(sizes, b"12\t\\N\t" + b"text" * 1000 + b"\n", 3)
+    assert not is_worthwhile(sizes, b"12\t\\N\tsome\\ttext\n" * 1000, 3)
+    assert not is_worthwhile([], b"", 3)
 
 
 def test_rows_are_encoded_some_megabytes_at_a_time() -> None:
