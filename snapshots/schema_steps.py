@@ -15,14 +15,11 @@ _BEGIN = re.compile(rb"(?:\n\n|\A)(?=--\n-- Name: )")
 _END = b"\n\n--\n-- PostgreSQL database dump complete\n"
 _NOTE = rb"--\n-- Name: [^\n]*\n--\n\n"
 _NAME = rb'(?P<table>(?:"(?:[^"]|"")+"|[^\s"]+)+)'
+_MORE = rb"(?:ALTER TABLE [^;]* (?:CLUSTER ON|REPLICA IDENTITY) [^;]*;\s*)*"
 _KEY = re.compile(
-    _NOTE + rb"ALTER TABLE ONLY " + _NAME + rb"\n    ADD CONSTRAINT [^;]* (?:PRIMARY KEY|UNIQUE) [^;]*;\s*"
-    rb"(?:ALTER TABLE [^;]* (?:CLUSTER ON|REPLICA IDENTITY) [^;]*;\s*)*"
+    _NOTE + rb"ALTER TABLE ONLY " + _NAME + rb"\n    ADD CONSTRAINT [^;]* (?:PRIMARY KEY|UNIQUE) [^;]*;\s*" + _MORE
 )
-_INDEX = re.compile(
-    _NOTE + rb"CREATE (?:UNIQUE )?INDEX [^;]* ON " + _NAME + rb" USING [^;]*;\s*"
-    rb"(?:ALTER TABLE [^;]* (?:CLUSTER ON|REPLICA IDENTITY) [^;]*;\s*)*"
-)
+_INDEX = re.compile(_NOTE + rb"CREATE (?:UNIQUE )?INDEX [^;]* ON (?:ONLY )?" + _NAME + rb" USING [^;]*;\s*" + _MORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ def schema_steps(script: bytes, sizes: Mapping[str, int]) -> tuple[SchemaStep, .
 def _entry(text: bytes) -> _Entry:
     for kind, form in (("key", _KEY), ("index", _INDEX)):
         if found := form.fullmatch(text):
-            return _Entry(text, kind, found["table"].removeprefix(b"ONLY "))
+            return _Entry(text, kind, found["table"])
     return _Entry(text)
 
 

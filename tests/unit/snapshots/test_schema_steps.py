@@ -48,6 +48,11 @@ def test_those_of_the_largest_table_come_first() -> None:
     assert made == [["k2", "k1"], ["i2", "i1"]]
 
 
+def test_the_index_of_a_partitioned_table_is_made_beside_those_of_its_partitions() -> None:
+    made = steps(index("part", "i2"), index("ONLY public.whole", "i1").replace("public.ONLY", "ONLY"), part=1)
+    assert made == [["i2", "i1"]]
+
+
 def test_what_else_a_key_brings_stays_with_it() -> None:
     cluster = "\n\nALTER TABLE public.a CLUSTER ON some;"
     assert steps(key("a", "k1", cluster), key("b", "k2")) == [["k1", "k2"]]
