@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from functools import lru_cache
 from typing import Any
+
+from dataops.snapshots.masking.texts import numbers_below
 
 Column = Any
 """An array of one column, with NULL where there is none."""
@@ -77,15 +78,10 @@ def bounds_of(column: Column) -> Any:
 
 
 def counted(count: int) -> Any:
-    """The numbers from 0 on, so many of them."""
-    return _numbers(max(1 << 16, 1 << count.bit_length()))[:count]
-
-
-@lru_cache(2)
-def _numbers(count: int) -> Any:
+    """The numbers from 0 on, so many of them, as those of places in columns here."""
     import pyarrow as pa
 
-    return pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(array("i", range(count)))])
+    return numbers_below(count).cast(pa.int32())
 
 
 def bytes_of_numbers(numbers: Any, size: int) -> bytes:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dataops.infra.errors import VerificationError
 from dataops.snapshots.binary_columns import Column, bytes_of, values_of
 from dataops.snapshots.binary_values import ENCODINGS, UnusualError, texts
+from dataops.snapshots.rows import ESCAPES
 
 if TYPE_CHECKING:
     from dataops.snapshots.catalogue import Connection
@@ -31,9 +32,8 @@ LARGEST = 32 << 20
 """Bytes of a piece up to which it may be in memory several times over: one that is larger is a single row."""
 LONG = 128
 """Bytes of a value."""
-ESCAPES = 1 / 200
+FEW_ESCAPES = 1 / 200
 """Of all bytes."""
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _BACKSLASH = "\0"
 """Stands for a backslash while escapes are undone: no text of Postgres has it."""
 _COLUMNS = """
@@ -80,7 +80,7 @@ def is_worthwhile(sizes: Sequence[int], sample: bytes, width: int) -> bool:
     if sum(sizes) < WORTHWHILE or max(sizes) > LARGEST:
         return False
     escapes = sample.count(b"\\") - sample.count(b"\\N")
-    return len(sample) <= LONG * sample.count(b"\n") * width and escapes <= ESCAPES * len(sample)
+    return len(sample) <= LONG * sample.count(b"\n") * width and escapes <= FEW_ESCAPES * len(sample)
 
 
 def typed_columns(connection: Connection, table: str, columns: Sequence[str]) -> tuple[TypedColumn, ...] | None:
@@ -234,7 +234,7 @@ def _unescaped(values: Column) -> Column:
     if b"\\" not in written:
         return values
     values = pc.replace_substring(values, "\\\\", _BACKSLASH)
-    for letter, character in _ESCAPES.items():
+    for letter, character in ESCAPES.items():
         if f"\\{letter}".encode() in written:
             values = pc.replace_substring(values, f"\\{letter}", character)
     return pc.replace_substring(values, _BACKSLASH, "\\")

@@ -29,18 +29,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NULL = "\\N"
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+"""What stands behind a backslash in COPY text, but for a backslash itself."""
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SPECIAL = re.compile(r"[\\\x08\f\n\r\t\v]")
 _PLAIN = bytes(set(range(256)).difference(b"\\\b\f\n\r\t\v"))
-_ESCAPE = {"\\": "\\\\"} | {character: "\\" + letter for letter, character in _ESCAPES.items()}
+_ESCAPE = {"\\": "\\\\"} | {character: "\\" + letter for letter, character in ESCAPES.items()}
 
 
 def unescape(field: str) -> str | None:
     """A field of COPY text as plain text; None for NULL."""
     if "\\" not in field:
         return field
-    return None if field == NULL else _ESCAPED.sub(lambda match: _ESCAPES.get(match[1], match[1]), field)
+    return None if field == NULL else _ESCAPED.sub(lambda match: ESCAPES.get(match[1], match[1]), field)
 
 
 def escape(value: str | None) -> str:
